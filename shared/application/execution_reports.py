@@ -1,0 +1,228 @@
+"""Execution reports from the exchange: taken in batches, booked in one ledger transaction each.
+
+Duplicates change nothing and any order of arrival ends in the same books. A report that contradicts
+the books, or that nobody can read, is parked whole for operations and never spoils its neighbours.
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+import orjson
+import stamina
+import structlog
+from pydantic import ValidationError
+
+from shared.application.publishing import Publisher
+from shared.application.timing import Timing, venue_deadlines
+from shared.contracts.exchange import ExecutionReport
+from shared.domain.errors import BrokerError, UnavailableError
+from shared.domain.money import parse_rupees
+from shared.domain.orders import (
+    Acknowledged,
+    CancelRefused,
+    Deadlines,
+    Ended,
+    Event,
+    ExchangeRejected,
+    Filled,
+    IllegalTransitionError,
+    State,
+    UnknownAtVenue,
+)
+from shared.domain.sessions import SessionCalendar
+from shared.ports.books import BookStore, ParkedReport, Scope, Unit
+from shared.ports.orders import MarketClock
+from shared.ports.sagas import Sagas
+
+_log = structlog.get_logger(__name__)
+_PATIENCE_S = 20.0
+"""How long a batch waits for the ledger before the bus delivers it again: deliveries are counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """One entry of a message: its text, and what it says if it can be read."""
+
+    text: bytes
+    report: ExecutionReport | None
+    fault: str = ""
+
+
+class ExecutionReports:
+    """Books what the exchange says."""
+
+    def __init__(
+        self, books: BookStore, publisher: Publisher, clock: MarketClock, calendar: SessionCalendar, timing: Timing
+    ) -> None:
+        self._books = books
+        self._publisher = publisher
+        self._clock = clock
+        self._calendar = calendar
+        self._timing = timing
+
+    async def book(self, bodies: Sequence[str | bytes], sagas: Sagas) -> None:
+        """Book every entry of every message. Raises UnavailableError when the ledger stays away."""
+        arrivals = [arrival for body in bodies for arrival in read(body)]
+        async for attempt in stamina.retry_context(
+            on=UnavailableError, attempts=None, timeout=_PATIENCE_S, wait_initial=0.1, wait_max=2.0
+        ):
+            with attempt:
+                await self._book(arrivals, sagas)
+
+    async def _book(self, arrivals: Sequence[Arrival], sagas: Sagas) -> None:
+        offset = await self._clock.offset()
+        try:
+            _, committed = await self._books.work(_scope(arrivals), lambda unit: self._apply(unit, arrivals, offset))
+        except BrokerError:
+            raise  # the ledger is away: says nothing of the reports
+        except Exception as error:  # noqa: BLE001 - halved until it stands alone, then parked
+            if len(arrivals) <= 1:
+                _log.exception("a report could not be booked")
+                await self._park(arrivals, f"it could not be booked: {type(error).__name__}")
+                return
+            middle = len(arrivals) // 2
+            await self._book(arrivals[:middle], sagas)
+            await self._book(arrivals[middle:], sagas)
+        else:
+            await self._publisher.publish(committed, sagas)
+
+    async def _park(self, arrivals: Sequence[Arrival], reason: str) -> None:
+        def park(unit: Unit) -> None:
+            unit.parked.extend(_parked(arrival, reason) for arrival in arrivals)
+
+        await self._books.work(Scope(), park)
+
+    def _apply(self, unit: Unit, arrivals: Sequence[Arrival], offset: timedelta) -> None:
+        deadlines = venue_deadlines(self._timing, self._calendar, unit.books.at, offset)
+        for arrival in arrivals:
+            fault = arrival.fault or _submit(unit, arrival.report, deadlines)
+            if fault:
+                _log.warning("report parked", reason=fault)
+                unit.parked.append(_parked(arrival, fault))
+
+
+def read(body: str | bytes) -> list[Arrival]:
+    """The entries of one message; what cannot be read is an arrival with its fault."""
+    raw = body.encode() if isinstance(body, str) else body
+    try:
+        message = orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        return [Arrival(raw, None, "the message is not JSON")]
+    if not isinstance(message, dict) or message.get("version") != 1 or not isinstance(message.get("reports"), list):
+        return [Arrival(raw, None, "the message is not version 1 with a list of reports")]
+    return [_read_entry(entry) for entry in message["reports"]]
+
+
+def _read_entry(entry: object) -> Arrival:
+    try:
+        text = orjson.dumps(entry, option=orjson.OPT_SORT_KEYS)
+    except orjson.JSONEncodeError:
+        return Arrival(json.dumps(entry, sort_keys=True).encode(), None, "the entry is nested too deeply")
+    try:
+        return Arrival(text, ExecutionReport.model_validate(entry))
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        return Arrival(text, None, f"{'.'.join(map(str, first['loc']))}: {first['msg']}")
+
+
+def _scope(arrivals: Sequence[Arrival]) -> Scope:
+    reports = [arrival.report for arrival in arrivals if arrival.report is not None]
+    return Scope(
+        orders={(report.account, report.order_id) for report in reports},
+        executions={(r.venue, r.trade_date.isoformat(), r.exec_id) for r in reports if r.exec_type == "TRADE"},
+    )
+
+
+def _parked(arrival: Arrival, reason: str) -> ParkedReport:
+    order_id = None if arrival.report is None else arrival.report.order_id
+    body = arrival.text.decode(errors="replace").replace("\x00", "\ufffd")
+    return ParkedReport(hashlib.sha256(arrival.text).digest(), body, reason, order_id)
+
+
+def _submit(unit: Unit, report: ExecutionReport | None, deadlines: Deadlines) -> str:
+    """Apply one report; returns why it must be parked, or nothing."""
+    assert report is not None
+    key = (report.account, report.order_id)
+    if key not in unit.books.orders:
+        return "no such order of this account"
+    try:
+        event = event_of(report, deadlines)
+    except ValueError as error:
+        return str(error)
+    try:
+        if event is not None:
+            unit.books.submit(key, event)
+    except IllegalTransitionError as error:
+        return str(error)
+    return ""
+
+
+def event_of(report: ExecutionReport, deadlines: Deadlines) -> Event | None:
+    """What the report means for the order, None for nothing.
+
+    Raises ValueError for one that answers nothing we asked, or that contradicts itself.
+    """
+    match report.exec_type:
+        case "NEW":
+            return Acknowledged(report.exchange_order_id, report.cum_quantity, deadlines)
+        case "TRADE":
+            return _filled(report, deadlines)
+        case "REJECTED":
+            return _rejected(report, deadlines)
+        case "CANCELED" | "EXPIRED":
+            return _ended(report, State(report.exec_type), deadlines)
+        case "CANCEL_REJECT":
+            return CancelRefused(
+                report.request_id, report.reason or "", report.tombstone, report.cum_quantity, deadlines
+            )
+        case "ORDER_STATUS":
+            return _status(report, deadlines)
+        case "REPLACED":
+            raise ValueError("REPLACED: no replace was requested")
+
+
+def _status(report: ExecutionReport, deadlines: Deadlines) -> Event | None:
+    match report.order_status:
+        case "UNKNOWN":
+            return UnknownAtVenue(report.at)
+        case "REJECTED" | "CANCELED" | "EXPIRED":
+            # It has no reason, so what ended the order is taken from its own report, which recovery asks for too.
+            return None
+        case "NEW" | "PARTIALLY_FILLED" | "FILLED":
+            # A FILLED order's executions come in their own reports: until then there is a gap.
+            return Acknowledged(report.exchange_order_id, report.cum_quantity, deadlines)
+
+
+def _rejected(report: ExecutionReport, deadlines: Deadlines) -> Event | None:
+    if report.reason == "DUPLICATE_ORDER":
+        # It refuses a second NEW and tells how the first one stands.
+        return _status(report, deadlines)
+    reason = report.reason or "UNKNOWN"
+    return ExchangeRejected(reason, f"The exchange refused the order: {report.text or reason}")
+
+
+def _ended(report: ExecutionReport, state: State, deadlines: Deadlines) -> Ended:
+    return Ended(state, report.cum_quantity, report.text or report.reason or "", deadlines, report.exchange_order_id)
+
+
+def _filled(report: ExecutionReport, deadlines: Deadlines) -> Filled:
+    if not report.last_quantity or report.last_price is None:
+        raise ValueError("a TRADE needs last_quantity above zero and last_price")
+    price = parse_rupees(report.last_price)
+    if price == 0:
+        raise ValueError("a TRADE needs a last_price above zero")
+    return Filled(
+        venue=report.venue,
+        trade_date=report.trade_date.isoformat(),
+        exec_id=report.exec_id,
+        quantity=report.last_quantity,
+        price=price,
+        cum_quantity=report.cum_quantity,
+        executed_at=report.at,
+        deadlines=deadlines,
+        match_id=report.match_id,
+        exchange_order_id=report.exchange_order_id,
+    )

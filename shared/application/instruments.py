@@ -1,0 +1,98 @@
+"""Instruments as clients find them, and the prices that holdings are valued at."""
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import UTC, date, datetime
+
+from shared.contracts.instruments import InstrumentView, PriceBand
+from shared.domain.errors import NotFoundError
+from shared.domain.instruments import Instrument, InstrumentMaster, price_band
+from shared.domain.money import format_rupees
+from shared.domain.sessions import SessionCalendar
+from shared.ports.instruments import Price, Prices, PriceSource
+from shared.ports.orders import MarketClock
+
+
+class ReferencePrices:
+    """`Prices` from the instrument master alone, for as long as no market feed is connected."""
+
+    def __init__(self, instruments: InstrumentMaster) -> None:
+        self._instruments = instruments
+
+    async def prices(self, instrument_ids: Collection[str], on: date) -> Mapping[str, Price]:
+        """See `Prices.prices`."""
+        found = ((instrument_id, self._instruments.find(instrument_id, on)) for instrument_id in instrument_ids)
+        return {
+            instrument_id: Price(instrument.reference_price_paise, PriceSource.REFERENCE)
+            for instrument_id, instrument in found
+            if instrument is not None
+        }
+
+
+class Instruments:
+    """The use cases."""
+
+    def __init__(
+        self, instruments: InstrumentMaster, prices: Prices, clock: MarketClock, calendar: SessionCalendar
+    ) -> None:
+        self._instruments = instruments
+        self._prices = prices
+        self._clock = clock
+        self._calendar = calendar
+
+    async def page(self, words: str | None, after: str, limit: int) -> tuple[Sequence[InstrumentView], str | None]:
+        """Instruments of the present or next session whose id follows `after`, by id, and where the next page begins.
+
+        `words` finds by the beginning of symbol or ISIN, or inside the name, without regard to case.
+        """
+        on = await self._trade_date()
+        matching = [
+            instrument
+            for instrument in self._instruments.list_active(on)
+            if instrument.instrument_id > after and _matches(instrument, words)
+        ]
+        shown = matching[:limit]
+        prices = await self._prices.prices([instrument.instrument_id for instrument in shown], on)
+        next_after = shown[-1].instrument_id if len(matching) > len(shown) else None
+        return [_view(instrument, on, prices) for instrument in shown], next_after
+
+    async def get(self, instrument_id: str) -> InstrumentView:
+        """One instrument of the present or next session. Raises NotFoundError."""
+        on = await self._trade_date()
+        instrument = self._instruments.find(instrument_id, on)
+        if instrument is None or not instrument.is_active(on):
+            raise NotFoundError("There is no such instrument today: see GET /api/instruments")
+        return _view(instrument, on, await self._prices.prices([instrument_id], on))
+
+    async def _trade_date(self) -> date:
+        return self._calendar.trade_date(datetime.now(UTC) + await self._clock.offset())
+
+
+def _matches(instrument: Instrument, words: str | None) -> bool:
+    if words is None:
+        return True
+    wanted = words.casefold()
+    names = (instrument.instrument_id, instrument.symbol, instrument.isin, *instrument.name.split())
+    return any(name.casefold().startswith(wanted) for name in names) or wanted in instrument.name.casefold()
+
+
+def _view(instrument: Instrument, on: date, prices: Mapping[str, Price]) -> InstrumentView:
+    low, high = price_band(instrument)
+    fallback = Price(instrument.reference_price_paise, PriceSource.REFERENCE)
+    price = prices.get(instrument.instrument_id, fallback)
+    return InstrumentView(
+        instrument_id=instrument.instrument_id,
+        venue=instrument.venue,
+        symbol=instrument.symbol,
+        isin=instrument.isin,
+        name=instrument.name,
+        segment=instrument.segment,
+        trade_date=on.isoformat(),
+        reference_price=format_rupees(instrument.reference_price_paise),
+        tick_size=format_rupees(instrument.tick_size_paise),
+        lot_size=instrument.lot_size,
+        price_band=PriceBand(low=format_rupees(low), high=format_rupees(high)),
+        freeze_quantity=instrument.freeze_quantity,
+        futures_and_options=instrument.futures_and_options,
+        price=format_rupees(price.paise),
+        price_source=price.source.value,
+    )

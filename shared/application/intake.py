@@ -1,0 +1,100 @@
+"""Intake: a request becomes an order on record, accepted or refused, together with its answer.
+
+Requests that wait in this process are committed together (natural batching). Under the user's lock the keys
+are looked at again, so of any number of twins, in any processes, exactly one wins and the others replay it.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+from shared.batching import Batcher
+from shared.domain.orders import Order, Owner, State
+from shared.domain.rejects import Reject, RejectCode, reject
+from shared.ports.books import BookStore, Claim, Committed, NewOrder, Scope, StoredAnswer, Unit
+
+MOST_REQUESTS = 50
+ACCEPTED, REFUSED = 202, 422
+
+type AnswerWriter = Callable[[Order, Reject | None], str]
+"""The body that the caller gets: the acceptance, or the problem for the reject."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A judged request: its order, not yet on record, and how to answer for it."""
+
+    order: Order
+    refusal: Reject | None
+    claim: Claim
+    fingerprint: bytes
+    write_answer: AnswerWriter
+
+
+class Taken(NamedTuple):
+    """The answer on record, `replayed` when an earlier twin got it, and the batch's commit for one publisher."""
+
+    answer: StoredAnswer
+    replayed: bool
+    committed: Committed | None
+
+
+class Intake:
+    """Commits candidates in batches."""
+
+    def __init__(self, books: BookStore) -> None:
+        self._books = books
+        self._batches: Batcher[Candidate, Taken] = Batcher(self._commit, most=MOST_REQUESTS)
+
+    @property
+    def backlog(self) -> int:
+        """Candidates that wait for a commit."""
+        return self._batches.backlog
+
+    async def take(self, candidate: Candidate) -> Taken:
+        """Put the candidate on record, or find its twin. Raises UnavailableError when the ledger is away."""
+        return await self._batches.submit(candidate)
+
+    async def _commit(self, candidates: Sequence[Candidate]) -> Sequence[Taken]:
+        scope = Scope(
+            users={candidate.order.user_id for candidate in candidates},
+            claims=[candidate.claim for candidate in candidates],
+        )
+        taken, committed = await self._books.work(scope, lambda unit: [_take(unit, each) for each in candidates])
+        # One caller of the batch publishes for all.
+        return [each._replace(committed=committed if place == 0 else None) for place, each in enumerate(taken)]
+
+
+def _take(unit: Unit, candidate: Candidate) -> Taken:
+    user_id, key, name = candidate.order.user_id, candidate.claim.idempotency_key, candidate.claim.client_order_id
+    if key is not None and (user_id, key) in unit.answers:
+        return Taken(unit.answers[user_id, key], replayed=True, committed=None)
+    order, refusal = candidate.order, candidate.refusal
+    used_by = None if name is None else unit.client_order_ids.get((user_id, name))
+    if used_by is not None:
+        refusal = refusal or reject(RejectCode.DUPLICATE_CLIENT_ORDER_ID, limit=used_by, actual=name)
+        order = replace(order, client_order_id=None)
+    answer = _record(unit, candidate, order, refusal)
+    if key is not None:
+        unit.answers[user_id, key] = answer
+    if order.client_order_id is not None:
+        unit.client_order_ids[user_id, order.client_order_id] = order.order_id
+    return Taken(answer, replayed=False, committed=None)
+
+
+def _record(unit: Unit, candidate: Candidate, order: Order, refusal: Reject | None) -> StoredAnswer:
+    order = replace(order, accepted_at=unit.books.at, updated_at=unit.books.at)
+    if refusal is not None:
+        order = replace(
+            order,
+            state=State.REJECTED,
+            owner=Owner.NOBODY,
+            deadline=None,
+            reject_code=refusal.code.value,
+            status_message=refusal.message,
+        )
+    status = ACCEPTED if refusal is None else REFUSED
+    answer = StoredAnswer(order.order_id, candidate.fingerprint, status, candidate.write_answer(order, refusal))
+    unit.books.open_order(order)
+    unit.new_orders.append(NewOrder(order, candidate.claim.idempotency_key, answer))
+    return answer

@@ -1,0 +1,212 @@
+"""The steps of `order_saga`, each over all its orders in one transaction with one outcome per order.
+
+Every step may run again at any time: an order that has moved on is left alone, and ids of requests and
+messages are derived. A step that fails for a reason of the orders is halved until the bad one stands alone.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from uuid import UUID
+
+import structlog
+
+from shared.application import exchange_requests
+from shared.application.dispatch import Dispatcher
+from shared.application.publishing import Publisher
+from shared.application.timing import Timing
+from shared.domain.books import OrderKey
+from shared.domain.errors import BrokerError
+from shared.domain.ledger import INR, hold_account
+from shared.domain.money import format_rupees
+from shared.domain.orders import FundsHeld, HandedToRecovery, Order, Owner, Refused, State, Submitted
+from shared.domain.published import Json
+from shared.domain.rejects import RejectCode, reject
+from shared.domain.sessions import SessionCalendar
+from shared.ports.books import BookStore, SagaStep, Scope, Unit
+from shared.ports.orders import MarketClock
+from shared.ports.sagas import SagaRecords, Sagas
+
+_log = structlog.get_logger(__name__)
+type StepOfOrder = Callable[[Unit, OrderKey], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """How many orders wait for the exchange's word, and until when."""
+
+    unanswered: int
+    deadline: datetime
+
+
+class OrderSaga:
+    """reserve_funds, submit_to_exchange, confirm, and the compensation of what failed."""
+
+    def __init__(
+        self,
+        books: BookStore,
+        records: SagaRecords,
+        publisher: Publisher,
+        dispatcher: Dispatcher,
+        clock: MarketClock,
+        calendar: SessionCalendar,
+        timing: Timing,
+    ) -> None:
+        self._books = books
+        self._records = records
+        self._publisher = publisher
+        self._dispatcher = dispatcher
+        self._clock = clock
+        self._calendar = calendar
+        self._timing = timing
+
+    async def reserve_funds(self, saga_id: UUID, sagas: Sagas) -> int:
+        """Hold each order's worst case or refuse it; returns how many are held."""
+
+        def reserve(unit: Unit, key: OrderKey) -> None:
+            held = FundsHeld(saga_id, unit.books.at + self._timing.saga)
+            order = unit.books.reserve(key, held, _refusal_for(unit.books.orders[key]))
+            _note(unit, saga_id, order, "reserve_funds", _outcome(order))
+
+        orders = await self._step(saga_id, sagas, reserve)
+        return sum(order.state is State.HELD for order in orders)
+
+    async def submit_to_exchange(self, saga_id: UUID, sagas: Sagas) -> Submission:
+        """Queue a NEW for each held order in the commit that marks it submitted."""
+        offset = await self._clock.offset()
+
+        def submit(unit: Unit, key: OrderKey) -> None:
+            at, order = unit.books.at, unit.books.orders[key]
+            if order.state is State.HELD and not self._tradable(order, at + offset):
+                order = unit.books.submit(key, _session_ended(self._calendar, order))
+            elif order.state is State.HELD:
+                event = Submitted(at + self._timing.expire_after, at + self._timing.answer)
+                order = unit.books.submit(key, event)
+                unit.submitted[saga_id] += 1
+            _note(unit, saga_id, order, "submit_to_exchange", _outcome(order))
+
+        orders = await self._step(saga_id, sagas, submit)
+        deadlines = [order.deadline for order in orders if _unanswered(order) and order.deadline]
+        unanswered = await self._records.unanswered(saga_id)
+        return Submission(unanswered, max(deadlines, default=orders[0].updated_at))
+
+    async def confirm(self, saga_id: UUID, sagas: Sagas) -> Json:
+        """Close the saga; orders without an answer get a recovery each. Returns counts by outcome."""
+
+        def close(unit: Unit, key: OrderKey) -> None:
+            order = unit.books.orders[key]
+            if _unanswered(order):
+                if order.owner is not Owner.RECOVERY:
+                    order = unit.books.submit(key, HandedToRecovery(unit.books.at + self._timing.recovery))
+                _note(unit, saga_id, order, "confirm", "UNANSWERED", "handed to recovery")
+            else:
+                _note(unit, saga_id, order, "confirm", _outcome(order))
+
+        orders = await self._step(saga_id, sagas, close)
+        unanswered = [order for order in orders if _unanswered(order)]
+        for order in unanswered:
+            await sagas.recover((order.user_id, order.order_id))
+        await self._records.finish(saga_id)
+        self._dispatcher.kick(sagas)
+        return {"orders": len(orders), "unanswered": len(unanswered)}
+
+    async def release_funds(self, saga_id: UUID, sagas: Sagas, failed_step: str) -> int:
+        """Compensation: refuse each order that never left us and release its hold; returns how many."""
+        refusal = reject(RejectCode.PROCESSING_FAILED)
+
+        def compensate(unit: Unit, key: OrderKey) -> None:
+            order = unit.books.orders[key]
+            if order.state in {State.ACCEPTED, State.HELD}:
+                order = unit.books.submit(key, Refused(refusal.code.value, refusal.message))
+                _note(unit, saga_id, order, "release_funds", "COMPENSATED", f"{failed_step} failed for good")
+
+        orders = await self._step(saga_id, sagas, compensate)
+        return sum(order.reject_code == refusal.code for order in orders)
+
+    def _tradable(self, order: Order, market_time: datetime) -> bool:
+        """Its own session must be running: an order that waited overnight is not the next day's."""
+        trade_date = date.fromisoformat(order.trade_date)
+        return self._calendar.is_open(market_time) and self._calendar.trade_date(market_time) == trade_date
+
+    async def _step(self, saga_id: UUID, sagas: Sagas, step: StepOfOrder) -> list[Order]:
+        members = await self._records.members(saga_id)
+        return await self._run(saga_id, members, sagas, step)
+
+    async def _run(self, saga_id: UUID, members: Sequence[OrderKey], sagas: Sagas, step: StepOfOrder) -> list[Order]:
+        try:
+            return await self._commit(members, sagas, step)
+        except BrokerError:
+            raise  # a dependency is away: says nothing of the orders
+        except Exception:  # noqa: BLE001 - halved until it stands alone, then refused
+            if len(members) <= 1:
+                return await self._refuse_poison(saga_id, members, sagas)
+            _log.warning("a step is halved to find the bad order", saga_id=str(saga_id), orders=len(members))
+        middle = len(members) // 2
+        first = await self._run(saga_id, members[:middle], sagas, step)
+        return first + await self._run(saga_id, members[middle:], sagas, step)
+
+    async def _commit(self, members: Sequence[OrderKey], sagas: Sagas, step: StepOfOrder) -> list[Order]:
+        def work(unit: Unit) -> list[Order]:
+            before = dict(unit.books.orders)
+            for key in members:
+                step(unit, key)
+            orders = [unit.books.orders[key] for key in members]
+            unit.outbox.extend(exchange_requests.messages(_new_requests(before, orders)))
+            return orders
+
+        orders, committed = await self._books.work(Scope(orders=members), work)
+        await self._publisher.publish(committed, sagas)
+        return orders
+
+    async def _refuse_poison(self, saga_id: UUID, members: Sequence[OrderKey], sagas: Sagas) -> list[Order]:
+        """The one order that no transaction takes: refused where it stands, if it never left us."""
+        _log.exception("an order could not be processed", saga_id=str(saga_id), orders=[str(k[1]) for k in members])
+        refusal = reject(RejectCode.PROCESSING_FAILED)
+
+        def refuse(unit: Unit, key: OrderKey) -> None:
+            order = unit.books.orders[key]
+            if order.state in {State.ACCEPTED, State.HELD}:
+                order = unit.books.submit(key, Refused(refusal.code.value, refusal.message))
+            _note(unit, saga_id, order, "release_funds", "POISON", "refused alone")
+
+        return await self._commit(members, sagas, refuse)
+
+
+def _unanswered(order: Order) -> bool:
+    return order.state is State.SUBMITTED and order.answered_at is None
+
+
+def _new_requests(before: dict[OrderKey, Order], orders: Sequence[Order]) -> list[tuple[str, Json]]:
+    return [
+        (order.instrument_id, exchange_requests.new_order(order, order.expire_at))
+        for order in orders
+        if order.state is State.SUBMITTED
+        and order.expire_at is not None
+        and before[order.user_id, order.order_id].state is State.HELD
+    ]
+
+
+def _note(unit: Unit, saga_id: UUID, order: Order, step: str, outcome: str, detail: str = "") -> None:
+    unit.steps.append(SagaStep(saga_id, order.user_id, order.order_id, step, outcome, detail))
+
+
+def _outcome(order: Order) -> str:
+    return f"{order.state}: {order.reject_code}" if order.reject_code else order.state.value
+
+
+def _refusal_for(order: Order) -> Callable[[int, int], Refused]:
+    _, asset = hold_account(order)
+    code = RejectCode.INSUFFICIENT_FUNDS if asset == INR else RejectCode.INSUFFICIENT_HOLDINGS
+    shown: Callable[[int], object] = format_rupees if asset == INR else int
+
+    def refusal(required: int, available: int) -> Refused:
+        refused = reject(code, limit=shown(available), actual=shown(required))
+        return Refused(refused.code.value, refused.message)
+
+    return refusal
+
+
+def _session_ended(calendar: SessionCalendar, order: Order) -> Refused:
+    ended = calendar.session_end(date.fromisoformat(order.trade_date))
+    refusal = reject(RejectCode.SESSION_ENDED, limit=ended.isoformat())
+    return Refused(refusal.code.value, refusal.message)

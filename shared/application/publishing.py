@@ -1,0 +1,81 @@
+"""After the commit: whoever committed sends what its transaction wrote; one sweep sends what a crash left.
+
+A road that is closed is no error of the caller's: the rows stay unsent and the sweep tries again.
+"""
+
+import asyncio
+from collections.abc import Coroutine, Sequence
+from datetime import timedelta
+from uuid import UUID
+
+import structlog
+
+from shared.domain.books import Effect
+from shared.domain.errors import UnavailableError
+from shared.ports.books import Committed, ExchangeMessage
+from shared.ports.outbox import Audience, Exchange, Outbox
+from shared.ports.sagas import SagaRecords, Sagas
+
+_LEFT_BEHIND = timedelta(seconds=2)
+_MOST = 500
+_log = structlog.get_logger(__name__)
+
+
+class Publisher:
+    """Sends messages to the exchange, news to clients and answers to sagas, then marks them."""
+
+    def __init__(self, exchange: Exchange, audience: Audience, outbox: Outbox, records: SagaRecords) -> None:
+        self._exchange = exchange
+        self._audience = audience
+        self._outbox = outbox
+        self._records = records
+
+    async def publish(self, committed: Committed, sagas: Sagas) -> None:
+        """Send what one commit wrote, each by its own road. Never raises for a closed road."""
+        roads: list[Coroutine[None, None, None]] = []
+        if committed.outbox:
+            roads.append(self._send(committed.outbox))
+        if committed.answered_sagas:
+            roads.append(self._signal(committed.answered_sagas, sagas))
+        if committed.effects:
+            roads.append(self._tell(committed.effects))
+        # None waits for another: the order's way to the exchange is not to be delayed by news of it.
+        await asyncio.gather(*(_left_for_the_sweep(road) for road in roads))
+
+    async def _send(self, messages: Sequence[ExchangeMessage]) -> None:
+        await self._exchange.send(messages)
+        await self._outbox.messages_sent([message.message_id for message in messages])
+
+    async def _signal(self, saga_ids: Sequence[UUID], sagas: Sagas) -> None:
+        for saga_id in saga_ids:
+            await sagas.answered(saga_id)
+        await self._records.signals_sent(saga_ids)
+
+    async def _tell(self, effects: Sequence[Effect]) -> None:
+        await self._audience.tell(effects)
+        await self._outbox.effects_sent(effects)
+
+    async def sweep(self, sagas: Sagas) -> None:
+        """Send everything that has been waiting for longer than a publisher needs."""
+        signals = await self._records.unsent_signals(_LEFT_BEHIND)
+        messages = await self._outbox.unsent_messages(_LEFT_BEHIND, _MOST)
+        await self.publish(Committed((), messages, signals), sagas)
+        await self._sweep_effects(sagas)
+
+    async def _sweep_effects(self, sagas: Sagas) -> None:
+        """A second of a closed road leaves thousands, so page after page, until one page is not taken."""
+        first: Effect | None = None
+        while effects := await self._outbox.unsent_effects(_LEFT_BEHIND, _MOST):
+            if first == effects[0]:
+                return
+            first = effects[0]
+            await self.publish(Committed(effects), sagas)
+            if len(effects) < _MOST:
+                return
+
+
+async def _left_for_the_sweep(road: Coroutine[None, None, None]) -> None:
+    try:
+        await road
+    except UnavailableError as error:
+        _log.warning("left for the sweep", reason=str(error))

@@ -1,0 +1,94 @@
+"""Recovery of one order that the exchange has not answered for: ask, listen, and never guess.
+
+Only an answer given after `expire_at`, or a confirmed tombstone, releases a hold; without one the order is
+in doubt, keeps its hold and goes to operations with the evidence.
+"""
+
+from uuid import uuid4
+
+from shared.application import exchange_requests
+from shared.application.publishing import Publisher
+from shared.application.timing import Timing
+from shared.domain.books import OrderKey
+from shared.domain.orders import AT_VENUE, Doubted, HandedToRecovery, Order, Owner, Request
+from shared.domain.published import Json, published_order, wire_time
+from shared.ports.books import BookStore, Doubt, Scope, Unit
+from shared.ports.sagas import Sagas
+
+
+class Recovery:
+    """Activities of `order_recovery` and what the sweep calls for overdue orders."""
+
+    def __init__(self, books: BookStore, publisher: Publisher, timing: Timing) -> None:
+        self._books = books
+        self._publisher = publisher
+        self._timing = timing
+
+    async def take_over(self, key: OrderKey, sagas: Sagas) -> None:
+        """Make an overdue order at the exchange the recovery's, and have one running."""
+
+        def hand_over(unit: Unit) -> bool:
+            order = unit.books.orders.get(key)
+            if order is None or order.state not in AT_VENUE or order.in_doubt or not _overdue(order, unit):
+                return False
+            unit.books.submit(key, HandedToRecovery(unit.books.at + self._timing.recovery))
+            return True
+
+        taken, committed = await self._books.work(Scope(orders=[key]), hand_over)
+        if taken:
+            await self._publisher.publish(committed, sagas)
+            await sagas.recover(key)
+
+    async def ask(self, key: OrderKey, sagas: Sagas) -> bool:
+        """Ask the exchange for the order's state; False when nobody needs to ask any more."""
+        attempt = uuid4().hex
+
+        def ask(unit: Unit) -> bool:
+            order = unit.books.orders.get(key)
+            if order is None or order.owner is not Owner.RECOVERY:
+                return False
+            questions = [(order.instrument_id, question) for question in _questions(order, attempt)]
+            unit.outbox.extend(exchange_requests.messages(questions))
+            return True
+
+        asked, committed = await self._books.work(Scope(orders=[key]), ask)
+        await self._publisher.publish(committed, sagas)
+        return asked
+
+    async def doubt(self, key: OrderKey, sagas: Sagas) -> bool:
+        """Nobody answered: the order goes to operations with what is known; False when it was settled meanwhile."""
+
+        def doubt(unit: Unit) -> bool:
+            order = unit.books.orders.get(key)
+            if order is None or order.owner is not Owner.RECOVERY:
+                return False
+            doubted = unit.books.submit(key, Doubted(unit.books.at + self._timing.doubt))
+            unit.doubts.append(Doubt(*key, _evidence(doubted)))
+            return True
+
+        doubted, committed = await self._books.work(Scope(orders=[key]), doubt)
+        await self._publisher.publish(committed, sagas)
+        return doubted
+
+
+def _overdue(order: Order, unit: Unit) -> bool:
+    return order.deadline is not None and order.deadline <= unit.books.at
+
+
+def _questions(order: Order, attempt: str) -> list[Json]:
+    # An ended or executed order is told by its own reports, so they are always asked for beside the status.
+    questions = [exchange_requests.status(order, attempt), exchange_requests.resend(order, attempt)]
+    if order.pending_request is Request.CANCEL and order.pending_request_id is not None:
+        questions.insert(0, exchange_requests.cancel(order, order.pending_request_id))
+    return questions
+
+
+def _evidence(order: Order) -> Json:
+    return {
+        "order": published_order(order),
+        "submitted_at": None if order.submitted_at is None else wire_time(order.submitted_at),
+        "expire_at": None if order.expire_at is None else wire_time(order.expire_at),
+        "answered_at": None if order.answered_at is None else wire_time(order.answered_at),
+        "exchange_has_told_of": order.venue_quantity,
+        "booked": order.filled_quantity,
+    }

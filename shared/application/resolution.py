@@ -1,0 +1,105 @@
+"""Closing an order in doubt by what an operator has established with the exchange, once, on record.
+
+The decision, its evidence and the release of the hold are one commit. The answer is a function of that record
+alone, so whoever repeats the call, after a crash between commit and answer too, gets the same bytes.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from uuid import UUID
+
+from shared.application.publishing import Publisher
+from shared.contracts.operations import ResolveDoubt, ResolvedView
+from shared.domain.errors import IdempotencyKeyReusedError, NotFoundError, StateConflictError
+from shared.domain.orders import IllegalTransitionError, Resolution, Resolved
+from shared.domain.published import wire_time
+from shared.ports.books import BookStore, DoubtSettled, Scope, Unit
+from shared.ports.operations import DoubtRecord, OperationsReader, Replies, StoredReply
+from shared.ports.sagas import Sagas
+
+_DONE = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """The answer to a resolve call, byte for byte."""
+
+    status: int
+    body: str
+    replayed: bool
+
+
+class Doubts:
+    """The use case that decides."""
+
+    def __init__(self, books: BookStore, reader: OperationsReader, replies: Replies, publisher: Publisher) -> None:
+        self._books = books
+        self._reader = reader
+        self._replies = replies
+        self._publisher = publisher
+
+    async def resolve(self, operator: UUID, order_id: UUID, command: ResolveDoubt, key: str, sagas: Sagas) -> Answered:
+        """End the order and release its hold.
+
+        Raises NotFoundError, StateConflictError (it is not in doubt, or was decided otherwise),
+        IdempotencyKeyReusedError, UnavailableError.
+        """
+        fingerprint = hashlib.sha256(f"{order_id}{command.model_dump_json()}".encode()).digest()
+        stored = await self._replies.reply(operator, key)
+        if stored is not None:
+            return _replayed(stored, fingerprint)
+        doubt = await self._find(order_id)
+        if doubt.resolved_at is None:
+            await self._decide(doubt, operator, command, sagas)
+            doubt = await self._find(order_id)
+        if not _decided_so(doubt, operator, command):
+            raise StateConflictError("Somebody has closed this order in another way", state=doubt.state)
+        reply = StoredReply(fingerprint, _DONE, _view(doubt).model_dump_json())
+        kept = await self._replies.store_reply(operator, key, reply)
+        return Answered(kept.status, kept.body, replayed=False)
+
+    async def _find(self, order_id: UUID) -> DoubtRecord:
+        doubt = await self._reader.doubt(order_id)
+        if doubt is None:
+            raise NotFoundError("This order is not in doubt")
+        return doubt
+
+    async def _decide(self, doubt: DoubtRecord, operator: UUID, command: ResolveDoubt, sagas: Sagas) -> None:
+        key = (doubt.user_id, doubt.order_id)
+        settled = DoubtSettled(*key, operator, command.resolution, command.reference)
+
+        def decide(unit: Unit) -> None:
+            if unit.books.orders[key].terminal:
+                return  # a twin or a late report was faster; who decided is read afterwards
+            unit.books.submit(key, Resolved(Resolution(command.resolution), command.note))
+            unit.doubts_settled.append(settled)
+
+        try:
+            _, committed = await self._books.work(Scope(orders=[key]), decide)
+        except IllegalTransitionError as error:
+            raise StateConflictError(f"The order can't be resolved so: {error}", state=error.order.status) from error
+        await self._publisher.publish(committed, sagas)
+
+
+def _replayed(stored: StoredReply, fingerprint: bytes) -> Answered:
+    if stored.fingerprint != fingerprint:
+        raise IdempotencyKeyReusedError("This Idempotency-Key was used with another body: take a new key")
+    return Answered(stored.status, stored.body, replayed=True)
+
+
+def _decided_so(doubt: DoubtRecord, operator: UUID, command: ResolveDoubt) -> bool:
+    recorded = (doubt.resolved_by, doubt.resolution, doubt.reference)
+    return recorded == (operator, command.resolution, command.reference)
+
+
+def _view(doubt: DoubtRecord) -> ResolvedView:
+    assert doubt.resolved_at is not None
+    return ResolvedView(
+        order_id=str(doubt.order_id),
+        user_id=str(doubt.user_id),
+        resolution=str(doubt.resolution),
+        reference=str(doubt.reference),
+        resolved_by=str(doubt.resolved_by),
+        resolved_at=wire_time(doubt.resolved_at),
+        order_state=doubt.state,
+    )

@@ -1,0 +1,27 @@
+"""The sweep: a timer's look for whatever a crash, a closed road or a lost message left. All of it is safe twice."""
+
+from shared.application.dispatch import Dispatcher
+from shared.application.publishing import Publisher
+from shared.application.recovery import Recovery
+from shared.ports.sagas import SagaRecords, Sagas
+
+_MOST_ORDERS = 200
+
+
+class Sweep:
+    """Sends what waits in outboxes, dispatches, restarts overdue sagas, asks about overdue orders."""
+
+    def __init__(self, publisher: Publisher, dispatcher: Dispatcher, recovery: Recovery, records: SagaRecords) -> None:
+        self._publisher = publisher
+        self._dispatcher = dispatcher
+        self._recovery = recovery
+        self._records = records
+
+    async def run(self, sagas: Sagas) -> None:
+        """One round. Raises UnavailableError when the database is away."""
+        await self._publisher.sweep(sagas)
+        await self._dispatcher.run(sagas)
+        for saga_id in await self._records.overdue_sagas():
+            await sagas.start(saga_id)
+        for key in await self._records.overdue_orders(_MOST_ORDERS):
+            await self._recovery.take_over(key, sagas)

@@ -1,0 +1,130 @@
+"""What all contracts share: bases, the vocabulary of field types, pages and cursors.
+
+Rules: unknown fields are refused; requests are strict (a number is no string and 1.0 is no integer); money and
+prices are decimal strings in rupees, quantities integers, times RFC 3339 in UTC; ids are UUIDs.
+"""
+
+import base64
+import binascii
+from typing import Annotated, Any
+
+import orjson
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+
+from shared.domain.errors import InvalidRequestError
+from shared.domain.money import MAX_QUANTITY, parse_rupees
+
+_MAX_CURSOR = 512
+
+
+class Body(BaseModel):
+    """Base of request bodies."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class Query(BaseModel):
+    """Base of query strings, whose values arrive as text."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class View(BaseModel):
+    """Base of what is answered; also checked, in tests, against what the use cases answer."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Page[Item](View):
+    """One page of a list; `next_cursor` is null on the last page."""
+
+    items: list[Item]
+    next_cursor: str | None
+
+
+def _positive_rupees(text: str) -> str:
+    if parse_rupees(text) == 0:
+        raise ValueError("the amount must be above zero")
+    return text
+
+
+def _no_control_characters(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("control characters are not allowed")
+    return text
+
+
+def _not_offered(value: object) -> object:
+    if value is not None:
+        raise ValueError("this field is not offered yet: leave it out")
+    return value
+
+
+type InstrumentId = Annotated[
+    str,
+    StringConstraints(pattern=r"^[A-Z]{2,6}:[A-Z0-9&-]{1,40}$", max_length=47),
+    Field(description="EXCHANGE:SYMBOL", examples=["NSE:INFY"]),
+]
+type PositiveRupees = Annotated[
+    str,
+    StringConstraints(max_length=12),
+    AfterValidator(_positive_rupees),
+    Field(description="Rupees as a decimal string with at most two places, above zero", examples=["1500.05"]),
+]
+type Rupees = Annotated[str, Field(description="Rupees as a decimal string", examples=["1500.05"])]
+type Quantity = Annotated[int, Field(ge=1, le=MAX_QUANTITY, description="Shares", examples=[10])]
+type Instant = Annotated[
+    str,
+    Field(
+        description="RFC 3339, UTC, microseconds",
+        examples=["2026-11-23T04:15:00.000000Z"],
+        json_schema_extra={"format": "date-time"},
+    ),
+]
+type Id = Annotated[str, Field(json_schema_extra={"format": "uuid"})]
+type Text = Annotated[str, StringConstraints(min_length=1, max_length=500), AfterValidator(_no_control_characters)]
+type UserRef = Annotated[
+    str,
+    StringConstraints(pattern=r"^(me|[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})$"),
+    Field(description="`me`, or the id of a user; staff may name any user"),
+]
+type PageLimit = Annotated[int, Field(ge=1, le=200, description="Entries a page at most")]
+type Cursor = Annotated[
+    str,
+    StringConstraints(pattern=r"^[A-Za-z0-9_-]*$", max_length=_MAX_CURSOR),
+    Field(description="`next_cursor` of the page before"),
+]
+NotOffered = Annotated[
+    None, BeforeValidator(_not_offered), Field(description="Reserved for a later version: any value is refused")
+]
+
+
+class OwnerQuery(Query):
+    """Whose resource is meant, where the path does not tell."""
+
+    user_id: UserRef = "me"
+
+
+class PageQuery(Query):
+    """Paging of every list."""
+
+    limit: PageLimit = 50
+    cursor: Cursor | None = None
+
+
+def write_cursor(position: object) -> str:
+    """An opaque cursor; it is no secret and grants nothing, so it is not signed."""
+    return base64.urlsafe_b64encode(orjson.dumps(position)).rstrip(b"=").decode()
+
+
+def read_cursor(cursor: str) -> Any:
+    """The JSON value that a cursor carries, for its caller to check. Raises InvalidRequestError."""
+    try:
+        return orjson.loads(base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True))
+    except (binascii.Error, orjson.JSONDecodeError) as error:
+        raise foreign_cursor() from error
+
+
+def foreign_cursor() -> InvalidRequestError:
+    """A cursor that no page of this list gave out."""
+    return InvalidRequestError("cursor is not a next_cursor of this list: start without one", field="cursor")

@@ -1,0 +1,153 @@
+"""Orders over HTTP: what is asked for, and how an order, its list and its history look.
+
+Words that exist but are not on offer today (STOP, MIS, GTC, ...) are legal here: which words are offered is dated
+data, so the risk rules refuse them with 422 and the order is on record. Words nobody knows are refused with 400.
+`trigger_price` and `disclosed_quantity` belong to order types of a later version and are refused with 400.
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, StringConstraints, field_validator
+from pydantic_core.core_schema import ValidationInfo
+
+from shared.contracts.common import (
+    Body,
+    Id,
+    Instant,
+    InstrumentId,
+    NotOffered,
+    OwnerQuery,
+    Page,
+    PageQuery,
+    PositiveRupees,
+    Quantity,
+    Rupees,
+    View,
+)
+
+type Side = Literal["BUY", "SELL"]
+type OrderType = Literal["MARKET", "LIMIT", "STOP", "STOP_LIMIT", "TRAILING_STOP"]
+type Product = Literal["CNC", "MIS", "NRML", "MTF"]
+type TimeInForce = Literal["DAY", "IOC", "FOK", "GTC", "GTD"]
+type Status = Literal[
+    "PENDING_NEW",
+    "NEW",
+    "PARTIALLY_FILLED",
+    "FILLED",
+    "PENDING_CANCEL",
+    "PENDING_REPLACE",
+    "CANCELED",
+    "REJECTED",
+    "EXPIRED",
+]
+type ClientOrderId = Annotated[
+    str,
+    StringConstraints(pattern=r"^[A-Za-z0-9._:-]{1,64}$"),
+    Field(description="Your own id, unique among all your orders, refused ones too"),
+]
+type Tag = Annotated[
+    str, StringConstraints(pattern=r"^[A-Za-z0-9 ._:-]{1,20}$"), Field(description="Your own label, shown on the order")
+]
+
+
+class PlaceOrder(Body):
+    """A new order. LIMIT needs a price, MARKET must not carry one."""
+
+    instrument_id: InstrumentId
+    side: Side
+    order_type: OrderType
+    product: Product
+    quantity: Quantity
+    price: Annotated[PositiveRupees | None, Field(validate_default=True)] = None
+    time_in_force: TimeInForce = "DAY"
+    client_order_id: ClientOrderId | None = None
+    tag: Tag | None = None
+    trigger_price: NotOffered = None
+    disclosed_quantity: NotOffered = None
+
+    @field_validator("price", mode="after")
+    @classmethod
+    def _price_fits_order_type(cls, price: str | None, known: ValidationInfo) -> str | None:
+        order_type = known.data.get("order_type")
+        if price is None and order_type == "LIMIT":
+            raise ValueError("a LIMIT order needs a price")
+        if price is not None and order_type == "MARKET":
+            raise ValueError("a MARKET order carries no price")
+        return price
+
+
+class OrderView(View):
+    """An order as it is now."""
+
+    order_id: Id
+    client_order_id: str | None
+    user_id: Id
+    instrument_id: str
+    side: Side
+    order_type: OrderType
+    product: Product
+    time_in_force: TimeInForce
+    quantity: int
+    filled_quantity: int
+    leaves_quantity: int
+    canceled_quantity: int
+    disclosed_quantity: int | None
+    price: Rupees | None
+    trigger_price: Rupees | None
+    average_price: Annotated[str, Field(description="Rupees with four places; 0.0000 before the first fill")]
+    status: Status
+    pending_request: Literal["CANCEL", "REPLACE"] | None
+    status_message: str
+    reject_code: str | None
+    exchange_order_id: str | None
+    parent_order_id: Id | None
+    tag: str | None
+    version: Annotated[int, Field(description="Rises with every change")]
+    created_at: Instant
+    updated_at: Instant
+
+
+class OrderAccepted(View):
+    """The order is registered with the broker; `order` is there with `Prefer: wait`."""
+
+    order_id: Id
+    status: Status
+    message: str
+    received_at: Instant
+    order: OrderView | None = None
+
+
+class OrdersQuery(OwnerQuery, PageQuery):
+    """Which orders to list, newest first."""
+
+    status: Status | None = None
+    instrument_id: InstrumentId | None = None
+
+
+OrderPage = Page[OrderView]
+
+
+class OrderEvent(View):
+    """One thing that happened to an order."""
+
+    version: int
+    event: str
+    state: str
+    detail: Any
+    at: Instant
+
+
+class OrderStage(View):
+    """When an order reached a stage first, and the milliseconds since it was accepted."""
+
+    stage: Literal["funds_held", "at_exchange", "acknowledged", "filled", "ended"]
+    at: Instant
+    ms: Annotated[str, Field(examples=["12.345"])]
+
+
+class OrderHistory(View):
+    """Everything that happened to an order, oldest first."""
+
+    order: OrderView
+    events: list[OrderEvent]
+    stages: list[OrderStage]

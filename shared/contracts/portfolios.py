@@ -1,0 +1,63 @@
+"""The portfolio over HTTP: holdings and the day's positions, with their profit and loss."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from shared.contracts.common import Id, Rupees, View
+from shared.contracts.instruments import PriceSource
+
+type AveragePrice = Annotated[str, Field(description="Rupees with four places", examples=["1500.0050"])]
+
+
+class HoldingView(View):
+    """What the client owns of one instrument. pnl = (price - average price) x (quantity + unsettled quantity)."""
+
+    instrument_id: str
+    quantity: Annotated[int, Field(description="Settled shares, those held for working sell orders included")]
+    free_quantity: Annotated[int, Field(description="What a new order may sell")]
+    held_quantity: int
+    unsettled_quantity: Annotated[int, Field(description="Bought, not settled yet")]
+    average_price: AveragePrice
+    price: Rupees | None
+    price_source: PriceSource | None
+    cost: Rupees
+    value: Rupees | None
+    pnl: Rupees | None
+
+
+class PositionView(View):
+    """What was traded today. pnl = (sell value - buy value) + net quantity x price, before charges."""
+
+    instrument_id: str
+    buy_quantity: int
+    buy_value: Rupees
+    buy_average_price: AveragePrice
+    sell_quantity: int
+    sell_value: Rupees
+    sell_average_price: AveragePrice
+    net_quantity: int
+    charges: Rupees
+    price: Rupees | None
+    price_source: PriceSource | None
+    pnl: Rupees | None
+
+
+class PortfolioTotals(View):
+    """Sums over what has a price; money is in GET /api/funds."""
+
+    cost: Rupees
+    value: Rupees
+    pnl: Rupees
+    day_pnl: Rupees
+    day_charges: Rupees
+
+
+class PortfolioView(View):
+    """Everything at one instant."""
+
+    user_id: Id
+    trade_date: Annotated[str, Field(description="India's date that the day's positions belong to")]
+    holdings: list[HoldingView]
+    positions: list[PositionView]
+    totals: PortfolioTotals

@@ -1,0 +1,35 @@
+"""Trades over HTTP: one line an execution."""
+
+from datetime import date
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from shared.contracts.common import Id, Instant, InstrumentId, Page, PageQuery, Rupees, View
+
+
+class TradesQuery(PageQuery):
+    """Which trades to list, newest first; both dates are India's trade dates and included."""
+
+    instrument_id: InstrumentId | None = None
+    from_date: date | None = None
+    to_date: date | None = None
+
+
+class TradeView(View):
+    """One execution of an order."""
+
+    trade_id: Annotated[str, Field(description="VENUE/DATE/EXEC_ID", examples=["NSE/2026-11-23/E000000000007-0"])]
+    order_id: Id
+    user_id: Id
+    instrument_id: str
+    side: Literal["BUY", "SELL"]
+    quantity: int
+    price: Rupees
+    value: Rupees
+    charges: Annotated[dict[str, Rupees], Field(description="By component, rupees")]
+    trade_date: str
+    executed_at: Instant
+
+
+TradePage = Page[TradeView]

@@ -1,0 +1,136 @@
+"""Where the books are kept: one transaction that locks users, runs a plain function, writes what changed."""
+
+from collections import Counter
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+from uuid import UUID
+
+from shared.domain.books import Books, Effect, ExecutionKey, OrderKey
+from shared.domain.orders import Order
+from shared.domain.published import Json
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What makes a place-order call unique for its user."""
+
+    user_id: UUID
+    idempotency_key: str | None
+    client_order_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredAnswer:
+    """The answer that was given, byte for byte; `fingerprint` is of the body it answers."""
+
+    order_id: UUID
+    fingerprint: bytes
+    status: int
+    body: str
+
+
+@dataclass(frozen=True, slots=True)
+class NewOrder:
+    """An order to put on record, accepted or refused, with the answer its caller gets."""
+
+    order: Order
+    idempotency_key: str | None
+    answer: StoredAnswer
+
+
+@dataclass(frozen=True, slots=True)
+class SagaStep:
+    """What one step did to one order; (saga, order, step) is unique, a repetition counts as an attempt."""
+
+    saga_id: UUID
+    user_id: UUID
+    order_id: UUID
+    step: str
+    outcome: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ExchangeMessage:
+    """One message to one lane of the exchange; the id is derived, so sending it twice is a duplicate."""
+
+    message_id: UUID
+    lane: str
+    body: str
+
+
+@dataclass(frozen=True, slots=True)
+class ParkedReport:
+    """A report that contradicts the books, whole."""
+
+    fingerprint: bytes
+    body: str
+    reason: str
+    order_id: UUID | None
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """An order whose state at the exchange could not be established, and what is known."""
+
+    user_id: UUID
+    order_id: UUID
+    evidence: Json
+
+
+@dataclass(frozen=True, slots=True)
+class DoubtSettled:
+    """Who closed an order in doubt, how, and on what evidence."""
+
+    user_id: UUID
+    order_id: UUID
+    resolved_by: UUID
+    resolution: str
+    reference: str
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What a unit of work may touch: these orders, and new orders of these users."""
+
+    orders: Collection[OrderKey] = ()
+    users: Collection[UUID] = ()
+    executions: Collection[ExecutionKey] = ()
+    claims: Collection[Claim] = ()
+
+
+@dataclass(slots=True)
+class Unit:
+    """One unit of work: the books of the scope, what is already on record, and what else to write."""
+
+    books: Books
+    answers: dict[tuple[UUID, str], StoredAnswer] = field(default_factory=dict)
+    client_order_ids: dict[tuple[UUID, str], UUID] = field(default_factory=dict)
+    new_orders: list[NewOrder] = field(default_factory=list)
+    steps: list[SagaStep] = field(default_factory=list)
+    submitted: Counter[UUID] = field(default_factory=Counter)
+    outbox: list[ExchangeMessage] = field(default_factory=list)
+    parked: list[ParkedReport] = field(default_factory=list)
+    doubts: list[Doubt] = field(default_factory=list)
+    doubts_settled: list[DoubtSettled] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """What left with the commit and now waits to be published by whoever committed."""
+
+    effects: Sequence[Effect] = ()
+    outbox: Sequence[ExchangeMessage] = ()
+    answered_sagas: Sequence[UUID] = ()
+
+
+class BookStore(Protocol):
+    """The only door through which orders and money change."""
+
+    async def work[T](self, scope: Scope, work: Callable[[Unit], T]) -> tuple[T, Committed]:
+        """Lock the scope's users in sorted order, load, run `work`, write, commit.
+
+        `work` must depend on the unit alone: a deadlock or serialization failure runs it again on fresh books.
+        Raises UnavailableError when the database is away.
+        """

@@ -1,0 +1,63 @@
+"""What placing and reading orders needs from outside, beside the books."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+from uuid import UUID
+
+from shared.domain.orders import Order
+from shared.domain.published import Json
+from shared.ports.books import Claim, StoredAnswer
+
+
+@dataclass(frozen=True, slots=True)
+class AdmissionFacts:
+    """What is on record when an order knocks; a hint, decided again under the user's lock."""
+
+    kyc_status: str | None
+    """None: the user is unknown to the broker."""
+    available_cash: int
+    free_quantity: int
+    stored: StoredAnswer | None
+    client_order_id_used_by: UUID | None
+
+
+@dataclass(frozen=True, slots=True)
+class Inquiry:
+    """One caller at the door: whose order, which instrument, under which keys."""
+
+    claim: Claim
+    instrument_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class OrderFilter:
+    """Which orders of one user to list; `before` is the (accepted_at, order_id) of the page's end."""
+
+    status: str | None = None
+    instrument_id: str | None = None
+    before: tuple[datetime, UUID] | None = None
+
+
+class OrderRecords(Protocol):
+    """Reads of orders; all raise UnavailableError when the database is away."""
+
+    async def inquire(self, inquiries: Sequence[Inquiry]) -> list[AdmissionFacts]:
+        """Facts for each inquiry, in its order, in one round trip."""
+
+    async def get(self, user_id: UUID, order_id: UUID) -> Order | None:
+        """One order of the user."""
+
+    async def page(self, user_id: UUID, wanted: OrderFilter, limit: int) -> list[Order]:
+        """Newest first."""
+
+    async def history(self, user_id: UUID, order_id: UUID) -> list[Json]:
+        """Events of one order, oldest first: version, event, state, detail, at."""
+
+
+class MarketClock(Protocol):
+    """The venue's market time; the only clock that session rules read."""
+
+    async def offset(self) -> timedelta:
+        """Market time minus our time; zero unless the venue's clock was set."""

@@ -1,0 +1,49 @@
+"""Claimed groups of orders, and the engine that runs a saga over each."""
+
+from collections.abc import Collection
+from datetime import datetime, timedelta
+from typing import Protocol
+from uuid import UUID
+
+from shared.domain.books import OrderKey
+
+
+class SagaRecords(Protocol):
+    """Membership and progress of sagas, in the database; the engine's ids prevent nothing."""
+
+    async def claim(self, most_sagas: int, most_orders: int, deadline: datetime) -> UUID | None:
+        """Freeze waiting orders under a new saga unless `most_sagas` are in flight; None when nothing was claimed."""
+
+    async def members(self, saga_id: UUID) -> list[OrderKey]:
+        """Its orders, in order of arrival."""
+
+    async def unanswered(self, saga_id: UUID) -> int:
+        """Members at the exchange that it has not answered."""
+
+    async def finish(self, saga_id: UUID) -> None:
+        """The saga has nothing left to do. Idempotent."""
+
+    async def overdue_sagas(self) -> list[UUID]:
+        """Sagas past their deadline, or claimed but not at work after seconds. Starting them twice is harmless."""
+
+    async def unsent_signals(self, older_than: timedelta) -> list[UUID]:
+        """Answered sagas that nobody is known to have told. Telling them twice is harmless."""
+
+    async def signals_sent(self, saga_ids: Collection[UUID]) -> None:
+        """Mark signals as delivered."""
+
+    async def overdue_orders(self, most: int) -> list[OrderKey]:
+        """Orders at the exchange whose deadline has passed, oldest first."""
+
+
+class Sagas(Protocol):
+    """The orchestration engine, as the application sees it. Every call may be repeated."""
+
+    async def start(self, saga_id: UUID) -> None:
+        """Have `order_saga` running, or run already, for this id."""
+
+    async def answered(self, saga_id: UUID) -> None:
+        """Wake the saga that waits for its last answer; harmless when it no longer waits."""
+
+    async def recover(self, key: OrderKey) -> None:
+        """Have `order_recovery` running for this order; one at a time per order."""
