@@ -1,0 +1,1 @@
+"""Microsoft Entra ID: access tokens checked against the issuer's published keys."""

@@ -1,0 +1,1 @@
+"""The venue's own records, over its HTTP door."""

@@ -1,0 +1,187 @@
+-- One unit of work on the books. Rows travel as one JSON text per statement, sorted by key.
+
+-- name: lock_users
+SELECT user_id, next_sequence FROM users WHERE user_id = ANY(%(users)s::uuid[]) ORDER BY user_id FOR NO KEY UPDATE
+
+-- name: load_orders
+SELECT o.user_id, o.order_id, o.instrument_id, o.side, o.order_type, o.product, o.time_in_force, o.quantity, o.price,
+       o.limit_price, o.trade_date::text, o.accepted_at, o.updated_at, o.state, o.pending_request,
+       o.pending_request_id, o.filled_quantity, o.notional, o.venue_quantity, o.final_quantity, o.final_state,
+       o.charges, o.owner, o.deadline, o.in_doubt, o.saga_id, o.submitted_at, o.expire_at, o.answered_at,
+       o.exchange_order_id, o.reject_code, o.status_message, o.client_order_id, o.disclosed_quantity, o.tag, o.version
+FROM json_to_recordset(%(keys)s::json) AS k (user_id uuid, order_id uuid)
+JOIN orders o ON o.user_id = k.user_id AND o.order_id = k.order_id
+
+-- name: load_holds
+SELECT h.user_id, h.order_id, h.request_id, h.account, h.asset, h.amount, h.captured, h.released
+FROM json_to_recordset(%(keys)s::json) AS k (user_id uuid, order_id uuid)
+JOIN holds h ON h.user_id = k.user_id AND h.order_id = k.order_id
+
+-- name: load_balances
+SELECT DISTINCT a.user_id, a.account, a.asset, a.balance, a.held
+FROM json_to_recordset(%(keys)s::json) AS k (user_id uuid, order_id uuid)
+JOIN orders o ON o.user_id = k.user_id AND o.order_id = k.order_id
+JOIN accounts a ON a.user_id = k.user_id AND a.asset IN ('INR', o.instrument_id)
+
+-- name: load_executions
+SELECT t.venue, t.trade_date::text, t.exec_id
+FROM json_to_recordset(%(keys)s::json) AS k (venue text, trade_date date, exec_id text)
+JOIN trades t ON t.venue = k.venue AND t.trade_date = k.trade_date AND t.exec_id = k.exec_id
+
+-- name: load_answers
+SELECT o.user_id, o.idempotency_key, o.order_id, o.fingerprint, o.answer_status, o.answer_body
+FROM json_to_recordset(%(claims)s::json) AS k (user_id uuid, idempotency_key text)
+JOIN orders o ON o.user_id = k.user_id AND o.idempotency_key = k.idempotency_key
+
+-- name: load_client_order_ids
+SELECT o.user_id, o.client_order_id, o.order_id
+FROM json_to_recordset(%(claims)s::json) AS k (user_id uuid, client_order_id text)
+JOIN orders o ON o.user_id = k.user_id AND o.client_order_id = k.client_order_id
+
+-- name: write_users
+UPDATE users u SET next_sequence = n.next_sequence
+FROM json_to_recordset(%(rows)s::json) AS n (user_id uuid, next_sequence bigint)
+WHERE u.user_id = n.user_id
+
+-- name: insert_orders
+INSERT INTO orders (user_id, order_id, instrument_id, side, order_type, product, time_in_force, quantity, price,
+    limit_price, trade_date, accepted_at, updated_at, state, owner, deadline, reject_code, status_message,
+    client_order_id, disclosed_quantity, tag, version, idempotency_key, fingerprint, answer_status, answer_body)
+SELECT user_id, order_id, instrument_id, side, order_type, product, time_in_force, quantity, price,
+    limit_price, trade_date, accepted_at, updated_at, state, owner, deadline, reject_code, status_message,
+    client_order_id, disclosed_quantity, tag, version, idempotency_key, decode(fingerprint, 'hex'), answer_status,
+    answer_body
+FROM json_to_recordset(%(rows)s::json) AS n (user_id uuid, order_id uuid, instrument_id text, side text,
+    order_type text, product text, time_in_force text, quantity bigint, price bigint, limit_price bigint,
+    trade_date date, accepted_at timestamptz, updated_at timestamptz, state text, owner text, deadline timestamptz,
+    reject_code text, status_message text, client_order_id text, disclosed_quantity bigint, tag text, version integer,
+    idempotency_key text, fingerprint text, answer_status smallint, answer_body text)
+
+-- name: enqueue_orders
+INSERT INTO dispatch_queue (user_id, order_id, accepted_at)
+SELECT user_id, order_id, accepted_at
+FROM json_to_recordset(%(rows)s::json) AS n (user_id uuid, order_id uuid, accepted_at timestamptz)
+
+-- name: update_orders
+UPDATE orders o SET
+    updated_at = n.updated_at, state = n.state, pending_request = n.pending_request,
+    pending_request_id = n.pending_request_id, filled_quantity = n.filled_quantity, notional = n.notional,
+    venue_quantity = n.venue_quantity, final_quantity = n.final_quantity, final_state = n.final_state,
+    charges = n.charges, owner = n.owner, deadline = n.deadline, in_doubt = n.in_doubt, saga_id = n.saga_id,
+    submitted_at = n.submitted_at, expire_at = n.expire_at, answered_at = n.answered_at,
+    exchange_order_id = n.exchange_order_id, reject_code = n.reject_code, status_message = n.status_message,
+    version = n.version
+FROM json_to_recordset(%(rows)s::json) AS n (user_id uuid, order_id uuid, updated_at timestamptz, state text,
+    pending_request text, pending_request_id uuid, filled_quantity bigint, notional bigint, venue_quantity bigint,
+    final_quantity bigint, final_state text, charges bigint, owner text, deadline timestamptz, in_doubt boolean,
+    saga_id uuid, submitted_at timestamptz, expire_at timestamptz, answered_at timestamptz, exchange_order_id text,
+    reject_code text, status_message text, version integer)
+WHERE o.user_id = n.user_id AND o.order_id = n.order_id
+
+-- name: insert_events
+INSERT INTO order_events (user_id, order_id, version, event, state, detail, at)
+SELECT user_id, order_id, version, event, state, detail, %(at)s
+FROM json_to_recordset(%(rows)s::json) AS n (user_id uuid, order_id uuid, version integer, event text, state text,
+    detail jsonb)
+
+-- name: write_accounts
+INSERT INTO accounts AS a (user_id, account, asset, balance, held)
+SELECT user_id, account, asset, balance, held
+FROM json_to_recordset(%(rows)s::json) AS n (user_id uuid, account text, asset text, balance bigint, held bigint)
+ON CONFLICT (user_id, account, asset) DO UPDATE SET balance = excluded.balance, held = excluded.held
+
+-- name: write_holds
+INSERT INTO holds AS h (user_id, order_id, request_id, account, asset, amount, captured, released)
+SELECT user_id, order_id, request_id, account, asset, amount, captured, released
+FROM json_to_recordset(%(rows)s::json) AS n (user_id uuid, order_id uuid, request_id uuid, account text, asset text,
+    amount bigint, captured bigint, released bigint)
+ON CONFLICT (user_id, order_id, request_id) DO UPDATE SET captured = excluded.captured, released = excluded.released
+
+-- name: insert_transfers
+INSERT INTO transfers (user_id, entry_id, debit_account, credit_account, asset, amount, reason, order_id, booked_at)
+SELECT user_id, entry_id, debit, credit, asset, amount, reason, order_id, %(at)s
+FROM json_to_recordset(%(rows)s::json) AS n (user_id uuid, entry_id uuid, debit text, credit text, asset text,
+    amount bigint, reason text, order_id uuid)
+
+-- name: insert_trades
+INSERT INTO trades (trade_date, venue, exec_id, user_id, order_id, instrument_id, side, quantity, price, notional,
+    charges, match_id, executed_at, booked_at)
+SELECT trade_date, venue, exec_id, user_id, order_id, instrument_id, side, quantity, price, notional,
+    charges, match_id, executed_at, %(at)s
+FROM json_to_recordset(%(rows)s::json) AS n (trade_date date, venue text, exec_id text, user_id uuid, order_id uuid,
+    instrument_id text, side text, quantity bigint, price bigint, notional bigint, charges jsonb, match_id text,
+    executed_at timestamptz)
+
+-- name: write_positions
+INSERT INTO positions AS p (user_id, instrument_id, buy_quantity, buy_value, sell_quantity, sell_value, charges)
+SELECT user_id, instrument_id, buy_quantity, buy_value, sell_quantity, sell_value, charges
+FROM json_to_recordset(%(rows)s::json) AS n (user_id uuid, instrument_id text, buy_quantity bigint, buy_value bigint,
+    sell_quantity bigint, sell_value bigint, charges bigint)
+ON CONFLICT (user_id, instrument_id) DO UPDATE SET
+    buy_quantity = p.buy_quantity + excluded.buy_quantity, buy_value = p.buy_value + excluded.buy_value,
+    sell_quantity = p.sell_quantity + excluded.sell_quantity, sell_value = p.sell_value + excluded.sell_value,
+    charges = p.charges + excluded.charges
+
+-- name: insert_effects
+INSERT INTO effects (user_id, sequence, kind, payload, created_at)
+SELECT user_id, sequence, kind, payload, %(at)s
+FROM json_to_recordset(%(rows)s::json) AS n (user_id uuid, sequence bigint, kind text, payload jsonb)
+
+-- name: insert_steps
+INSERT INTO saga_steps AS s (saga_id, user_id, order_id, step, outcome, detail, at)
+SELECT saga_id, user_id, order_id, step, outcome, detail, %(at)s
+FROM json_to_recordset(%(rows)s::json) AS n (saga_id uuid, user_id uuid, order_id uuid, step text, outcome text,
+    detail text)
+ON CONFLICT (saga_id, user_id, order_id, step) DO UPDATE
+    SET outcome = excluded.outcome, detail = excluded.detail, attempts = s.attempts + 1, at = excluded.at
+
+-- name: insert_outbox
+INSERT INTO exchange_outbox (message_id, lane, body, created_at)
+SELECT message_id, lane, body, %(at)s
+FROM json_to_recordset(%(rows)s::json) AS n (message_id uuid, lane text, body text)
+ON CONFLICT (message_id) DO NOTHING
+
+-- name: insert_parked
+INSERT INTO parked_reports (fingerprint, body, reason, order_id, parked_at)
+SELECT decode(fingerprint, 'hex'), body, reason, order_id, %(at)s
+FROM json_to_recordset(%(rows)s::json) AS n (fingerprint text, body text, reason text, order_id uuid)
+ON CONFLICT (fingerprint) DO NOTHING
+
+-- name: insert_doubts
+INSERT INTO in_doubt AS d (user_id, order_id, since, evidence)
+SELECT user_id, order_id, %(at)s, evidence
+FROM json_to_recordset(%(rows)s::json) AS n (user_id uuid, order_id uuid, evidence jsonb)
+ON CONFLICT (user_id, order_id) DO UPDATE SET evidence = excluded.evidence, resolved_at = NULL
+
+-- name: settle_doubts
+UPDATE in_doubt d SET resolved_at = %(at)s, resolved_by = n.resolved_by, resolution = n.resolution,
+    reference = n.reference
+FROM json_to_recordset(%(rows)s::json) AS n (user_id uuid, order_id uuid, resolved_by uuid, resolution text,
+    reference text)
+WHERE d.user_id = n.user_id AND d.order_id = n.order_id AND d.resolved_at IS NULL
+
+-- name: close_doubts
+-- The exchange's own late answer; an operator's settlement has been written before.
+UPDATE in_doubt d SET resolved_at = %(at)s, resolution = 'ANSWERED_BY_EXCHANGE'
+FROM json_to_recordset(%(rows)s::json) AS n (user_id uuid, order_id uuid)
+WHERE d.user_id = n.user_id AND d.order_id = n.order_id AND d.resolved_at IS NULL
+
+-- name: count_submitted
+UPDATE sagas s SET unanswered = coalesce(s.unanswered, 0) + n.orders
+FROM json_to_recordset(%(rows)s::json) AS n (saga_id uuid, orders integer)
+WHERE s.saga_id = n.saga_id
+
+-- name: count_answered
+WITH locked AS (
+    SELECT s.saga_id, n.orders
+    FROM json_to_recordset(%(rows)s::json) AS n (saga_id uuid, orders integer) JOIN sagas s ON s.saga_id = n.saga_id
+    ORDER BY s.saga_id FOR NO KEY UPDATE OF s
+), counted AS (
+    UPDATE sagas s SET unanswered = s.unanswered - locked.orders
+    FROM locked WHERE s.saga_id = locked.saga_id AND s.unanswered IS NOT NULL
+    RETURNING s.saga_id, s.unanswered, s.finished_at
+)
+INSERT INTO saga_signals (saga_id, created_at)
+SELECT saga_id, %(at)s FROM counted WHERE unanswered = 0 AND finished_at IS NULL
+ON CONFLICT (saga_id) DO NOTHING
+RETURNING saga_id

@@ -1,0 +1,93 @@
+"""The connection pool: bounded waits, generic plans, and one error for "PostgreSQL is away"."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import psycopg
+import stamina
+from psycopg import AsyncConnection
+from psycopg_pool import AsyncConnectionPool
+
+from shared.domain.errors import UnavailableError
+
+# Rows come and go fast and tables begin empty, so plans must not follow yesterday's statistics: every
+# statement is prepared once per connection and reaches its rows by index.
+_SESSION = {
+    "application_name": "broker",
+    "plan_cache_mode": "force_generic_plan",
+    "enable_seqscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+    "jit": "off",
+    "timezone": "UTC",
+    "statement_timeout": "5s",
+    "lock_timeout": "3s",
+    "idle_in_transaction_session_timeout": "10s",
+}
+_CONFLICTS = (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure)
+# What says nothing of the rows: a lost or closed connection, a timeout, a server that only reads.
+_AWAY = (
+    psycopg.errors.OperationalError,
+    psycopg.errors.InterfaceError,
+    psycopg.errors.IdleInTransactionSessionTimeout,
+    psycopg.errors.ReadOnlySqlTransaction,
+)
+RETRY_AFTER_S = 1
+
+
+class Database:
+    """One process's pool. Built on first use, inside the event loop that will use it."""
+
+    def __init__(self, url: str, *, most: int = 8, wait_s: float = 2.0) -> None:
+        options = " ".join(f"-c {name}={value}" for name, value in _SESSION.items())
+        self._pool = AsyncConnectionPool(
+            url,
+            min_size=1,
+            max_size=most,
+            timeout=wait_s,
+            kwargs={"options": options, "connect_timeout": 2, "prepare_threshold": 0},
+            check=None,
+            open=False,
+        )
+
+    async def open(self) -> None:
+        """Start filling the pool; does not wait for PostgreSQL."""
+        await self._pool.open(wait=False)
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._pool.close()
+
+    async def ping(self) -> None:
+        """Ask for one answer. Raises UnavailableError."""
+        async with self.connection() as connection:
+            await connection.execute("SELECT 1")
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[AsyncConnection]:
+        """One connection with one transaction: committed at the end, rolled back on an exception.
+
+        Raises UnavailableError when PostgreSQL is away or does not answer in time.
+        """
+        try:
+            async with self._pool.connection() as connection:
+                yield connection
+        except _CONFLICTS:
+            raise
+        except _AWAY as error:
+            raise UnavailableError("The ledger is not available", retry_after_s=RETRY_AFTER_S) from error
+
+    async def retrying[T](self, transaction: Callable[[], Awaitable[T]]) -> T:
+        """Run a whole transaction again after a deadlock or serialization failure, a few times, unseen.
+
+        Raises UnavailableError when it still collides: that is no fault of its rows.
+        """
+        try:
+            async for attempt in stamina.retry_context(
+                on=_CONFLICTS, attempts=6, timeout=3.0, wait_initial=0.005, wait_max=0.2, wait_jitter=0.02
+            ):
+                with attempt:
+                    return await transaction()
+        except _CONFLICTS as error:
+            raise UnavailableError("The ledger is busy", retry_after_s=RETRY_AFTER_S) from error
+        raise AssertionError("retry_context ends by returning or raising")

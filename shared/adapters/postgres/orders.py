@@ -1,0 +1,104 @@
+"""Reads of orders, and the venue's clock difference, in PostgreSQL."""
+
+import time
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import orjson
+
+from shared.adapters.postgres.books import order_from_row
+from shared.adapters.postgres.database import Database
+from shared.adapters.postgres.queries import load
+from shared.domain.orders import Order
+from shared.domain.published import Json, wire_time
+from shared.ports.books import StoredAnswer
+from shared.ports.orders import AdmissionFacts, Inquiry, OrderFilter
+
+_SQL = load("orders.sql")
+_BOOKS = load("books.sql")
+_END_OF_TIME = "infinity"
+_LAST_ID = UUID(int=2**128 - 1)
+
+
+class PostgresOrderRecords:
+    """`OrderRecords` on PostgreSQL."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def inquire(self, inquiries: Sequence[Inquiry]) -> list[AdmissionFacts]:
+        """See `OrderRecords.inquire`."""
+        rows = [
+            {
+                "place": place,
+                "user_id": inquiry.claim.user_id,
+                "instrument_id": inquiry.instrument_id,
+                "idempotency_key": inquiry.claim.idempotency_key,
+                "client_order_id": inquiry.claim.client_order_id,
+            }
+            for place, inquiry in enumerate(inquiries)
+        ]
+        async with self._database.connection() as connection:
+            cursor = await connection.execute(_SQL["inquire"], {"rows": orjson.dumps(rows).decode()})
+            return [
+                AdmissionFacts(
+                    kyc_status=kyc_status,
+                    available_cash=cash,
+                    free_quantity=shares,
+                    stored=None if order_id is None else StoredAnswer(order_id, bytes(mark), status, body),
+                    client_order_id_used_by=used_by,
+                )
+                for kyc_status, cash, shares, order_id, mark, status, body, used_by in await cursor.fetchall()
+            ]
+
+    async def get(self, user_id: UUID, order_id: UUID) -> Order | None:
+        """See `OrderRecords.get`."""
+        keys = orjson.dumps([{"user_id": user_id, "order_id": order_id}]).decode()
+        async with self._database.connection() as connection:
+            cursor = await connection.execute(_BOOKS["load_orders"], {"keys": keys})
+            row = await cursor.fetchone()
+        return None if row is None else order_from_row(row)
+
+    async def page(self, user_id: UUID, wanted: OrderFilter, limit: int) -> list[Order]:
+        """See `OrderRecords.page`."""
+        before: tuple[datetime | str, UUID] = wanted.before or (_END_OF_TIME, _LAST_ID)
+        asked = {
+            "user_id": user_id,
+            "before_at": before[0],
+            "before_id": before[1],
+            "instrument_id": wanted.instrument_id,
+            "status": wanted.status,
+            "limit": limit,
+        }
+        async with self._database.connection() as connection:
+            cursor = await connection.execute(_SQL["page"], asked)
+            return [order_from_row(row) for row in await cursor.fetchall()]
+
+    async def history(self, user_id: UUID, order_id: UUID) -> list[Json]:
+        """See `OrderRecords.history`."""
+        async with self._database.connection() as connection:
+            cursor = await connection.execute(_SQL["history"], {"user_id": user_id, "order_id": order_id})
+            return [
+                {"version": version, "event": event, "state": state, "detail": detail, "at": wire_time(at)}
+                for version, event, state, detail, at in await cursor.fetchall()
+            ]
+
+
+class PostgresMarketClock:
+    """`MarketClock` on PostgreSQL: one row, read at most once a second."""
+
+    def __init__(self, database: Database, *, keep_s: float = 1.0) -> None:
+        self._database = database
+        self._keep_s = keep_s
+        self._offset = timedelta(0)
+        self._read_at = -keep_s
+
+    async def offset(self) -> timedelta:
+        """See `MarketClock.offset`."""
+        if time.monotonic() - self._read_at >= self._keep_s:
+            async with self._database.connection() as connection:
+                row = await (await connection.execute(_SQL["market_clock"])).fetchone()
+            self._offset = timedelta(microseconds=0 if row is None else row[0])
+            self._read_at = time.monotonic()
+        return self._offset

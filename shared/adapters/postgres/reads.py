@@ -1,0 +1,63 @@
+"""What clients read, from PostgreSQL: portfolios, trades, funds. One statement a call, so one snapshot a call."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+from uuid import UUID
+
+from shared.adapters.postgres.database import Database
+from shared.adapters.postgres.queries import load
+from shared.domain.ledger import Account
+from shared.domain.portfolios import Holding, Turnover
+from shared.ports.funds import CashHold, FundsRecord, StatementLine, StatementPosition
+from shared.ports.portfolios import PortfolioRecord
+from shared.ports.trades import TradeFilter, TradePosition, TradeRecord
+
+_SQL = load("reads.sql")
+_NO_TRADE_POSITION = {"executed_at": None, "exec_id": None, "venue": None, "trade_date": None}
+_NO_LINE = {"transfer_no": None, "balance": None}
+
+
+class PostgresReads:
+    """`PortfolioReader`, `TradeReader` and `FundsReader` on PostgreSQL."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def portfolio(self, user_id: UUID) -> PortfolioRecord:
+        """See `PortfolioReader.portfolio`."""
+        rows = await self._rows("portfolio", {"user_id": user_id})
+        return PortfolioRecord(rows[0][0], [_holding(row[1:]) for row in rows if row[1] is not None])
+
+    async def trades(
+        self, user_id: UUID, wanted: TradeFilter, after: TradePosition | None, limit: int
+    ) -> Sequence[TradeRecord]:
+        """See `TradeReader.trades`."""
+        position = _NO_TRADE_POSITION if after is None else asdict(after)
+        rows = await self._rows("trades", {"user_id": user_id, "limit": limit} | asdict(wanted) | position)
+        return [TradeRecord(*row) for row in rows]
+
+    async def funds(self, user_id: UUID) -> FundsRecord:
+        """See `FundsReader.funds`."""
+        (row,) = await self._rows("funds", {"user_id": user_id})
+        holds = [CashHold(UUID(order_id), *rest) for order_id, *rest in row[-1]]
+        values = [*row[:-1], holds]
+        return FundsRecord(*values)
+
+    async def statement(
+        self, user_id: UUID, account: Account, after: StatementPosition | None, limit: int
+    ) -> Sequence[StatementLine]:
+        """See `FundsReader.statement`."""
+        position = _NO_LINE if after is None else asdict(after)
+        rows = await self._rows("statement", {"user_id": user_id, "account": account.value, "limit": limit} | position)
+        return [StatementLine(*row) for row in rows]
+
+    async def _rows(self, statement: str, values: dict[str, Any]) -> list[tuple[Any, ...]]:
+        async with self._database.connection() as connection:
+            cursor = await connection.execute(_SQL[statement], values)
+            return await cursor.fetchall()
+
+
+def _holding(row: tuple[Any, ...]) -> Holding:
+    values = [*row[:6], Turnover(*row[6:11]), Turnover(*row[11:])]
+    return Holding(*values)

@@ -1,0 +1,113 @@
+-- What clients read: every statement is one snapshot, begins with the user and reaches rows by index.
+-- "Today" is India's date by the market's clock.
+
+-- name: portfolio
+WITH today AS MATERIALIZED (
+    SELECT ((now() + coalesce((SELECT offset_us FROM market_clock), 0) * interval '1 microsecond')
+            AT TIME ZONE 'Asia/Kolkata')::date AS trade_date
+), parts AS (
+    SELECT asset AS instrument_id,
+           CASE account WHEN 'client.holdings' THEN balance ELSE 0 END AS settled,
+           CASE account WHEN 'client.holdings' THEN held ELSE 0 END AS held,
+           CASE account WHEN 'client.unsettled_shares' THEN balance ELSE 0 END AS unsettled,
+           0 AS opening_quantity, 0 AS opening_value,
+           0 AS buy_quantity, 0 AS buy_value, 0 AS sell_quantity, 0 AS sell_value, 0 AS charges,
+           0 AS day_buy_quantity, 0 AS day_buy_value, 0 AS day_sell_quantity, 0 AS day_sell_value, 0 AS day_charges
+    FROM accounts
+    WHERE user_id = %(user_id)s AND account IN ('client.holdings', 'client.unsettled_shares')
+    UNION ALL
+    SELECT instrument_id, 0, 0, 0, opening_quantity, opening_value, buy_quantity, buy_value, sell_quantity, sell_value,
+           charges, 0, 0, 0, 0, 0
+    FROM positions WHERE user_id = %(user_id)s
+    UNION ALL
+    SELECT instrument_id, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+           CASE side WHEN 'BUY' THEN quantity ELSE 0 END, CASE side WHEN 'BUY' THEN notional ELSE 0 END,
+           CASE side WHEN 'SELL' THEN quantity ELSE 0 END, CASE side WHEN 'SELL' THEN notional ELSE 0 END,
+           (SELECT coalesce(sum(value::bigint), 0) FROM jsonb_each_text(t.charges))
+    FROM trades t
+    WHERE user_id = %(user_id)s AND trade_date = (SELECT trade_date FROM today)
+), held AS (
+    SELECT instrument_id, sum(settled)::bigint, sum(held)::bigint, sum(unsettled)::bigint,
+           sum(opening_quantity)::bigint, sum(opening_value)::bigint, sum(buy_quantity)::bigint,
+           sum(buy_value)::bigint, sum(sell_quantity)::bigint, sum(sell_value)::bigint, sum(charges)::bigint,
+           sum(day_buy_quantity)::bigint, sum(day_buy_value)::bigint, sum(day_sell_quantity)::bigint,
+           sum(day_sell_value)::bigint, sum(day_charges)::bigint
+    FROM parts GROUP BY instrument_id
+)
+SELECT today.trade_date, held.* FROM today LEFT JOIN held ON true ORDER BY held.instrument_id
+
+-- name: trades
+SELECT user_id, order_id, venue, trade_date, exec_id, instrument_id, side, quantity, price, notional, charges,
+       executed_at
+FROM trades
+WHERE user_id = %(user_id)s
+  AND (%(instrument_id)s::text IS NULL OR instrument_id = %(instrument_id)s)
+  AND (%(from_date)s::date IS NULL OR trade_date >= %(from_date)s)
+  AND (%(to_date)s::date IS NULL OR trade_date <= %(to_date)s)
+  AND executed_at <= coalesce(%(executed_at)s::timestamptz, 'infinity')
+  AND (%(executed_at)s::timestamptz IS NULL OR executed_at < %(executed_at)s
+       OR (exec_id, venue, trade_date) > (%(exec_id)s::text, %(venue)s::text, %(trade_date)s::date))
+ORDER BY executed_at DESC, exec_id, venue, trade_date
+LIMIT %(limit)s
+
+-- name: funds
+-- A user's transfers are numbered under the user's lock, so today's are the newest numbers.
+WITH today AS MATERIALIZED (
+    SELECT market.day AS trade_date, market.day::timestamp AT TIME ZONE 'Asia/Kolkata' - market.shift AS began_at
+    FROM (SELECT clock.shift, ((now() + clock.shift) AT TIME ZONE 'Asia/Kolkata')::date AS day
+          FROM (SELECT coalesce((SELECT offset_us FROM market_clock), 0) * interval '1 microsecond' AS shift) AS clock
+         ) AS market
+), earlier AS MATERIALIZED (
+    SELECT coalesce((SELECT transfer_no FROM transfers
+                     WHERE user_id = %(user_id)s AND booked_at < (SELECT began_at FROM today)
+                     ORDER BY transfer_no DESC LIMIT 1), 0) AS transfer_no
+), moved AS (
+    SELECT coalesce(sum(amount) FILTER (WHERE credit_account = 'client.cash'), 0)
+           - coalesce(sum(amount) FILTER (WHERE debit_account = 'client.cash'), 0) AS cash_change,
+           coalesce(sum(amount) FILTER (WHERE debit_account = 'external.bank'), 0) AS paid_in,
+           coalesce(sum(amount) FILTER (WHERE credit_account = 'external.bank'), 0) AS paid_out,
+           coalesce(sum(amount) FILTER (WHERE debit_account = 'client.cash' AND credit_account = 'clearing'), 0)
+               AS bought,
+           coalesce(sum(amount) FILTER (WHERE debit_account = 'clearing' AND credit_account = 'client.unsettled_cash'),
+                    0) AS sold,
+           coalesce(sum(amount) FILTER (WHERE debit_account LIKE 'client.%%' AND
+                                        credit_account IN ('house.brokerage', 'exchange.fees', 'tax')), 0) AS charges
+    FROM transfers
+    WHERE user_id = %(user_id)s AND transfer_no > (SELECT transfer_no FROM earlier) AND asset = 'INR'
+), cash AS (
+    SELECT coalesce(sum(balance) FILTER (WHERE account = 'client.cash'), 0) AS balance,
+           coalesce(sum(held) FILTER (WHERE account = 'client.cash'), 0) AS held,
+           coalesce(sum(balance) FILTER (WHERE account = 'client.unsettled_cash'), 0) AS unsettled
+    FROM accounts
+    WHERE user_id = %(user_id)s AND account IN ('client.cash', 'client.unsettled_cash') AND asset = 'INR'
+), held AS (
+    SELECT coalesce(json_agg(json_build_array(h.order_id, o.instrument_id, h.amount, h.captured, h.released)
+                             ORDER BY h.order_id, h.request_id), '[]') AS holds
+    FROM holds h JOIN orders o ON o.user_id = h.user_id AND o.order_id = h.order_id
+    WHERE h.user_id = %(user_id)s AND h.account = 'client.cash' AND h.asset = 'INR'
+      AND h.captured + h.released < h.amount
+)
+SELECT today.trade_date, cash.balance::bigint, cash.held::bigint, cash.unsettled::bigint, moved.cash_change::bigint,
+       moved.paid_in::bigint, moved.paid_out::bigint, moved.bought::bigint, moved.sold::bigint, moved.charges::bigint,
+       held.holds
+FROM today, cash, moved, held
+
+-- name: statement
+-- Newest first. Transfers never change, so the balance after a line is the balance after the next newer one, undone.
+WITH lines AS (
+    SELECT transfer_no, entry_id, booked_at, reason, order_id,
+           CASE WHEN credit_account = %(account)s THEN debit_account ELSE credit_account END AS counter_account,
+           CASE WHEN credit_account = %(account)s THEN amount ELSE -amount END AS change
+    FROM transfers
+    WHERE user_id = %(user_id)s AND asset = 'INR' AND %(account)s IN (debit_account, credit_account)
+      AND transfer_no < coalesce(%(transfer_no)s::bigint, 9223372036854775807)
+    ORDER BY transfer_no DESC LIMIT %(limit)s
+), newest AS (
+    SELECT coalesce(%(balance)s::bigint, (SELECT balance FROM accounts
+                    WHERE user_id = %(user_id)s AND account = %(account)s AND asset = 'INR'), 0) AS balance
+)
+SELECT transfer_no, entry_id, booked_at, reason, order_id, counter_account, change,
+       (newest.balance - coalesce(sum(change) OVER (ORDER BY transfer_no DESC
+                                  ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0))::bigint AS balance
+FROM lines, newest
+ORDER BY transfer_no DESC

@@ -1,0 +1,63 @@
+-- Membership and progress of sagas, and the outboxes' leftovers.
+
+-- name: claim
+WITH slot AS (
+    SELECT count(*) < %(most_sagas)s AS free FROM sagas WHERE finished_at IS NULL
+), waiting AS (
+    SELECT queue_no, user_id, order_id FROM dispatch_queue
+    WHERE (SELECT free FROM slot)
+    ORDER BY queue_no LIMIT %(most_orders)s FOR UPDATE SKIP LOCKED
+), taken AS (
+    DELETE FROM dispatch_queue q USING waiting w WHERE q.queue_no = w.queue_no RETURNING w.queue_no, w.user_id, w.order_id
+), saga AS (
+    INSERT INTO sagas (saga_id, claimed_at, deadline, orders)
+    SELECT %(saga_id)s, now(), %(deadline)s, count(*) FROM taken HAVING count(*) > 0
+    RETURNING saga_id
+)
+INSERT INTO saga_orders (saga_id, user_id, order_id)
+SELECT saga.saga_id, taken.user_id, taken.order_id FROM taken, saga ORDER BY taken.queue_no
+
+-- name: members
+SELECT user_id, order_id FROM saga_orders WHERE saga_id = %(saga_id)s ORDER BY order_id
+
+-- name: unanswered
+SELECT coalesce(unanswered, 0) FROM sagas WHERE saga_id = %(saga_id)s
+
+-- name: finish
+UPDATE sagas SET finished_at = now() WHERE saga_id = %(saga_id)s AND finished_at IS NULL
+
+-- name: overdue_sagas
+-- One without a step was claimed by a process that died, or met a closed road, before it started it.
+SELECT saga_id FROM sagas s WHERE finished_at IS NULL
+  AND (deadline < now()
+       OR (claimed_at < now() - interval '3 seconds'
+           AND NOT EXISTS (SELECT FROM saga_steps t WHERE t.saga_id = s.saga_id)))
+ORDER BY deadline LIMIT 100
+
+-- name: unsent_signals
+SELECT saga_id FROM saga_signals WHERE sent_at IS NULL AND created_at < now() - %(older_than)s::interval
+ORDER BY created_at LIMIT 100
+
+-- name: signals_sent
+UPDATE saga_signals SET sent_at = now() WHERE saga_id = ANY(%(ids)s::uuid[]) AND sent_at IS NULL
+
+-- name: overdue_orders
+SELECT user_id, order_id FROM orders
+WHERE deadline < now() AND owner IN ('VENUE', 'RECOVERY') ORDER BY deadline LIMIT %(most)s
+
+-- name: unsent_messages
+SELECT message_id, lane, body FROM exchange_outbox
+WHERE sent_at IS NULL AND created_at < now() - %(older_than)s::interval ORDER BY created_at LIMIT %(most)s
+
+-- name: messages_sent
+UPDATE exchange_outbox SET sent_at = now() WHERE message_id = ANY(%(ids)s::uuid[]) AND sent_at IS NULL
+
+-- name: unsent_effects
+SELECT user_id, sequence, kind, payload FROM effects
+WHERE sent_at IS NULL AND created_at < now() - %(older_than)s::interval
+ORDER BY created_at, user_id, sequence LIMIT %(most)s
+
+-- name: effects_sent
+UPDATE effects e SET sent_at = now()
+FROM json_to_recordset(%(rows)s::json) AS n (user_id uuid, sequence bigint)
+WHERE e.user_id = n.user_id AND e.sequence = n.sequence AND e.sent_at IS NULL

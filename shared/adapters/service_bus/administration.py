@@ -1,0 +1,103 @@
+"""Figures of the bus's queues: counts from the administration API, ages and dead letters by peeking.
+
+Nothing is taken: a peeked message stays where it is, and its delivery is not counted.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from azure.core.exceptions import AzureError
+from azure.identity.aio import DefaultAzureCredential
+from azure.servicebus import ServiceBusReceivedMessage, ServiceBusSubQueue
+from azure.servicebus.aio import ServiceBusClient
+from azure.servicebus.aio.management import ServiceBusAdministrationClient
+
+from shared.adapters.service_bus.connection import BusConnection
+from shared.domain.errors import UnavailableError
+from shared.ports.operations import DeadLetter, QueueFigures
+
+_WAIT_S = 4.0
+
+
+class ServiceBusInspector:
+    """`QueueInspector` on Service Bus.
+
+    `sessionless` names the queues whose oldest message can be peeked; `certificate` is a PEM file to trust, where the
+    administration API (always HTTPS) has a certificate of its own.
+    """
+
+    def __init__(
+        self,
+        bus: BusConnection,
+        administration: BusConnection,
+        queues: Sequence[str],
+        sessionless: Sequence[str],
+        certificate: str | None = None,
+    ) -> None:
+        self._bus = bus
+        self._administration = administration
+        self._queues = queues
+        self._sessionless = frozenset(sessionless)
+        self._certificate = certificate
+
+    async def figures(self) -> Sequence[QueueFigures]:
+        """See `QueueInspector.figures`."""
+        try:
+            async with (
+                asyncio.timeout(_WAIT_S),
+                self._bus.client() as client,
+                _administration(self._administration, self._certificate) as administration,
+            ):
+                return [await self._figures(administration, client, name) for name in self._queues]
+        except (AzureError, OSError, TimeoutError) as error:
+            raise UnavailableError("The bus does not answer", retry_after_s=5) from error
+
+    async def dead_letters(self, limit: int) -> Sequence[DeadLetter]:
+        """See `QueueInspector.dead_letters`."""
+        found: list[DeadLetter] = []
+        try:
+            async with asyncio.timeout(_WAIT_S), self._bus.client() as client:
+                for queue in self._queues:
+                    receiver = client.get_queue_receiver(queue, sub_queue=ServiceBusSubQueue.DEAD_LETTER)
+                    async with receiver:
+                        messages = await receiver.peek_messages(max_message_count=limit)
+                    found.extend(_dead_letter(queue, message) for message in messages)
+        except (AzureError, OSError, TimeoutError) as error:
+            raise UnavailableError("The bus does not answer", retry_after_s=5) from error
+        return found[:limit]
+
+    async def _figures(
+        self, administration: ServiceBusAdministrationClient, client: ServiceBusClient, name: str
+    ) -> QueueFigures:
+        properties = await administration.get_queue_runtime_properties(name)
+        oldest = await _oldest(client, name) if name in self._sessionless else None
+        return QueueFigures(name, properties.active_message_count, properties.dead_letter_message_count, oldest)
+
+
+def _administration(connection: BusConnection, certificate: str | None) -> ServiceBusAdministrationClient:
+    options: dict[str, Any] = {"connection_verify": certificate or True, "retry_total": 1}
+    if connection.connection_string:
+        return ServiceBusAdministrationClient.from_connection_string(connection.connection_string, **options)
+    if connection.namespace:
+        return ServiceBusAdministrationClient(connection.namespace, DefaultAzureCredential(), **options)
+    raise ValueError("SERVICE_BUS_ADMIN_CONNECTION or a namespace must be set")
+
+
+async def _oldest(client: ServiceBusClient, name: str) -> datetime | None:
+    async with client.get_queue_receiver(name) as receiver:
+        messages = await receiver.peek_messages(max_message_count=1)
+    return messages[0].enqueued_time_utc if messages else None
+
+
+def _dead_letter(queue: str, message: ServiceBusReceivedMessage) -> DeadLetter:
+    return DeadLetter(
+        queue=queue,
+        sequence_number=message.sequence_number or 0,
+        message_id=message.message_id,
+        enqueued_at=message.enqueued_time_utc,
+        delivery_count=message.delivery_count or 0,
+        reason=message.dead_letter_reason,
+        description=message.dead_letter_error_description,
+    )

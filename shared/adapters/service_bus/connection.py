@@ -1,0 +1,28 @@
+"""How to reach Service Bus: a connection string, or a namespace with the app's managed identity."""
+
+from dataclasses import dataclass
+
+from azure.identity.aio import DefaultAzureCredential
+from azure.servicebus.aio import ServiceBusClient
+
+_RETRIES = 1
+
+
+@dataclass(frozen=True, slots=True)
+class BusConnection:
+    """Exactly one of the two is set."""
+
+    connection_string: str | None = None
+    namespace: str | None = None
+
+    def client(self) -> ServiceBusClient:
+        """A new client; the caller closes it."""
+        if self.connection_string:
+            return ServiceBusClient.from_connection_string(
+                self.connection_string, retry_total=_RETRIES, retry_backoff_factor=0.1
+            )
+        if self.namespace:
+            return ServiceBusClient(
+                self.namespace, DefaultAzureCredential(), retry_total=_RETRIES, retry_backoff_factor=0.1
+            )
+        raise ValueError("SERVICE_BUS_CONNECTION or SERVICE_BUS_CONNECTION__fullyQualifiedNamespace must be set")

@@ -1,0 +1,74 @@
+"""Natural batching: requests that wait in this process share one transaction; an idle process waits for nobody.
+
+A batch that fails is halved until the bad item stands alone, so one poisoned request never spoils
+its neighbours. Failures that say nothing of the items (a dependency is away) go to all of them.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+
+from shared.domain.errors import BrokerError
+
+
+class Batcher[Item, Result]:
+    """Runs `process` over what has gathered while the previous batches ran.
+
+    `process` answers one result per item, in order. At most `most` items a batch, `lanes` batches at a time.
+    """
+
+    def __init__(
+        self, process: Callable[[Sequence[Item]], Awaitable[Sequence[Result]]], *, most: int = 50, lanes: int = 2
+    ) -> None:
+        self._process = process
+        self._most = most
+        self._lanes = lanes
+        self._waiting: list[tuple[Item, asyncio.Future[Result]]] = []
+        self._running: set[asyncio.Task[None]] = set()
+
+    @property
+    def backlog(self) -> int:
+        """Items that wait for a batch."""
+        return len(self._waiting)
+
+    async def submit(self, item: Item) -> Result:
+        """The item's result; raises what `process` raised for it alone."""
+        future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        self._waiting.append((item, future))
+        if len(self._running) < self._lanes:
+            self._running.add(asyncio.create_task(self._drain()))
+        return await future
+
+    async def _drain(self) -> None:
+        try:
+            while self._waiting:
+                batch, self._waiting = self._waiting[: self._most], self._waiting[self._most :]
+                await self._run(batch)
+        finally:
+            # Here and not in a callback: whoever submits between the two would wait for a lane that has ended.
+            self._running.discard(_this_task())
+
+    async def _run(self, batch: Sequence[tuple[Item, asyncio.Future[Result]]]) -> None:
+        try:
+            results = await self._process([item for item, _ in batch])
+        except Exception as error:  # noqa: BLE001 - handed to the callers, none is swallowed
+            await self._fail(batch, error)
+        else:
+            for (_, future), result in zip(batch, results, strict=True):
+                if not future.done():
+                    future.set_result(result)
+
+    async def _fail(self, batch: Sequence[tuple[Item, asyncio.Future[Result]]], error: Exception) -> None:
+        if len(batch) > 1 and not isinstance(error, BrokerError):
+            middle = len(batch) // 2
+            await self._run(batch[:middle])
+            await self._run(batch[middle:])
+            return
+        for _, future in batch:
+            if not future.done():
+                future.set_exception(error)
+
+
+def _this_task() -> asyncio.Task[None]:
+    task = asyncio.current_task()
+    assert task is not None, "lanes are tasks"
+    return task

@@ -1,0 +1,52 @@
+"""Settings, read once from the app settings (environment variables) that Azure and the sandbox set alike."""
+
+from datetime import timedelta
+from functools import cache
+
+from pydantic import AliasChoices, Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from shared.application.timing import Timing
+
+
+class Settings(BaseSettings):
+    """One attribute a setting; the name in capitals is the app setting's."""
+
+    model_config = SettingsConfigDict(extra="ignore", frozen=True)
+
+    postgres_url: str
+    """libpq URI; in Azure without a password: the managed identity's token is used."""
+    postgres_pool: int = Field(default=8, ge=1, le=100)
+    redis_url: str
+    service_bus_connection: str | None = None
+    service_bus_namespace: str | None = Field(
+        default=None, validation_alias=AliasChoices("SERVICE_BUS_CONNECTION__fullyQualifiedNamespace")
+    )
+    service_bus_admin_connection: str | None = None
+    """Where queue figures are asked, when that is another endpoint than the queues'."""
+    service_bus_admin_ca: str | None = None
+    """PEM file that vouches for that endpoint; None: the machine's authorities."""
+    entra_issuer: str
+    entra_audience: str
+    entra_jwks_url: str
+    exchange_api_url: str | None = None
+    """The venue's own records, for reconciliation."""
+    exchange_answer_deadline_s: float = Field(default=6.0, gt=0)
+    exchange_expire_after_s: float = Field(default=5.0, gt=0)
+    session_calendar: str = "nse"
+    sagas_in_flight: int = Field(default=8, ge=1)
+    orders_per_saga: int = Field(default=200, ge=1, le=200)
+
+    @property
+    def timing(self) -> Timing:
+        """Deadlines from the settings."""
+        return Timing(
+            answer=timedelta(seconds=self.exchange_answer_deadline_s),
+            expire_after=timedelta(seconds=self.exchange_expire_after_s),
+        )
+
+
+@cache
+def settings() -> Settings:
+    """The process's settings. Raises pydantic.ValidationError naming what is missing."""
+    return Settings()
