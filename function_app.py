@@ -1,0 +1,41 @@
+"""The function app: registers the blueprints, nothing else."""
+
+import azure.durable_functions as df
+import azure.functions as func
+
+from functions import (
+    documentation,
+    execution_reports,
+    fallback,
+    funds,
+    health,
+    instruments,
+    nightly,
+    operations,
+    orders,
+    portfolios,
+    sweep,
+    trades,
+)
+from orchestrations import order
+from shared.telemetry import configure_logging
+
+configure_logging()
+# Callers are known by their access tokens, which our own code checks: no function keys.
+app = df.DFApp(http_auth_level=func.AuthLevel.ANONYMOUS)
+for module in (
+    orders,
+    trades,
+    portfolios,
+    funds,
+    instruments,
+    operations,
+    health,
+    documentation,
+    fallback,
+    execution_reports,
+    sweep,
+    nightly,
+    order,
+):
+    app.register_functions(module.blueprint)

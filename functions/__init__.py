@@ -1,0 +1,1 @@
+"""Triggers, one file a noun: parse into a contract, call one use case, return."""

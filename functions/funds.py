@@ -1,0 +1,33 @@
+"""Funds: what money is there, what it is used for, and the ledger lines behind it."""
+
+from functions.cursors import as_number, read_position
+from functions.edge import Call, blueprint_of, endpoint
+from functions.responses import Reply
+from shared.contracts import routes
+from shared.contracts.common import OwnerQuery, write_cursor
+from shared.contracts.funds import StatementPage, StatementQuery
+from shared.domain.ledger import Account
+from shared.ports.funds import StatementPosition
+
+
+@endpoint(routes.GET_FUNDS)
+async def get_funds(call: Call[None, OwnerQuery]) -> Reply:
+    """Cash, holds, buying power and the day's movements at one instant."""
+    return Reply(await call.app.funds.get(call.user_id))
+
+
+@endpoint(routes.GET_FUNDS_STATEMENT)
+async def get_funds_statement(call: Call[None, StatementQuery]) -> Reply:
+    """One page of ledger lines, newest first."""
+    query = call.query
+    after = read_position(query.cursor, _position)
+    lines, end = await call.app.funds.statement(call.user_id, Account[query.account], after, query.limit)
+    next_cursor = None if end is None else write_cursor([end.transfer_no, end.balance])
+    return Reply(StatementPage(items=list(lines), next_cursor=next_cursor))
+
+
+def _position(transfer_no: object, balance: object) -> StatementPosition:
+    return StatementPosition(as_number(transfer_no), as_number(balance))
+
+
+blueprint = blueprint_of(get_funds, get_funds_statement)

@@ -1,0 +1,79 @@
+"""Orders: place, list, read, follow, cancel."""
+
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from functions.cursors import as_id, as_instant, read_position
+from functions.edge import Call, blueprint_of, endpoint
+from functions.responses import JSON, Reply
+from shared.contracts import routes
+from shared.contracts.common import OwnerQuery, write_cursor
+from shared.contracts.orders import OrdersQuery, PlaceOrder
+from shared.contracts.problems import PROBLEM_JSON
+from shared.domain.orders import Order
+from shared.domain.published import Json, published_order, wire_time
+from shared.ports.orders import OrderFilter
+
+_REFUSED: Final = 422
+
+
+@endpoint(routes.PLACE_ORDER)
+async def place_order(call: Call[PlaceOrder]) -> Reply:
+    """202 with the registered order, 422 with the refusal on record, or the stored answer again."""
+    placed = await call.app.orders.place(call.user_id, call.body, call.idempotency_key, call.prefer_wait_s, call.sagas)
+    headers = {"Location": f"/api/orders/{placed.order_id}"}
+    if placed.replayed:
+        headers["Idempotency-Replayed"] = "true"
+    if call.prefer_wait_s:
+        headers["Preference-Applied"] = f"wait={call.prefer_wait_s:.0f}"
+    content_type = PROBLEM_JSON if placed.status == _REFUSED else JSON
+    return Reply(placed.body, placed.status, headers, content_type, placed.rate_limit)
+
+
+@endpoint(routes.LIST_ORDERS)
+async def list_orders(call: Call[None, OrdersQuery]) -> Reply:
+    """One page, newest first."""
+    query = call.query
+    wanted = OrderFilter(query.status, query.instrument_id, read_position(query.cursor, _position))
+    # One more than asked for tells whether there is a next page.
+    orders = await call.app.orders.page(call.user_id, wanted, query.limit + 1)
+    return Reply(_page(orders, query.limit))
+
+
+@endpoint(routes.GET_ORDER)
+async def get_order(call: Call[None, OwnerQuery]) -> Reply:
+    """One order as it is now."""
+    return Reply(await call.app.orders.get(call.user_id, call.id("order_id")))
+
+
+@endpoint(routes.GET_ORDER_HISTORY)
+async def get_order_history(call: Call[None, OwnerQuery]) -> Reply:
+    """Events and stages of one order."""
+    return Reply(await call.app.orders.history(call.user_id, call.id("order_id")))
+
+
+@endpoint(routes.CANCEL_ORDER)
+async def cancel_order(call: Call) -> Reply:
+    """202 with the order, whose cancel is done or on its way."""
+    return Reply(await call.app.orders.cancel(call.user_id, call.id("order_id"), call.sagas), 202)
+
+
+def _page(orders: list[Order], limit: int) -> Json:
+    shown = orders[:limit]
+    more = len(orders) > limit
+    return {
+        "items": [published_order(order) for order in shown],
+        "next_cursor": _write_position(shown[-1]) if more else None,
+    }
+
+
+def _write_position(order: Order) -> str:
+    return write_cursor([wire_time(order.accepted_at), str(order.order_id)])
+
+
+def _position(accepted_at: object, order_id: object) -> tuple[datetime, UUID]:
+    return as_instant(accepted_at), as_id(order_id)
+
+
+blueprint = blueprint_of(place_order, list_orders, get_order, get_order_history, cancel_order)

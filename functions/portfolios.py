@@ -1,0 +1,14 @@
+"""Portfolios: what a client owns and what it earned."""
+
+from functions.edge import Call, blueprint_of, endpoint
+from functions.responses import Reply
+from shared.contracts import routes
+
+
+@endpoint(routes.GET_PORTFOLIO)
+async def get_portfolio(call: Call) -> Reply:
+    """Holdings, the day's positions and totals at one instant."""
+    return Reply(await call.app.portfolios.get(call.user_id))
+
+
+blueprint = blueprint_of(get_portfolio)

@@ -1,0 +1,156 @@
+"""From an HTTP request to contract models: every refusal is precise and names the field.
+
+Refused before a contract sees the body: another media type (415), a body over the route's limit (413), what is
+not one JSON object in UTF-8, duplicate names, NaN and infinities, integers nobody needs, NUL characters (400).
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, Final, Never
+
+from pydantic import BaseModel, ValidationError
+
+from shared.domain.errors import InvalidRequestError, PayloadTooLargeError, UnsupportedMediaTypeError
+
+MAX_KEY_CHARACTERS: Final = 255
+MAX_WAIT_S: Final = 10.0
+_MAX_INTEGER_DIGITS: Final = 18
+_MOST_FAULTS: Final = 10
+_JSON: Final = re.compile(r'application/json(\s*;\s*charset="?utf-?8"?)?\s*', re.IGNORECASE)
+_WAIT: Final = re.compile(r'(?:^|[,;])\s*wait\s*=\s*"?([0-9]{1,4})"?\s*(?=$|[,;])', re.IGNORECASE)
+_KEY: Final = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]{0,253}[\x21-\x7e])?")
+
+
+class InvalidFieldsError(InvalidRequestError):
+    """A request that breaks its contract: `field` is the first wrong one, `errors` has the others too."""
+
+    def __init__(self, faults: list[tuple[str, str]]) -> None:
+        field, message = faults[0]
+        super().__init__(f"{field}: {message}" if field else message, field=field or None)
+        self.details = {**self.details, "errors": [{"field": name, "message": text} for name, text in faults]}
+
+
+def read_body[Model: BaseModel](model: type[Model], raw: bytes, headers: Mapping[str, str], limit: int) -> Model:
+    """The body as its contract. Raises the 400, 413 and 415 of `BrokerError`."""
+    if headers.get("content-encoding", "identity") != "identity":
+        raise UnsupportedMediaTypeError("Send the body without Content-Encoding")
+    if not _JSON.fullmatch(headers.get("content-type", "")):
+        raise UnsupportedMediaTypeError("Send the body as Content-Type: application/json, in UTF-8")
+    if len(raw) > limit:
+        raise PayloadTooLargeError(f"The body is over {limit} bytes", limit_bytes=limit)
+    _refuse_ambiguous(raw)
+    try:
+        return model.model_validate_json(raw)
+    except ValidationError as error:
+        raise InvalidFieldsError(_faults(error)) from None
+
+
+def read_query[Model: BaseModel](model: type[Model], params: Mapping[str, str]) -> Model:
+    """The query string as its contract. Raises InvalidRequestError."""
+    try:
+        return model.model_validate(dict(params))
+    except ValidationError as error:
+        raise InvalidFieldsError(_faults(error)) from None
+
+
+def read_idempotency_key(headers: Mapping[str, str], *, required: bool) -> str | None:
+    """Printable ASCII, 1 to 255 characters. Raises InvalidRequestError."""
+    key = headers.get("idempotency-key")
+    if key is None:
+        if required:
+            raise InvalidRequestError("Idempotency-Key is needed on this call", field="Idempotency-Key")
+        return None
+    if not _KEY.fullmatch(key):
+        raise InvalidRequestError(
+            f"Idempotency-Key must be 1 to {MAX_KEY_CHARACTERS} printable ASCII characters, no space at its ends",
+            field="Idempotency-Key",
+        )
+    return key
+
+
+def read_prefer_wait(headers: Mapping[str, str]) -> float:
+    """Seconds of `Prefer: wait=N` (RFC 7240), at most MAX_WAIT_S; 0 without one that can be honoured."""
+    prefer = headers.get("prefer")
+    if prefer is None:
+        return 0.0
+    found = _WAIT.search(prefer)
+    return min(float(found[1]), MAX_WAIT_S) if found else 0.0
+
+
+def _refuse_ambiguous(raw: bytes) -> None:
+    """What parsers read differently, or not at all, is refused here; the contract reads the bytes afterwards."""
+    try:
+        value = _SCANNER.decode(raw.decode())
+    except UnicodeDecodeError:
+        raise InvalidRequestError("The body is not UTF-8") from None
+    except json.JSONDecodeError as error:
+        raise InvalidRequestError(
+            f"The body is not JSON: {error.msg} at line {error.lineno}, column {error.colno}"
+        ) from None
+    except RecursionError:
+        raise InvalidRequestError("The body is nested too deeply") from None
+    if not isinstance(value, dict):
+        raise InvalidRequestError("The body must be a JSON object")
+    if rb"\u0000" in raw:
+        _refuse_nul(value)
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise InvalidRequestError(f"{_shown(twice)} appears twice in one object", field=_shown(twice))
+    return members
+
+
+def _refuse_constant(text: str) -> Never:
+    raise InvalidRequestError(f"The body is not JSON: {text} is no JSON value")
+
+
+def _bounded_integer(text: str) -> int:
+    if len(text) > _MAX_INTEGER_DIGITS:
+        raise InvalidRequestError(f"The body has an integer of more than {_MAX_INTEGER_DIGITS} digits")
+    return int(text)
+
+
+_SCANNER: Final = json.JSONDecoder(
+    object_pairs_hook=_unique, parse_constant=_refuse_constant, parse_int=_bounded_integer
+)
+
+
+def _refuse_nul(value: object) -> None:
+    for name, text in _strings(value, ""):
+        if "\0" in text:
+            raise InvalidRequestError("NUL characters are not allowed", field=_shown(name) or None)
+
+
+def _strings(value: object, name: str) -> Iterator[tuple[str, str]]:
+    if isinstance(value, str):
+        yield name, value
+    elif isinstance(value, dict):
+        for key, each in value.items():
+            yield key, key
+            yield from _strings(each, key)
+    elif isinstance(value, list):
+        for each in value:
+            yield from _strings(each, name)
+
+
+def _faults(error: ValidationError) -> list[tuple[str, str]]:
+    entries = error.errors(include_url=False, include_input=False)
+    return [(_shown(".".join(map(str, entry["loc"]))), _message(entry["type"], entry["msg"])) for entry in entries][
+        :_MOST_FAULTS
+    ]
+
+
+def _message(kind: str, text: str) -> str:
+    if kind == "extra_forbidden":
+        return "this field is not known"
+    return text.removeprefix("Value error, ")
+
+
+def _shown(name: str) -> str:
+    """A name from outside, safe to answer: bounded, and printable ASCII only."""
+    return name[:64].encode("ascii", "backslashreplace").decode().replace("\0", "\\x00")

@@ -1,0 +1,1 @@
+"""Durable sagas and their activities, one file a process."""

@@ -1,0 +1,100 @@
+"""The order saga: reserve funds, submit to the exchange, wait once for its word, confirm.
+
+A saga carries a list of orders by its id alone and takes at most six turns whatever their number. Failures are
+compensated order by order inside the steps; a step that fails for good undoes what never left us.
+"""
+
+from datetime import datetime, timedelta
+from typing import Any, Dict  # the worker refuses dict[...] as an annotation of a trigger
+from uuid import UUID
+
+import azure.durable_functions as df
+
+from orchestrations.saga import Compensations, Steps, run_step, wait_for_event
+from orchestrations.starter import DurableSagas
+from shared.composition import application
+from shared.domain.published import wire_time
+
+blueprint = df.Blueprint()
+_LISTEN_S = (3, 6, 12)
+
+
+@blueprint.orchestration_trigger(context_name="context")
+def order_saga(context: df.DurableOrchestrationContext) -> Steps:
+    """Bring claimed orders to the exchange, or back to their owners."""
+    saga = context.get_input()
+    compensations = Compensations(context)
+    compensations.push("release_funds", saga)
+    step = "reserve_funds"
+    try:
+        held = yield run_step(context, step, saga)
+        if held:
+            step = "submit_to_exchange"
+            submission = yield run_step(context, step, saga)
+            if submission["unanswered"]:
+                yield from wait_for_event(context, "answered", datetime.fromisoformat(submission["deadline"]))
+    except Exception:  # noqa: BLE001 - whatever failed for good, what never left us is undone
+        yield from compensations.unwind(step)
+    return (yield run_step(context, "confirm", saga))
+
+
+@blueprint.activity_trigger(input_name="saga")
+@blueprint.durable_client_input(client_name="client")
+async def reserve_funds(saga: Dict[str, str], client: df.DurableOrchestrationClient) -> int:
+    """How many orders are held."""
+    app = await application()
+    return await app.order_saga.reserve_funds(UUID(saga["saga_id"]), DurableSagas(client))
+
+
+@blueprint.activity_trigger(input_name="saga")
+@blueprint.durable_client_input(client_name="client")
+async def submit_to_exchange(saga: Dict[str, str], client: df.DurableOrchestrationClient) -> Dict[str, Any]:
+    """How many orders wait for the exchange, and until when."""
+    app = await application()
+    submission = await app.order_saga.submit_to_exchange(UUID(saga["saga_id"]), DurableSagas(client))
+    return {"unanswered": submission.unanswered, "deadline": wire_time(submission.deadline)}
+
+
+@blueprint.activity_trigger(input_name="saga")
+@blueprint.durable_client_input(client_name="client")
+async def confirm(saga: Dict[str, str], client: df.DurableOrchestrationClient) -> Dict[str, Any]:
+    """Counts of orders and of those handed to recovery."""
+    app = await application()
+    return await app.order_saga.confirm(UUID(saga["saga_id"]), DurableSagas(client))
+
+
+@blueprint.activity_trigger(input_name="saga")
+@blueprint.durable_client_input(client_name="client")
+async def release_funds(saga: Dict[str, str], client: df.DurableOrchestrationClient) -> int:
+    """How many orders were refused and their holds released."""
+    app = await application()
+    return await app.order_saga.release_funds(UUID(saga["saga_id"]), DurableSagas(client), saga["failed_step"])
+
+
+@blueprint.orchestration_trigger(context_name="context")
+def order_recovery(context: df.DurableOrchestrationContext) -> Steps:
+    """Ask the exchange about one order until it answers conclusively; without an answer, operations decide."""
+    order = context.get_input()
+    for listen_s in _LISTEN_S:
+        asked = yield run_step(context, "ask_exchange", order)
+        if not asked:
+            return "SETTLED"
+        yield context.create_timer(context.current_utc_datetime + timedelta(seconds=listen_s))
+    yield run_step(context, "put_in_doubt", order)
+    return "CLOSED"
+
+
+@blueprint.activity_trigger(input_name="order")
+@blueprint.durable_client_input(client_name="client")
+async def ask_exchange(order: Dict[str, str], client: df.DurableOrchestrationClient) -> bool:
+    """Whether there was anything to ask."""
+    app = await application()
+    return await app.recovery.ask((UUID(order["user_id"]), UUID(order["order_id"])), DurableSagas(client))
+
+
+@blueprint.activity_trigger(input_name="order")
+@blueprint.durable_client_input(client_name="client")
+async def put_in_doubt(order: Dict[str, str], client: df.DurableOrchestrationClient) -> bool:
+    """Whether the order is in doubt now; an answer that came meanwhile has settled it."""
+    app = await application()
+    return await app.recovery.doubt((UUID(order["user_id"]), UUID(order["order_id"])), DurableSagas(client))
