@@ -1,0 +1,246 @@
+"""The admin API on loopback: look into the venue, set its clock, end its session, make it misbehave.
+
+    GET  /status                               what it is doing
+    GET  /orders?live=true                     live orders
+    GET  /orders/{order_id}                    one order, live or ended, with all its reports
+    GET  /executions?trade_date=&after=&limit= TRADE reports of a date, paged by `next_after`
+    GET  /books/{instrument_id}?levels=5       best levels, last and reference price
+    GET  /clock, PUT /clock                    {"offset_s": number} or {"market_time": RFC 3339}
+    POST /end-of-day                           end the session of the trade date; it stays closed
+    GET  /faults, POST /faults                 see faults; a POST replaces all settings
+
+Orders and reports read as in docs/reference/exchange-messages.md; a refused call answers 400 or 404.
+"""
+
+from contextlib import asynccontextmanager
+from datetime import date, timedelta
+from typing import Any
+
+from psycopg_pool import AsyncConnectionPool
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from simulators.exchange import sql
+from simulators.exchange.faults import FaultSettings
+from simulators.exchange.gateway import Gateway
+from simulators.exchange.reports import instant, rupees
+from simulators.exchange.sessions import trade_date
+from simulators.exchange.store import Archive
+from simulators.exchange.venue import TOMBSTONE, ClientOrder
+
+_MAX_PAGE = 1000
+_MAX_LEVELS = 50
+_DAY_S = 86_400
+
+
+class _ClockSetting(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    offset_s: float | None = Field(default=None, ge=-3650 * _DAY_S, le=3650 * _DAY_S)
+    market_time: AwareDatetime | None = None
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> "_ClockSetting":
+        if (self.offset_s is None) == (self.market_time is None):
+            raise ValueError("give either offset_s or market_time")
+        return self
+
+
+class AdminApi:
+    """Handlers over a gateway, and a pool of their own for what is archived."""
+
+    def __init__(self, gateway: Gateway, dsn: str) -> None:
+        self._gateway = gateway
+        self._pool = AsyncConnectionPool(dsn, min_size=0, max_size=2, open=False, kwargs={"autocommit": True})
+
+    def app(self) -> Starlette:
+        """The ASGI application."""
+        routes = [
+            Route("/status", self.status),
+            Route("/orders", self.orders),
+            Route("/orders/{order_id:uuid}", self.order),
+            Route("/executions", self.executions),
+            Route("/books/{instrument_id}", self.book),
+            Route("/clock", self.clock),
+            Route("/clock", self.set_clock, methods=["PUT"]),
+            Route("/end-of-day", self.end_of_day, methods=["POST"]),
+            Route("/faults", self.faults),
+            Route("/faults", self.set_faults, methods=["POST"]),
+        ]
+
+        @asynccontextmanager
+        async def lifespan(_: Starlette) -> Any:
+            async with self._pool:
+                yield
+
+        return Starlette(routes=routes, lifespan=lifespan, exception_handlers={ValidationError: _invalid})
+
+    async def status(self, _: Request) -> Response:
+        """Positions, backlog, session and faults."""
+        gateway, venue = self._gateway, self._gateway.venue
+        async with self._archive() as archive:
+            parked = await archive.parked()
+        return JSONResponse(
+            {
+                "ready": gateway.ready.is_set(),
+                "position": venue.position,
+                "sent_position": gateway.outbox.taken,
+                "backlog": gateway.outbox.backlog,
+                "live_orders": len(venue.live),
+                "parked": parked,
+                "calendar": gateway.market.calendar.calendar,
+                "makers": gateway.market.makers is not None,
+                "clock": self._clock(),
+                "faults": gateway.faults.settings.model_dump(),
+            }
+        )
+
+    async def orders(self, request: Request) -> Response:
+        """Live orders; others are asked for one by one."""
+        if request.query_params.get("live") != "true":
+            raise HTTPException(400, "ask for live=true")
+        return JSONResponse({"orders": [_order(order) for order in self._gateway.venue.live.values()]})
+
+    async def order(self, request: Request) -> Response:
+        """One order and its reports."""
+        order_id = str(request.path_params["order_id"])
+        async with self._archive() as archive:
+            order = self._gateway.venue.live.get(order_id) or await archive.closed_order(order_id)
+            reports = await archive.reports_of(order_id)
+        if order is None and not reports:
+            raise HTTPException(404, "the venue does not know this order")
+        return JSONResponse({"order": _order(order) if order else None, "reports": reports})
+
+    async def executions(self, request: Request) -> Response:
+        """A page of a trade date's trades."""
+        day = self._trade_date(request)
+        after, limit = _number(request, "after", 0), _number(request, "limit", _MAX_PAGE)
+        async with self._archive() as archive:
+            page = await archive.executions(day.isoformat(), after, min(limit, _MAX_PAGE))
+        reports = [report for _, report in page]
+        return JSONResponse({"executions": reports, "next_after": page[-1][0] if page else None})
+
+    async def book(self, request: Request) -> Response:
+        """Depth and prices of an instrument."""
+        instrument_id = request.path_params["instrument_id"]
+        market, venue = self._gateway.market, self._gateway.venue
+        instrument = market.master.find(instrument_id, trade_date(market.clock.market()))
+        if instrument is None:
+            raise HTTPException(404, "the venue does not list this instrument")
+        book = venue.books.get(instrument_id)
+        levels = min(_number(request, "levels", 5), _MAX_LEVELS)
+        bids, asks = book.depth(levels) if book else ([], [])
+        reference = market.makers.reference(instrument) if market.makers else instrument.reference
+        last = book.last_price if book else None
+        return JSONResponse(
+            {
+                "instrument_id": instrument_id,
+                "reference_price": rupees(reference),
+                "last_price": None if last is None else rupees(last),
+                "bids": _levels(bids),
+                "asks": _levels(asks),
+            }
+        )
+
+    async def clock(self, _: Request) -> Response:
+        """Both clocks and the session."""
+        return JSONResponse(self._clock())
+
+    async def set_clock(self, request: Request) -> Response:
+        """Set the market clock; returns once what the new time implies has been done."""
+        setting = _ClockSetting.model_validate_json(await request.body())
+        clock = self._gateway.market.clock
+        offset = timedelta(seconds=setting.offset_s or 0)
+        if setting.market_time is not None:
+            offset = setting.market_time - clock.real()
+        await self._persist("clock_offset_us", offset // timedelta(microseconds=1))
+        clock.offset = offset
+        await self._gateway.settle()
+        return JSONResponse(self._clock())
+
+    async def end_of_day(self, _: Request) -> Response:
+        """End the trade date's session; returns once every DAY order has expired."""
+        day = trade_date(self._gateway.market.clock.market())
+        await self._persist("ended_day", day.toordinal())
+        self._gateway.ended_day = day.toordinal()
+        await self._gateway.settle()
+        return JSONResponse(self._clock())
+
+    async def faults(self, _: Request) -> Response:
+        """The fault settings."""
+        return JSONResponse(self._gateway.faults.settings.model_dump())
+
+    async def set_faults(self, request: Request) -> Response:
+        """Replace the fault settings."""
+        settings = FaultSettings.model_validate_json(await request.body())
+        self._gateway.faults.set(settings)
+        self._gateway.inbox.pause(settings.deaf)
+        return JSONResponse(settings.model_dump())
+
+    def _clock(self) -> dict[str, Any]:
+        gateway = self._gateway
+        clock, session = gateway.market.clock, gateway.session()
+        next_open = gateway.market.calendar.next_open(clock.market())
+        return {
+            "real_time": instant(clock.real()),
+            "market_time": instant(clock.market()),
+            "offset_s": clock.offset.total_seconds(),
+            "trade_date": trade_date(clock.market()).isoformat(),
+            "open": session is not None,
+            "closes_at": instant(session.closes) if session else None,
+            "opens_at": None if session or not next_open else instant(next_open),
+        }
+
+    async def _persist(self, name: str, value: int) -> None:
+        async with self._pool.connection() as connection:
+            await connection.execute(sql.SET_MARKER, (value, name))
+
+    @asynccontextmanager
+    async def _archive(self) -> Any:
+        async with self._pool.connection() as connection:
+            yield Archive(connection)
+
+    def _trade_date(self, request: Request) -> date:
+        text = request.query_params.get("trade_date")
+        if text is None:
+            return trade_date(self._gateway.market.clock.market())
+        try:
+            return date.fromisoformat(text)
+        except ValueError as error:
+            raise HTTPException(400, "trade_date must be YYYY-MM-DD") from error
+
+
+async def _invalid(_: Request, error: Exception) -> Response:
+    assert isinstance(error, ValidationError)
+    return JSONResponse({"errors": error.errors(include_url=False, include_context=False)}, 400)
+
+
+def _number(request: Request, name: str, default: int) -> int:
+    text = request.query_params.get(name, str(default))
+    if not text.isdecimal() or len(text) > 18:
+        raise HTTPException(400, f"{name} must be a whole number")
+    return int(text)
+
+
+def _order(order: ClientOrder) -> dict[str, Any]:
+    return {
+        "order_id": order.order_id,
+        "request_id": order.request_id,
+        "exchange_order_id": order.exchange_order_id,
+        "instrument_id": order.instrument_id,
+        "account": order.account,
+        "side": order.side if order.status != TOMBSTONE else None,
+        "order_status": order.status,
+        "quantity": order.quantity,
+        "price": rupees(order.price),
+        "cum_quantity": order.cum,
+        "leaves_quantity": order.leaves,
+        "report_sequence": order.sequence,
+    }
+
+
+def _levels(depth: list[tuple[int, int]]) -> list[dict[str, Any]]:
+    return [{"price": rupees(price), "quantity": quantity} for price, quantity in depth]

@@ -1,0 +1,1 @@
+DROP TABLE journal, report, repeat, closed_order, snapshot, parked, marker;
