@@ -1,0 +1,1 @@
+"""Azure on one bare machine: generic emulators that know nothing of brokers."""

@@ -1,0 +1,122 @@
+"""Brings messages from the inbox table to the instances of this worker's partitions.
+
+Purpose: no message is missed, none is delivered twice, and no sweep reads what is already known.
+Rules:
+- A sweep reads in order of (sending transaction, position). Transactions commit out of order, so the next
+  sweep starts again at the horizon of the last one: below it everything was visible.
+- A message is `known` from its delivery until its row is deleted; one deleted while a sweep was reading
+  is remembered until that sweep ends, because the sweep may still bring it.
+- Messages of one sender arrive in the order in which they were sent: a message is delivered past the table
+  only while the table holds no older one.
+- At most `_MOST_KNOWN` messages are in memory; the others wait in the table.
+"""
+
+import asyncio
+import uuid
+from collections.abc import Callable, Iterable, Sequence
+
+from emulators.durable.history import event_from_json
+from emulators.durable.records import Incoming
+from emulators.durable.store import ArrivalRow, Store
+
+_PAGE = 500
+_MOST_KNOWN = 20_000
+_SWEEP_S = 5.0
+_BEGINNING = ("0", 0)
+
+
+class Mailbox:
+    """Calls `deliver(instance_id, incoming)` for each message once."""
+
+    def __init__(self, store: Store, partitions: Sequence[int], deliver: Callable[[str, Incoming], None]) -> None:
+        self._store = store
+        self._partitions = list(partitions)
+        self._deliver = deliver
+        self._known: set[uuid.UUID] = set()
+        self._deleted_meanwhile: set[uuid.UUID] = set()
+        self._floor = _BEGINNING
+        self._reserved: set[uuid.UUID] = set()
+        self._behind = True
+        self._wanted = asyncio.Event()
+        self._wanted.set()
+
+    def wake(self) -> None:
+        """Something arrived."""
+        self._wanted.set()
+
+    def reserve(self, messages: Iterable[uuid.UUID]) -> None:
+        """These are about to be committed by this process, which delivers them itself: before the commit,
+        because a sweep may see the row before the one who wrote it hears that it is committed. While older
+        messages wait in the table nothing is reserved, so that no message overtakes them.
+        """
+        if not self._behind:
+            reserved = set(messages)
+            self._known |= reserved
+            self._reserved |= reserved
+
+    def claim(self, message: uuid.UUID) -> bool:
+        """True if the message was reserved and is now for the caller to deliver; otherwise a sweep brings it."""
+        if message in self._reserved:
+            self._reserved.discard(message)
+            return True
+        self._wanted.set()
+        return False
+
+    def release(self, messages: Iterable[uuid.UUID]) -> None:
+        """Whether these were committed is unknown: read from the beginning again, and deliver them if so."""
+        gone = set(messages)
+        self._known -= gone
+        self._reserved -= gone
+        self._floor = _BEGINNING
+        self._wanted.set()
+
+    def forget(self, messages: Iterable[uuid.UUID]) -> None:
+        """The rows of these messages are deleted."""
+        gone = set(messages)
+        self._known -= gone
+        self._reserved -= gone
+        self._deleted_meanwhile |= gone
+        if self._behind and len(self._known) < _MOST_KNOWN // 2:
+            self._wanted.set()
+
+    async def run(self) -> None:
+        """Sweep whenever woken, and now and then in case a wake-up was lost with its sender."""
+        while True:
+            try:
+                async with asyncio.timeout(_SWEEP_S):
+                    await self._wanted.wait()
+            except TimeoutError:
+                pass  # the safety net: sweep without having been woken
+            self._wanted.clear()
+            await self._sweep()
+
+    async def _sweep(self) -> None:
+        cursor, horizon = self._floor, None
+        began_at = self._floor
+        while len(self._known) < _MOST_KNOWN:
+            self._deleted_meanwhile.clear()
+            page = await self._page(cursor)
+            self._take(page)
+            if page and horizon is None:
+                horizon = page[0].horizon
+            if len(page) < _PAGE:
+                self._behind = False
+                if horizon is not None and self._floor == began_at:
+                    self._floor = (horizon, -1)
+                return
+            cursor = (page[-1].sent_by, page[-1].position)
+        self._behind = True
+
+    async def _page(self, cursor: tuple[str, int]) -> list[ArrivalRow]:
+        sent_by, position = cursor
+        return await self._store.records(
+            ArrivalRow, "arrivals", partitions=self._partitions, sent_by=sent_by, position=position, limit=_PAGE
+        )
+
+    def _take(self, page: Iterable[ArrivalRow]) -> None:
+        for row in page:
+            if row.message in self._known or row.message in self._deleted_meanwhile:
+                continue
+            self._known.add(row.message)
+            execution_id = str(row.execution_id) if row.execution_id is not None else None
+            self._deliver(row.instance_id, Incoming(event_from_json(row.event), execution_id, row.message))

@@ -1,0 +1,437 @@
+-- The task hub's statements. Lists travel as one JSON text each: one parameter, one plan, one round trip.
+
+-- name: register_hub
+INSERT INTO durable.hubs (hub, partitions) VALUES (%(hub)s, %(partitions)s) ON CONFLICT (hub) DO NOTHING;
+
+-- name: register_partitions
+INSERT INTO durable.leases (hub, partition)
+SELECT hub, generate_series(0, partitions - 1) FROM durable.hubs WHERE hub = %(hub)s
+ON CONFLICT DO NOTHING;
+
+-- name: hub
+SELECT partitions, orchestrators, activities, entities FROM durable.hubs WHERE hub = %(hub)s;
+
+-- name: register_functions
+UPDATE durable.hubs SET orchestrators = %(orchestrators)s, activities = %(activities)s, entities = %(entities)s
+WHERE hub = %(hub)s;
+
+-- name: heartbeat
+INSERT INTO durable.workers (worker, hub, expires_at, connection)
+SELECT %(worker)s, %(hub)s, clock_timestamp() + make_interval(secs => %(lease_s)s),
+       format('%%s@%%s', backend.pid, backend.backend_start)
+FROM pg_stat_get_activity(pg_backend_pid()) AS backend
+ON CONFLICT (worker) DO UPDATE SET expires_at = excluded.expires_at, connection = excluded.connection;
+
+-- name: forget_worker
+DELETE FROM durable.workers WHERE worker = %(worker)s;
+
+-- name: forget_dead_workers
+DELETE FROM durable.workers WHERE expires_at < clock_timestamp() - interval '1 hour';
+
+-- name: survey_leases
+SELECT lease.partition, lease.owner = %(worker)s AS mine,
+       owner.worker IS NULL AS free,
+       lease.epoch,
+       (SELECT count(*) FROM durable.live_workers AS worker WHERE worker.hub = %(hub)s) AS workers
+FROM durable.leases AS lease
+LEFT JOIN durable.live_workers AS owner ON owner.worker = lease.owner
+WHERE lease.hub = %(hub)s
+ORDER BY lease.partition;
+
+-- name: take_leases
+WITH wanted AS (
+    SELECT lease.partition
+    FROM durable.leases AS lease
+    WHERE lease.hub = %(hub)s AND lease.partition = ANY(%(partitions)s)
+      AND (lease.owner IS NULL OR lease.owner = %(worker)s
+           OR NOT EXISTS (SELECT FROM durable.live_workers AS live WHERE live.worker = lease.owner))
+    ORDER BY lease.partition
+    FOR UPDATE OF lease SKIP LOCKED
+)
+UPDATE durable.leases AS lease SET owner = %(worker)s, epoch = lease.epoch + 1
+FROM wanted WHERE lease.hub = %(hub)s AND lease.partition = wanted.partition
+RETURNING lease.partition, lease.epoch;
+
+-- name: release_leases
+UPDATE durable.leases SET owner = NULL, epoch = epoch + 1
+WHERE hub = %(hub)s AND owner = %(worker)s AND partition = ANY(%(partitions)s);
+
+-- name: due_tasks
+SELECT execution_id, seq, partition, instance_id, name, input, due_at
+FROM durable.tasks WHERE hub = %(hub)s AND partition = ANY(%(partitions)s)
+ORDER BY execution_id, seq
+LIMIT %(limit)s;
+
+-- name: due_timers
+SELECT execution_id, seq, partition, instance_id, fire_at
+FROM durable.timers
+WHERE hub = %(hub)s AND partition = ANY(%(partitions)s) AND fire_at < %(until)s
+  AND fire_at >= %(since)s AND (fire_at, execution_id, seq) > (%(since)s, %(execution_id)s, %(seq)s)
+ORDER BY fire_at, execution_id, seq
+LIMIT %(limit)s;
+
+-- name: arrivals
+SELECT message, instance_id, execution_id, event, sent_by::text AS sent_by, position,
+       pg_snapshot_xmin(pg_current_snapshot())::text AS horizon
+FROM durable.inbox
+WHERE hub = %(hub)s AND partition = ANY(%(partitions)s) AND (sent_by, position) > (%(sent_by)s::xid8, %(position)s)
+-- Qualified, because the text of a transaction id sorts otherwise than its number.
+ORDER BY inbox.sent_by, inbox.position
+LIMIT %(limit)s;
+
+-- name: load_instance
+SELECT execution_id, status, custom_status FROM durable.instances
+WHERE hub = %(hub)s AND instance_id = %(instance_id)s;
+
+-- name: load_entity
+SELECT state FROM durable.entities WHERE hub = %(hub)s AND instance_id = %(instance_id)s;
+
+-- name: deliver_due
+WITH due AS (
+    DELETE FROM durable.delayed
+    WHERE message IN (
+        SELECT message FROM durable.delayed
+        WHERE hub = %(hub)s AND partition = ANY(%(partitions)s) AND due_at <= clock_timestamp()
+        ORDER BY due_at LIMIT %(limit)s)
+    RETURNING *
+), sent AS (
+    INSERT INTO durable.inbox (message, hub, partition, instance_id, event)
+    SELECT message, hub, partition, instance_id, event FROM due ORDER BY due_at
+)
+SELECT (SELECT count(*) FROM due) AS delivered,
+       EXTRACT(epoch FROM (
+           SELECT min(due_at) FROM durable.delayed
+           WHERE hub = %(hub)s AND partition = ANY(%(partitions)s) AND message NOT IN (SELECT message FROM due)
+       ) - clock_timestamp())::double precision AS next_in_s;
+
+-- name: load_history
+SELECT events FROM durable.history WHERE execution_id = %(execution_id)s ORDER BY chunk;
+
+-- The commit of a group of turns is put together from these parts: those that the group has rows for.
+
+-- name: commit/held
+held AS MATERIALIZED (
+    SELECT lease.partition
+    FROM durable.leases AS lease
+    JOIN json_to_recordset(%(fences)s::json) AS fence(partition integer, epoch bigint) USING (partition, epoch)
+    WHERE lease.hub = %(hub)s AND lease.owner = %(worker)s
+    FOR SHARE OF lease
+)
+
+-- name: commit/turns
+turn AS MATERIALIZED (
+    SELECT given.*
+    FROM json_to_recordset(%(turns)s::json) AS given(
+        partition integer, instance_id text, execution_id uuid, chunk integer, events json, status text,
+        output text, custom_status text, updated_at timestamptz)
+    JOIN held USING (partition)
+), recorded AS (
+    INSERT INTO durable.history (execution_id, chunk, events) SELECT execution_id, chunk, events FROM turn
+), advanced AS (
+    UPDATE durable.instances AS instance
+    SET status = turn.status, output = turn.output, updated_at = turn.updated_at,
+        custom_status = COALESCE(turn.custom_status, instance.custom_status)
+    FROM turn
+    WHERE instance.hub = %(hub)s AND instance.instance_id = turn.instance_id
+      AND instance.execution_id = turn.execution_id
+)
+
+-- name: commit/restarts
+renewed AS (
+    UPDATE durable.instances AS instance
+    SET status = 'Running', updated_at = given.updated_at, execution_id = given.next_execution,
+        input = given.next_input, custom_status = COALESCE(given.custom_status, instance.custom_status)
+    FROM json_to_recordset(%(restarts)s::json) AS given(
+        partition integer, instance_id text, execution_id uuid, custom_status text, updated_at timestamptz,
+        next_execution uuid, next_input text), held
+    WHERE held.partition = given.partition AND instance.hub = %(hub)s AND instance.instance_id = given.instance_id
+      AND instance.execution_id = given.execution_id
+)
+
+-- name: commit/tasks
+scheduled_tasks AS (
+    INSERT INTO durable.tasks (execution_id, seq, hub, partition, instance_id, name, input)
+    SELECT given.execution_id, given.seq, %(hub)s, given.partition, given.instance_id, given.name, given.input
+    FROM json_to_recordset(%(tasks)s::json) AS given(
+        partition integer, instance_id text, execution_id uuid, seq integer, name text, input text)
+    JOIN held USING (partition)
+)
+
+-- name: commit/finished_tasks
+finished_tasks AS (
+    DELETE FROM durable.tasks AS task
+    USING json_to_recordset(%(finished_tasks)s::json) AS given(partition integer, execution_id uuid, seq integer), held
+    WHERE held.partition = given.partition AND task.execution_id = given.execution_id AND task.seq = given.seq
+)
+
+-- name: commit/timers
+scheduled_timers AS (
+    INSERT INTO durable.timers (execution_id, seq, hub, partition, instance_id, fire_at)
+    SELECT given.execution_id, given.seq, %(hub)s, given.partition, given.instance_id, given.fire_at
+    FROM json_to_recordset(%(timers)s::json) AS given(
+        partition integer, instance_id text, execution_id uuid, seq integer, fire_at timestamptz)
+    JOIN held USING (partition)
+)
+
+-- name: commit/finished_timers
+finished_timers AS (
+    DELETE FROM durable.timers AS timer
+    USING json_to_recordset(%(finished_timers)s::json) AS given(partition integer, execution_id uuid, seq integer), held
+    WHERE held.partition = given.partition AND timer.execution_id = given.execution_id AND timer.seq = given.seq
+)
+
+-- name: commit/handled
+handled AS (
+    DELETE FROM durable.inbox AS inbox
+    USING json_to_recordset(%(handled)s::json) AS given(partition integer, message uuid), held
+    WHERE held.partition = given.partition AND inbox.message = given.message
+)
+
+-- name: commit/messages
+sent AS (
+    INSERT INTO durable.inbox (message, hub, partition, instance_id, execution_id, event)
+    SELECT given.message, %(hub)s, given.partition, given.instance_id, given.execution_id, given.event
+    FROM json_to_recordset(%(messages)s::json) AS given(
+        source integer, message uuid, partition integer, instance_id text, execution_id uuid, event json)
+    JOIN held ON held.partition = given.source
+)
+
+-- name: commit/children
+child AS MATERIALIZED (
+    SELECT given.*
+    FROM json_to_recordset(%(children)s::json) AS given(
+        source integer, partition integer, instance_id text, execution_id uuid, name text, version text, input text,
+        created_at timestamptz, message uuid, event json, parent_partition integer, parent_id text,
+        parent_execution uuid, refusal json)
+    JOIN held ON held.partition = given.source
+), born AS (
+    INSERT INTO durable.instances AS instance
+        (hub, instance_id, partition, execution_id, name, version, status, input, created_at, updated_at)
+    SELECT %(hub)s, instance_id, partition, execution_id, name, version, 'Pending', input, created_at, created_at
+    FROM child ORDER BY instance_id
+    ON CONFLICT (hub, instance_id) DO UPDATE
+    SET execution_id = excluded.execution_id, name = excluded.name, version = excluded.version, status = 'Pending',
+        input = excluded.input, output = NULL, custom_status = NULL, created_at = excluded.created_at,
+        updated_at = excluded.updated_at
+    WHERE instance.status IN ('Completed', 'Failed', 'Terminated')
+    RETURNING instance_id
+), begun AS (
+    INSERT INTO durable.inbox (message, hub, partition, instance_id, execution_id, event)
+    SELECT message, %(hub)s, partition, instance_id, execution_id, event
+    FROM child WHERE instance_id IN (SELECT instance_id FROM born)
+    UNION ALL
+    SELECT message, %(hub)s, parent_partition, parent_id, parent_execution, refusal
+    FROM child WHERE instance_id NOT IN (SELECT instance_id FROM born)
+)
+
+-- name: commit/delayed
+delayed AS (
+    INSERT INTO durable.delayed (message, hub, partition, instance_id, event, due_at)
+    SELECT given.message, %(hub)s, given.partition, given.instance_id, given.event, given.due_at
+    FROM json_to_recordset(%(delayed)s::json) AS given(
+        source integer, message uuid, partition integer, instance_id text, event json, due_at timestamptz)
+    JOIN held ON held.partition = given.source
+)
+
+-- name: commit/entities
+entity AS (
+    INSERT INTO durable.entities (hub, instance_id, partition, state, updated_at)
+    SELECT %(hub)s, given.instance_id, given.partition, given.state, given.updated_at
+    FROM json_to_recordset(%(entities)s::json) AS given(
+        partition integer, instance_id text, state text, updated_at timestamptz)
+    JOIN held USING (partition)
+    ORDER BY given.instance_id
+    ON CONFLICT (hub, instance_id) DO UPDATE SET state = excluded.state, updated_at = excluded.updated_at
+)
+
+-- name: commit/removed_entities
+removed_entity AS (
+    DELETE FROM durable.entities AS entity
+    USING json_to_recordset(%(removed_entities)s::json) AS given(partition integer, instance_id text), held
+    WHERE held.partition = given.partition AND entity.hub = %(hub)s AND entity.instance_id = given.instance_id
+)
+
+-- name: commit/postponed
+postponed AS (
+    UPDATE durable.tasks AS task SET input = given.input, due_at = given.due_at
+    FROM json_to_recordset(%(postponed)s::json) AS given(
+        partition integer, execution_id uuid, seq integer, input text, due_at timestamptz), held
+    WHERE held.partition = given.partition AND task.execution_id = given.execution_id AND task.seq = given.seq
+)
+
+-- name: commit/forgotten
+forgotten AS MATERIALIZED (
+    SELECT given.execution_id
+    FROM json_to_recordset(%(forgotten)s::json) AS given(partition integer, execution_id uuid)
+    JOIN held USING (partition)
+), forgotten_history AS (
+    DELETE FROM durable.history WHERE execution_id IN (SELECT execution_id FROM forgotten)
+), forgotten_tasks AS (
+    DELETE FROM durable.tasks WHERE execution_id IN (SELECT execution_id FROM forgotten)
+), forgotten_timers AS (
+    DELETE FROM durable.timers WHERE execution_id IN (SELECT execution_id FROM forgotten)
+)
+
+-- name: commit/answer
+SELECT ARRAY(SELECT partition FROM held) AS held, ARRAY[]::uuid[] AS refused
+
+-- name: commit/answer_with_children
+SELECT ARRAY(SELECT partition FROM held) AS held,
+       ARRAY(SELECT message FROM child WHERE instance_id NOT IN (SELECT instance_id FROM born)) AS refused
+
+-- name: start_instances
+WITH asked AS MATERIALIZED (
+    SELECT * FROM json_to_recordset(%(starts)s::json) AS given(
+        instance_id text, partition integer, execution_id uuid, name text, version text, input text,
+        created_at timestamptz, message uuid, event json)
+), born AS (
+    INSERT INTO durable.instances AS instance
+        (hub, instance_id, partition, execution_id, name, version, status, input, created_at, updated_at)
+    SELECT %(hub)s, instance_id, partition, execution_id, name, version, 'Pending', input, created_at, created_at
+    FROM asked ORDER BY instance_id
+    ON CONFLICT (hub, instance_id) DO UPDATE
+    SET execution_id = excluded.execution_id, name = excluded.name, version = excluded.version, status = 'Pending',
+        input = excluded.input, output = NULL, custom_status = NULL, created_at = excluded.created_at,
+        updated_at = excluded.updated_at
+    WHERE instance.status IN ('Completed', 'Failed', 'Terminated')
+    RETURNING instance_id
+), sent AS (
+    INSERT INTO durable.inbox (message, hub, partition, instance_id, execution_id, event)
+    SELECT message, %(hub)s, partition, instance_id, execution_id, event
+    FROM asked WHERE instance_id IN (SELECT instance_id FROM born)
+)
+SELECT asked.instance_id, asked.message, asked.instance_id IN (SELECT instance_id FROM born) AS sent,
+       COALESCE(existing.status, 'Pending') AS status
+FROM asked
+LEFT JOIN durable.instances AS existing ON existing.hub = %(hub)s AND existing.instance_id = asked.instance_id;
+
+-- name: replace_instances
+WITH asked AS MATERIALIZED (
+    SELECT * FROM json_to_recordset(%(starts)s::json) AS given(
+        instance_id text, partition integer, execution_id uuid, name text, version text, input text,
+        created_at timestamptz, message uuid, event json)
+), born AS (
+    INSERT INTO durable.instances AS instance
+        (hub, instance_id, partition, execution_id, name, version, status, input, created_at, updated_at)
+    SELECT %(hub)s, instance_id, partition, execution_id, name, version, 'Pending', input, created_at, created_at
+    FROM asked ORDER BY instance_id
+    ON CONFLICT (hub, instance_id) DO UPDATE
+    SET execution_id = excluded.execution_id, name = excluded.name, version = excluded.version, status = 'Pending',
+        input = excluded.input, output = NULL, custom_status = NULL, created_at = excluded.created_at,
+        updated_at = excluded.updated_at
+    RETURNING instance_id
+), sent AS (
+    INSERT INTO durable.inbox (message, hub, partition, instance_id, execution_id, event)
+    SELECT message, %(hub)s, partition, instance_id, execution_id, event
+    FROM asked WHERE instance_id IN (SELECT instance_id FROM born)
+)
+SELECT asked.instance_id, asked.message, asked.instance_id IN (SELECT instance_id FROM born) AS sent,
+       COALESCE(existing.status, 'Pending') AS status
+FROM asked
+LEFT JOIN durable.instances AS existing ON existing.hub = %(hub)s AND existing.instance_id = asked.instance_id;
+
+-- name: send_events
+WITH asked AS MATERIALIZED (
+    -- An entity needs no row before its first operation.
+    SELECT given.*, CASE WHEN starts_with(given.instance_id, '@') THEN 'Running' ELSE instance.status END AS status
+    FROM json_to_recordset(%(messages)s::json) AS given(message uuid, partition integer, instance_id text, event json)
+    LEFT JOIN durable.instances AS instance ON instance.hub = %(hub)s AND instance.instance_id = given.instance_id
+), sent AS (
+    INSERT INTO durable.inbox (message, hub, partition, instance_id, event)
+    SELECT message, %(hub)s, partition, instance_id, event FROM asked
+    WHERE status NOT IN ('Completed', 'Failed', 'Terminated')
+)
+SELECT message, status, COALESCE(status NOT IN ('Completed', 'Failed', 'Terminated'), false) AS sent FROM asked;
+
+-- name: wake
+SELECT pg_notify(%(channel)s, %(payload)s);
+
+-- name: lock_instance
+SELECT execution_id, partition, status, output FROM durable.instances
+WHERE hub = %(hub)s AND instance_id = %(instance_id)s
+FOR UPDATE;
+
+-- name: rewrite_history
+UPDATE durable.history AS history SET events = given.events
+FROM json_to_recordset(%(chunks)s::json) AS given(chunk integer, events json)
+WHERE history.execution_id = %(execution_id)s AND history.chunk = given.chunk;
+
+-- name: reopen_tasks
+INSERT INTO durable.tasks (execution_id, seq, hub, partition, instance_id, name, input)
+SELECT %(execution_id)s, given.seq, %(hub)s, %(partition)s, %(instance_id)s, given.name, given.input
+FROM json_to_recordset(%(tasks)s::json) AS given(seq integer, name text, input text)
+ON CONFLICT DO NOTHING;
+
+-- name: reopen_timers
+INSERT INTO durable.timers (execution_id, seq, hub, partition, instance_id, fire_at)
+SELECT %(execution_id)s, given.seq, %(hub)s, %(partition)s, %(instance_id)s, given.fire_at
+FROM json_to_recordset(%(timers)s::json) AS given(seq integer, fire_at timestamptz)
+ON CONFLICT DO NOTHING;
+
+-- name: reopen_instance
+UPDATE durable.instances SET status = 'Running', output = NULL, updated_at = clock_timestamp()
+WHERE hub = %(hub)s AND instance_id = %(instance_id)s;
+
+-- name: put_message
+INSERT INTO durable.inbox (message, hub, partition, instance_id, execution_id, event)
+VALUES (%(message)s, %(hub)s, %(partition)s, %(instance_id)s, %(execution_id)s, %(event)s::json);
+
+-- name: status
+SELECT instance_id, execution_id, name, version, status, input, output, custom_status, created_at, updated_at
+FROM durable.instances WHERE hub = %(hub)s AND instance_id = %(instance_id)s;
+
+-- name: entity
+SELECT instance_id, state, updated_at FROM durable.entities WHERE hub = %(hub)s AND instance_id = %(instance_id)s;
+
+-- name: list_entities
+SELECT instance_id, state, updated_at FROM durable.entities
+WHERE hub = %(hub)s
+  AND (%(prefix)s::text IS NULL OR starts_with(instance_id, %(prefix)s))
+  AND (%(since)s::timestamptz IS NULL OR updated_at >= %(since)s)
+  AND (%(until)s::timestamptz IS NULL OR updated_at <= %(until)s)
+  AND (%(after)s::text IS NULL OR instance_id > %(after)s)
+ORDER BY instance_id
+LIMIT %(limit)s;
+
+-- name: hubs_of_instance
+SELECT hub FROM durable.instances WHERE instance_id = %(instance_id)s ORDER BY hub;
+
+-- name: list_instances
+SELECT instance_id, execution_id, name, version, status, input, output, custom_status, created_at, updated_at
+FROM durable.instances
+WHERE hub = %(hub)s
+  AND (%(prefix)s::text IS NULL OR starts_with(instance_id, %(prefix)s))
+  AND (%(created_from)s::timestamptz IS NULL OR created_at >= %(created_from)s)
+  AND (%(created_to)s::timestamptz IS NULL OR created_at <= %(created_to)s)
+  AND (%(statuses)s::text[] IS NULL OR status = ANY(%(statuses)s))
+  AND (%(after_time)s::timestamptz IS NULL OR (created_at, instance_id) > (%(after_time)s, %(after_id)s))
+ORDER BY created_at, instance_id
+LIMIT %(limit)s;
+
+-- name: purge_instance
+DELETE FROM durable.instances
+WHERE hub = %(hub)s AND instance_id = %(instance_id)s AND status IN ('Completed', 'Failed', 'Terminated');
+
+-- name: retire_instances
+WITH doomed AS (
+    SELECT instance_id FROM durable.instances
+    WHERE hub = %(hub)s AND status = %(status)s AND created_at < %(before)s AND updated_at < %(before)s
+    ORDER BY created_at
+    LIMIT %(limit)s
+    FOR UPDATE SKIP LOCKED
+)
+DELETE FROM durable.instances AS instance USING doomed
+WHERE instance.hub = %(hub)s AND instance.instance_id = doomed.instance_id;
+
+-- name: purge_instances
+WITH doomed AS (
+    SELECT instance_id FROM durable.instances
+    WHERE hub = %(hub)s AND status IN ('Completed', 'Failed', 'Terminated')
+      AND created_at >= %(created_from)s AND created_at <= %(created_to)s
+      AND (%(statuses)s::text[] IS NULL OR status = ANY(%(statuses)s))
+    ORDER BY instance_id
+    LIMIT %(limit)s
+    FOR UPDATE SKIP LOCKED
+)
+DELETE FROM durable.instances AS instance USING doomed
+WHERE instance.hub = %(hub)s AND instance.instance_id = doomed.instance_id;

@@ -1,0 +1,81 @@
+"""`python -m emulators.functions --app DIR`: the host's command line; group processes use it too."""
+
+import asyncio
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from emulators.functions.supervisor import HostError, HostOptions, Supervisor
+
+_MEGABYTE = 1024 * 1024
+
+
+class Groups(StrEnum):
+    """How functions are spread over processes."""
+
+    DEFAULT = "default"
+    FLEX = "flex"
+
+
+def main(
+    app: Annotated[Path, typer.Option(help="Folder of function_app.py.")],
+    port: Annotated[int, typer.Option("--port", "-p", help="Port of the HTTP functions; 0 takes a free one.")] = 7071,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    groups: Annotated[
+        Groups, typer.Option(help="Two processes, or one for each scale group of Flex Consumption.")
+    ] = Groups.DEFAULT,
+    settings: Annotated[Path | None, typer.Option(help="Settings file instead of local.settings.json.")] = None,
+    database: Annotated[str | None, typer.Option(help="PostgreSQL URI; without it one is started if needed.")] = None,
+    data: Annotated[Path | None, typer.Option(help="Folder of keys and PostgreSQL [default: APP/.emulators].")] = None,
+    webhook_host: Annotated[str | None, typer.Option(help="Name under which clients reach this host.")] = None,
+    log_level: Annotated[str | None, typer.Option(help="Instead of host.json's: debug, information, warning.")] = None,
+    body_limit: Annotated[int, typer.Option(help="Bytes of a request body that are accepted.")] = 100 * _MEGABYTE,
+    drain_seconds: Annotated[float, typer.Option(help="How long running functions may take to end.")] = 30.0,
+    watch: Annotated[bool, typer.Option("--watch", help="Load the app again when its files change.")] = False,
+    group: Annotated[str | None, typer.Option(hidden=True)] = None,
+    channel_fd: Annotated[int, typer.Option(hidden=True)] = -1,
+    listen_fd: Annotated[int | None, typer.Option(hidden=True)] = None,
+    parent: Annotated[int, typer.Option(hidden=True)] = 0,
+) -> None:
+    """Run a Python v2-model function app on this machine."""
+    app = app.resolve()
+    data = (data or app / ".emulators").resolve()
+    settings = settings.resolve() if settings else None
+    if group is not None:
+        from emulators.functions.group import GroupOptions, run_group  # noqa: PLC0415 - keeps the supervisor small
+
+        run_group(
+            GroupOptions(
+                app,
+                settings,
+                data,
+                groups,
+                group,
+                webhook_host or "",
+                log_level,
+                body_limit,
+                drain_seconds,
+                channel_fd,
+                listen_fd,
+                parent,
+            )
+        )
+        return
+    options = HostOptions(
+        app, host, port, groups, settings, database, data, webhook_host, log_level, body_limit, drain_seconds, watch
+    )
+    try:
+        asyncio.run(_serve(options))
+    except HostError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(1) from error
+
+
+async def _serve(options: HostOptions) -> None:
+    await Supervisor(options).run()
+
+
+if __name__ == "__main__":
+    typer.run(main)

