@@ -1,0 +1,48 @@
+"""The one clock of broker and venue, so that nothing depends on the hour at which somebody looks.
+
+The venue's market clock is its own; the broker reads the difference to the real time from its database.
+"""
+
+import json
+import urllib.error
+import urllib.request
+from datetime import datetime, timedelta
+from typing import Any
+
+import psycopg
+
+from sandbox.errors import SandboxError
+from sandbox.running import Running
+
+_SET_OFFSET = """
+INSERT INTO market_clock (offset_us) VALUES (%s) ON CONFLICT (only_row) DO UPDATE SET offset_us = excluded.offset_us
+"""
+_TIMEOUT_S = 30
+
+
+def market_clock(running: Running) -> dict[str, Any]:
+    """`real_time`, `market_time`, `offset_s`, `trade_date`, `open`, `opens_at`, `closes_at` of the venue."""
+    return _ask(running, "GET", None)
+
+
+def set_market_time(running: Running, when: datetime | None) -> dict[str, Any]:
+    """Set broker and venue to the time (aware), or back to the real one for None; returns the venue's clock."""
+    wanted = {"offset_s": 0} if when is None else {"market_time": when.isoformat()}
+    clock = _ask(running, "PUT", wanted)
+    offset = timedelta(seconds=clock["offset_s"])
+    with psycopg.connect(running.dsn("broker"), autocommit=True) as connection:
+        connection.execute(_SET_OFFSET, (offset // timedelta(microseconds=1),))
+    return clock
+
+
+def _ask(running: Running, method: str, body: Any) -> dict[str, Any]:
+    request = urllib.request.Request(  # noqa: S310 - our own address
+        f"{running.exchange_admin_url}/clock", None if body is None else json.dumps(body).encode(), method=method
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=_TIMEOUT_S) as answer:  # noqa: S310
+            return dict(json.load(answer))
+    except urllib.error.HTTPError as error:
+        raise SandboxError(f"The exchange refused: {error.read().decode(errors='replace')[:300]}") from error
+    except OSError as error:
+        raise SandboxError(f"No exchange is running on {running.folder.path}: start it with `make run`.") from error
