@@ -1,0 +1,1 @@
+"""Everything people read is held equal to the code: links, commands, tables, examples."""

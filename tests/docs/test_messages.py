@@ -1,0 +1,66 @@
+"""The broker's side of docs/reference/exchange-messages.md; tests/exchange has the venue's."""
+
+import json
+import re
+import zlib
+from datetime import timedelta
+from typing import get_args
+from uuid import uuid5
+
+import pytest
+
+from shared.application import exchange_requests
+from shared.contracts.exchange import ExecutionReport
+from shared.domain.published import Json
+from tests.core.values import EXPIRE_AT, SPACE, an_order
+from tests.docs.generated import ROOT
+
+PAGE = (ROOT / "docs/reference/exchange-messages.md").read_text(encoding="utf-8")
+REQUESTS, REPORTS = PAGE.split("## execution-reports")
+ORDER = an_order(submitted_at=EXPIRE_AT - timedelta(seconds=5), expire_at=EXPIRE_AT)
+SENT = {
+    "NEW": exchange_requests.new_order(ORDER, EXPIRE_AT),
+    "CANCEL": exchange_requests.cancel(ORDER, uuid5(SPACE, "cancel")),
+    "STATUS": exchange_requests.status(ORDER, "1"),
+    "RESEND": exchange_requests.resend(ORDER, "1"),
+}
+
+
+def fields(text: str) -> dict[str, str]:
+    """Field to the column that tells where it occurs."""
+    rows = re.findall(r"^\| (`.+?`) \| (.+?) \| .+ \|$", text, re.MULTILINE)
+    return {field: where for names, where in rows for field in re.findall(r"`(\w+)`", names)}
+
+
+@pytest.mark.parametrize("kind", SENT)
+def test_request_has_exactly_the_documented_fields(kind: str) -> None:
+    wanted = {field for field, where in fields(REQUESTS).items() if where == "all" or kind in where.split(", ")}
+    assert SENT[kind].keys() == wanted
+
+
+def test_request_lanes_are_as_documented() -> None:
+    assert f'the lane `"00"`..`"{exchange_requests.LANES - 1}"`' in PAGE
+    assert exchange_requests.lane_of("NSE:INFY") == f"{zlib.crc32(b'NSE:INFY') % 64:02d}"
+
+
+def test_report_reads_only_documented_fields() -> None:
+    assert ExecutionReport.model_fields.keys() <= fields(REPORTS).keys()
+
+
+def test_report_requires_only_what_all_reports_have() -> None:
+    required = {name for name, field in ExecutionReport.model_fields.items() if field.is_required()}
+    everywhere = {field for field, where in fields(REPORTS).items() if where == "all"}
+    assert required <= everywhere
+
+
+@pytest.mark.parametrize("name", ["exec_type", "order_status"])
+def test_report_knows_every_documented_word(name: str) -> None:
+    (row,) = re.findall(rf"^\| `{name}` \| all \| (.+) \|$", REPORTS, re.MULTILINE)
+    assert re.findall(r"`([A-Z_]+)`", row) == list(get_args(ExecutionReport.model_fields[name].annotation))
+
+
+def test_messages_carry_version_and_list() -> None:
+    (message,) = exchange_requests.messages([(ORDER.instrument_id, SENT["NEW"])])
+    body: Json = json.loads(message.body)
+    assert body == {"version": 1, "requests": [SENT["NEW"]]}
+    assert message.lane == exchange_requests.lane_of("NSE:INFY")

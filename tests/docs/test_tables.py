@@ -1,0 +1,122 @@
+"""Tables in the pages say what the code says."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+from pydantic import AliasChoices
+from pydantic_core import PydanticUndefined
+
+from shared.config import Settings
+from shared.contracts.orders import Status
+from shared.contracts.routes import ROUTES, TRADER, LimitedBy, Route
+from shared.domain.ledger import Account
+from shared.domain.orders import TERMINAL, Owner, State
+from tests.docs.generated import ORDER_STATES, ROOT, moves, order_states
+
+DOCS = ROOT / "docs"
+ARCHITECTURE, TRADERS, OPERATIONS = DOCS / "architecture.md", DOCS / "guide/trader-api.md", DOCS / "guide/operations.md"
+NOT_YET = {"PENDING_REPLACE"}
+LIMITS = json.loads((ROOT / "shared/data/limits.json").read_bytes())["versions"][-1]
+
+
+def table(page: Path, name: str) -> list[list[str]]:
+    """Cells of the rows between `<!-- name: … -->` and `<!-- end of name -->`, without the head."""
+    text = page.read_text(encoding="utf-8")
+    block = re.search(rf"<!-- {name}:.*?-->\n(.*?)<!-- end of {name} -->", text, re.DOTALL)
+    assert block is not None, f"{page.name} has no table {name}"
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in block[1].splitlines()]
+    return rows[2:]
+
+
+def codes(cell: str) -> list[str]:
+    return re.findall(r"`([^`]+)`", cell)
+
+
+def test_machine_readable_states_are_up_to_date() -> None:
+    assert ORDER_STATES.read_text(encoding="utf-8") == order_states(), "run: .venv/bin/python -m tests.docs.generated"
+
+
+def test_told_moves_are_the_moves_orders_make() -> None:
+    told = [
+        (*codes(before), event, *codes(after))
+        for before, after, by in table(ARCHITECTURE, "moves")
+        for event in codes(by)
+    ]
+    assert told == moves()
+
+
+def test_every_state_that_lives_can_end() -> None:
+    ways = {(before, after) for before, _, after in moves()}
+    assert {before for before, _ in ways} == {state.value for state in set(State) - TERMINAL}
+    assert {after for _, after in ways} == {state.value for state in set(State) - {State.ACCEPTED}}
+
+
+def test_statuses_are_the_contract_s() -> None:
+    told = {codes(status)[0]: ended == "yes" for status, _, ended in table(TRADERS, "statuses")}
+    assert told.keys() == set(get_args(Status.__value__)) - NOT_YET
+    assert {status for status, ended in told.items() if ended} == {state.value for state in TERMINAL}
+
+
+def test_chart_of_accounts_is_the_ledger_s() -> None:
+    assert [codes(account)[0] for account, _ in table(ARCHITECTURE, "accounts")] == [each.value for each in Account]
+
+
+def test_every_owner_of_an_order_is_told() -> None:
+    text = ARCHITECTURE.read_text(encoding="utf-8")
+    assert [owner for owner in Owner if f"| `{owner}` |" not in text] == []
+
+
+def _row(route: Route[Any, Any]) -> tuple[str, str, str]:
+    default = str(LIMITS["default_requests_per_minute"])
+    limit = str(LIMITS["requests_per_minute"].get(route.limit_name, default))
+    return route.limit_name, route.summary, "none" if route.limited_by is LimitedBy.NOBODY else limit
+
+
+@pytest.mark.parametrize(("page", "for_traders"), [(TRADERS, True), (OPERATIONS, False)], ids=["traders", "operations"])
+def test_guide_lists_each_route_with_its_limit(page: Path, for_traders: bool) -> None:
+    told = [(codes(call)[0], what, limit) for call, what, limit in table(page, "routes")]
+    wanted = [route for route in ROUTES if (route.public or bool(route.roles & TRADER)) == for_traders]
+    assert sorted(told) == sorted(map(_row, wanted))
+
+
+def _setting(name: str) -> tuple[str, str]:
+    field = Settings.model_fields[name]
+    alias = field.validation_alias
+    shown = str(alias.choices[0]) if isinstance(alias, AliasChoices) else name.upper()
+    if field.default is PydanticUndefined:
+        return shown, "required"
+    return shown, "" if field.default is None else f"`{field.default}`"
+
+
+def test_settings_page_is_the_settings_class() -> None:
+    told = [(codes(name)[0], default) for name, default, _ in table(DOCS / "reference/settings.md", "settings")]
+    assert told == [_setting(name) for name in Settings.model_fields]
+
+
+def test_sample_settings_are_all_known() -> None:
+    sample = json.loads((ROOT / "local.settings.sample.json").read_bytes())["Values"]
+    page = (DOCS / "reference/settings.md").read_text(encoding="utf-8")
+    assert [name for name in sample if f"`{name}`" not in page] == []
+
+
+def test_index_of_decisions_names_every_record() -> None:
+    records = {path.name: path.read_text(encoding="utf-8").partition("\n")[0] for path in (DOCS / "adr").glob("0*.md")}
+    index = (DOCS / "adr/README.md").read_text(encoding="utf-8")
+    told = {
+        name: f"# {number} {title}" for number, name, title in re.findall(r"\[(\d+)\]\(([^)]+)\) \| (.+?) \|", index)
+    }
+    assert told == records
+    assert [name[:4] for name in sorted(records)] == [f"{number:04d}" for number in range(1, len(records) + 1)]
+
+
+@pytest.mark.parametrize("path", sorted((DOCS / "adr").glob("0*.md")), ids=lambda path: path.stem)
+def test_decision_has_its_four_parts(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert re.findall(r"^(Context|Decision|Consequences)\. ", text, re.MULTILINE) == [
+        "Context",
+        "Decision",
+        "Consequences",
+    ]

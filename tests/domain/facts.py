@@ -1,0 +1,87 @@
+"""Ready-made values for the rules' tests; each test names only what it is about."""
+
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from typing import Any
+
+from shared.domain.charges import RateCard
+from shared.domain.instruments import Instrument
+from shared.domain.orders import Side
+from shared.domain.risk import Limits, OrderTerms, RiskFacts
+
+TODAY = date(2026, 11, 23)
+
+CARD = RateCard(
+    version="2026-04-01",
+    valid_from=date(2026, 4, 1),
+    brokerage_ppb=0,
+    stt_ppb=1_000_000,
+    exchange_transaction_ppb=30_700,
+    sebi_ppb=1_000,
+    stamp_duty_buy_ppb=150_000,
+    gst_ppb=180_000_000,
+)
+
+INFY = Instrument(
+    instrument_id="NSE:INFY",
+    venue="NSE",
+    symbol="INFY",
+    isin="INE009A01021",
+    name="Infosys Limited",
+    segment="EQ",
+    tick_size_paise=10,
+    lot_size=1,
+    freeze_quantity=20_000,
+    price_band_bps=1_000,
+    reference_price_paise=150_000,
+    futures_and_options=True,
+    valid_from=date(2026, 4, 1),
+)
+
+LIMITS = Limits(
+    version="2026-04-01",
+    valid_from=date(2026, 4, 1),
+    max_order_value_paise=1_000_000_000,
+    max_order_quantity=75_000,
+    market_protection_bps=500,
+    products=("CNC",),
+    order_types=("LIMIT", "MARKET"),
+    times_in_force=("DAY", "IOC"),
+    requests_per_minute={"POST /api/orders": 60},
+    default_requests_per_minute=10,
+)
+
+FACTS = RiskFacts(
+    instrument=INFY,
+    trade_date=TODAY,
+    session_open=True,
+    available_cash_paise=100_000_000,
+    free_quantity=50,
+    limits=LIMITS,
+    rate_card=CARD,
+    now=datetime(2026, 11, 23, 4, 0, tzinfo=UTC),
+)
+
+TERMS = OrderTerms(
+    instrument_id="NSE:INFY", side=Side.BUY, order_type="LIMIT", product="CNC", quantity=10, price_paise=150_000
+)
+
+
+def facts(**changes: Any) -> RiskFacts:
+    """Facts under which `terms()` is accepted, but for the changes."""
+    return replace(FACTS, **changes)
+
+
+def terms(**changes: Any) -> OrderTerms:
+    """An order that `facts()` accepts, but for the changes."""
+    return replace(TERMS, **changes)
+
+
+def instrument(**changes: Any) -> Instrument:
+    """Infosys, but for the changes."""
+    return replace(INFY, **changes)
+
+
+def limits(**changes: Any) -> Limits:
+    """The usual limits, but for the changes."""
+    return replace(LIMITS, **changes)

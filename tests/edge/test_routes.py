@@ -1,0 +1,130 @@
+"""One table: what is registered, documented, limited and authorized is equal to it."""
+
+import re
+from datetime import date
+from typing import Any
+
+import azure.functions as func
+import orjson
+import pytest
+
+import function_app
+from functions.fallback import answer_unknown
+from shared.adapters.reference_data import load_reference_data
+from shared.contracts.openapi import document, error_statuses
+from shared.contracts.routes import EVERYBODY, ROUTES, IdempotencyKey, LimitedBy, Route
+from tests.edge.support import Answer
+from tests.edge.test_edge import assert_problem
+
+TODAY = date(2026, 11, 23)
+NO_LIMIT_OF_ITS_OWN = {
+    "GET /api/instruments/{instrument_id}",
+}
+
+
+def registered() -> dict[str, tuple[str, str, bool]]:
+    """Function name to method, path and whether it has the durable client."""
+    function_app.app.functions_bindings = None
+    found = {}
+    for function in function_app.app.get_functions():
+        bindings = {binding.type: binding for binding in function.get_bindings()}
+        trigger: Any = bindings.get("httpTrigger")
+        if trigger is not None and function.get_function_name() != "unknown_path":
+            (method,) = trigger.methods
+            found[function.get_function_name()] = (method.value, trigger.route, "durableClient" in bindings)
+            assert trigger.auth_level is func.AuthLevel.ANONYMOUS
+    return found
+
+
+def test_every_row_is_registered_and_nothing_else() -> None:
+    assert registered() == {route.name: (route.method, route.path, route.uses_durable) for route in ROUTES}
+
+
+def test_names_and_paths_are_unique() -> None:
+    assert len({route.name for route in ROUTES}) == len({(route.method, route.path) for route in ROUTES}) == len(ROUTES)
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.name)
+def test_roles_and_limits_of_a_row_make_sense(route: Route[Any, Any]) -> None:
+    assert route.roles <= EVERYBODY
+    assert route.others <= route.roles
+    assert route.public == (route.limited_by is LimitedBy.NOBODY)
+    assert (route.body is not None) == (route.method in {"POST", "PUT"})
+    assert (route.idempotency_key is not IdempotencyKey.NONE) == (route.method == "POST")
+    assert not route.others or route.method == "GET"
+
+
+def test_every_limited_row_stands_in_the_limits_table() -> None:
+    limits = load_reference_data().limits.for_date(TODAY).requests_per_minute
+    missing = {route.limit_name for route in ROUTES if route.limited_by is not LimitedBy.NOBODY} - limits.keys()
+    assert missing == NO_LIMIT_OF_ITS_OWN
+
+
+def test_document_lists_every_row_and_nothing_else() -> None:
+    documented = {
+        (method.upper(), path, operation["operationId"])
+        for path, methods in document()["paths"].items()
+        for method, operation in methods.items()
+    }
+    assert documented == {(route.method, f"/api/{route.path}", route.name) for route in ROUTES}
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.name)
+def test_documented_operation_equals_its_row(route: Route[Any, Any]) -> None:
+    operation = document()["paths"][f"/api/{route.path}"][route.method.lower()]
+    assert {int(status) for status in operation["responses"]} == {*route.answers, *error_statuses(route)}
+    assert operation["security"] == ([] if route.public else [{"bearer": []}])
+    parameters = {(parameter["in"], parameter["name"]) for parameter in operation["parameters"]}
+    assert {name for place, name in parameters if place == "path"} == set(re.findall(r"\{(\w+)\}", route.path))
+    assert {name for place, name in parameters if place == "query"} == set(
+        route.query.model_fields if route.query else ()
+    )
+    assert ("header", "Prefer" if route.takes_prefer_wait else "Idempotency-Key") in parameters or not (
+        route.takes_prefer_wait or route.idempotency_key is not IdempotencyKey.NONE
+    )
+
+
+def references(node: object) -> set[str]:
+    if isinstance(node, dict):
+        found = {str(node["$ref"])} if "$ref" in node else set()
+        return found.union(*map(references, node.values()))
+    return set().union(*map(references, node)) if isinstance(node, list) else set()
+
+
+def test_every_reference_of_the_document_resolves() -> None:
+    whole = orjson.loads(orjson.dumps(document()))
+    found = references(whole)
+    for reference in found:
+        at = whole
+        for step in reference.removeprefix("#/").split("/"):
+            at = at[step]
+    used = {reference.rpartition("/")[2] for reference in found if "/schemas/" in reference}
+    assert used == whole["components"]["schemas"].keys()
+
+
+def unknown(method: str, path: str) -> Answer:
+    response = answer_unknown(func.HttpRequest(method, f"http://127.0.0.1:7071{path}?x=1", body=b""))
+    return Answer(response.status_code, dict(response.headers), response.get_body())
+
+
+@pytest.mark.parametrize(
+    "path", ["/api/nothing", "/api/", "/api/orders/1/2/3", "/api/ord\u00e9rs", "/api/orders/", "/x"]
+)
+def test_unknown_path_is_a_problem(path: str) -> None:
+    problem = assert_problem(unknown("GET", path), 404, "ROUTE_NOT_FOUND")
+    assert problem.instance == path
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("PATCH", "/api/orders", "GET, POST"),
+        ("PUT", "/api/orders/01935d3a-0000-7000-8000-000000000001", "DELETE, GET"),
+        ("POST", "/api/openapi.json", "GET"),
+        ("DELETE", "/api/instruments/NSE:M&M", "GET"),
+    ],
+)
+def test_wrong_method_names_the_right_ones(method: str, path: str, allowed: str) -> None:
+    answer = unknown(method, path)
+    assert_problem(answer, 404, "ROUTE_NOT_FOUND")
+    assert answer.headers["Allow"] == allowed

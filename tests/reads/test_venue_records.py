@@ -1,0 +1,74 @@
+"""The venue's records over HTTP: pages, and answers that can't be read."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import date
+from typing import Any
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from shared.adapters.exchange.records import HttpVenueRecords
+from shared.domain.errors import UnavailableError
+from shared.ports.operations import Execution, LiveOrder
+
+_DAY = date(2026, 11, 20)
+type Handler = Callable[[web.Request], Awaitable[web.Response]]
+
+
+@asynccontextmanager
+async def _venue(executions: Handler, orders: Handler) -> AsyncIterator[HttpVenueRecords]:
+    app = web.Application()
+    app.add_routes([web.get("/executions", executions), web.get("/orders", orders)])
+    async with TestServer(app) as server:
+        yield HttpVenueRecords(str(server.make_url("/")))
+
+
+def _answering(body: Any, status: int = 200) -> Handler:
+    async def answer(_: web.Request) -> web.Response:
+        return web.json_response(body, status=status)
+
+    return answer
+
+
+async def _two_pages(request: web.Request) -> web.Response:
+    assert request.query["trade_date"] == "2026-11-20"
+    after = int(request.query["after"])
+    found = [{"exec_id": f"E{after}", "order_id": "o", "last_quantity": 2, "last_price": "10.05", "side": "BUY"}]
+    return web.json_response({"executions": found if after < 2 else [], "next_after": after + 1 if after < 2 else None})
+
+
+async def test_every_page_of_executions_is_read() -> None:
+    orders = _answering({"orders": [{"order_id": "o", "quantity": 5, "cum_quantity": 2}]})
+    async with _venue(_two_pages, orders) as venue:
+        executions = [each async for page in venue.executions(_DAY) for each in page]
+        live = [each async for page in venue.live_orders() for each in page]
+    assert executions == [Execution("E0", "o", 2, 1005), Execution("E1", "o", 2, 1005)]
+    assert live == [LiveOrder("o", 5, 2)]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        _answering({"error": "no"}, status=500),
+        _answering({"unexpected": []}),
+        _answering({"executions": [{"exec_id": "E"}], "next_after": None}),
+        _answering(
+            {
+                "executions": [{"exec_id": "E", "order_id": "o", "last_quantity": 1, "last_price": "1e9"}],
+                "next_after": None,
+            }
+        ),
+    ],
+)
+async def test_unreadable_answer_is_no_answer(answer: Handler) -> None:
+    async with _venue(answer, answer) as venue:
+        with pytest.raises(UnavailableError):
+            _ = [page async for page in venue.executions(_DAY)]
+
+
+async def test_venue_that_is_away_is_unavailable() -> None:
+    venue = HttpVenueRecords("http://127.0.0.1:1")
+    with pytest.raises(UnavailableError):
+        _ = [page async for page in venue.live_orders()]

@@ -1,0 +1,45 @@
+"""Databases for tests: migrated once, copied in milliseconds."""
+
+from dataclasses import dataclass
+from uuid import uuid4
+
+import psycopg
+from psycopg import sql
+
+from emulators.postgres import PostgresServer
+from shared.adapters.postgres.migrate import migrate
+
+_NAME = "migrated_template"
+
+
+@dataclass(frozen=True)
+class Template:
+    """A migrated database that nobody connects to."""
+
+    server: PostgresServer
+
+    @classmethod
+    def migrated(cls, server: PostgresServer) -> "Template":
+        """Make it on the server."""
+        migrate(server.create_database(_NAME))
+        template = cls(server)
+        # A database that somebody is connected to cannot be copied.
+        template._run(sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS false").format(sql.Identifier(_NAME)))
+        ended = sql.SQL("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = {}")
+        template._run(ended.format(sql.Literal(_NAME)))
+        return template
+
+    def copy(self) -> str:
+        """URI of a new copy."""
+        name = f"test_{uuid4().hex}"
+        self._run(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(_NAME)))
+        return self.server.dsn(name)
+
+    def drop(self, url: str) -> None:
+        """Remove a copy, whoever is connected to it."""
+        name = url.rpartition("/")[2]
+        self._run(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+
+    def _run(self, statement: sql.Composed) -> None:
+        with psycopg.connect(self.server.dsn(), autocommit=True) as connection:
+            connection.execute(statement)
