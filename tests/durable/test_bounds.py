@@ -1,0 +1,93 @@
+"""Memory is bounded: what does not fit stays in the tables, and nothing is lost, repeated or overtaken."""
+
+import json
+import uuid
+from datetime import timedelta
+from typing import Any
+
+import azure.durable_functions as df
+import pytest
+
+from emulators.durable import intake, mailbox
+from emulators.durable.activities import ActivityCall, ActivityRunner
+from emulators.durable.entities import EntityId
+from tests.durable.conftest import OpenHub
+from tests.durable.support import AppInvoker, decoded, finished
+from tests.support.waiting import eventually
+
+
+async def test_activities_beyond_capacity_wait_in_the_table(open_hub: OpenHub, app: AppInvoker) -> None:
+    app.activity_named("echo", lambda value: value)
+
+    @app.orchestrator
+    def fan(context: df.DurableOrchestrationContext) -> Any:
+        return (yield context.task_all([context.call_activity("echo", n) for n in range(100)]))
+
+    hub = await open_hub(app)
+    assert hub._worker is not None
+    runner = hub._worker._runner
+    runner.capacity = 8
+    await hub.client.start("fan", "f", None)
+    assert decoded((await finished(hub, "f")).output) == list(range(100))
+    assert len(app.calls) == 100
+    assert not runner._calls
+
+
+async def test_refill_skips_what_was_completed_meanwhile(app: AppInvoker) -> None:
+    app.activity_named("echo", lambda value: value)
+    runner = ActivityRunner(app, 1)
+    call = ActivityCall(0, "i", "e", 0, "echo", "1")
+    runner.begin_refill()
+    runner.forget([call.key])
+    runner.refill([call], complete=True)
+    assert not runner._calls
+    assert not app.calls
+
+
+async def test_timers_are_read_in_pages(open_hub: OpenHub, app: AppInvoker, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(intake, "_TIMER_PAGE", 3)
+
+    @app.orchestrator
+    def sleep(context: df.DurableOrchestrationContext) -> Any:
+        at = context.current_utc_datetime
+        yield context.task_all([context.create_timer(at + timedelta(milliseconds=700 + n // 5)) for n in range(20)])
+        return "awake"
+
+    first = await open_hub(app)
+    await first.client.start("sleep", "s", None)
+    await eventually(lambda: app.turns)
+    await first.drain(1.0)
+    second = await open_hub(app)
+    assert decoded((await finished(second, "s")).output) == "awake"
+
+
+async def test_messages_never_overtake_those_that_wait_in_the_table(
+    open_hub: OpenHub, app: AppInvoker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mailbox, "_MOST_KNOWN", 10)
+    monkeypatch.setattr(mailbox, "_PAGE", 4)
+    seen: list[int] = []
+
+    @app.entity
+    def log(context: df.DurableEntityContext) -> None:
+        seen.append(context.get_input())
+
+    hub = await open_hub()
+    for number in range(60):
+        await hub.client.signal(EntityId.of("log", "k"), "note", json.dumps(json.dumps(number)))
+    worker = await open_hub(app)
+    for number in range(60, 120):
+        await worker.client.signal(EntityId.of("log", "k"), "note", json.dumps(json.dumps(number)))
+    await eventually(lambda: len(seen) == 120)
+    assert seen == list(range(120))
+
+
+async def test_mailbox_reserves_only_once_it_has_caught_up() -> None:
+    post = mailbox.Mailbox(None, [0], lambda *_: None)  # type: ignore[arg-type]
+    message = uuid.uuid4()
+    post.reserve([message])
+    assert not post.claim(message)
+    post._behind = False
+    post.reserve([message])
+    assert post.claim(message)
+    assert not post.claim(message)

@@ -1,0 +1,137 @@
+"""The developers' page and the `history` command: what they show, and what they never show."""
+
+import asyncio
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import azure.durable_functions as df
+import pytest
+from starlette.applications import Starlette
+from starlette.routing import Mount
+
+from emulators.durable import DurableTaskHub
+from tests.durable.conftest import OpenHub
+from tests.durable.support import AppInvoker, client_input, finished, serving
+
+SECRET = "a-secret-payload"
+
+
+@pytest.fixture
+def app(app: AppInvoker) -> AppInvoker:
+    app.activity_named("work", lambda value: f"{SECRET} {value}")
+
+    @app.orchestrator
+    def chain(context: df.DurableOrchestrationContext) -> Any:
+        yield context.call_activity("work", SECRET)
+        yield context.create_timer(context.current_utc_datetime)
+        return SECRET
+
+    @app.orchestrator
+    def broken(context: df.DurableOrchestrationContext) -> Any:
+        raise ValueError(SECRET)
+        yield
+
+    return app
+
+
+@asynccontextmanager
+async def page_of(hub: DurableTaskHub) -> AsyncIterator[str]:
+    async with serving(Starlette(routes=[Mount("/runtime/durable", routes=hub.page_routes())])) as base:
+        yield f"{base}/runtime/durable"
+
+
+async def test_page_lists_filters_and_shows_time_lines(open_hub: OpenHub, app: AppInvoker) -> None:
+    hub = await open_hub(app)
+    await hub.client.start("chain", "one <b>", client_input(SECRET))
+    await hub.client.start("broken", "two", None)
+    await finished(hub, "one <b>")
+    await finished(hub, "two")
+    async with page_of(hub) as page, aiohttp.ClientSession() as session:
+        listed = await (await session.get(f"{page}/?code=key")).text()
+        assert "one &lt;b&gt;" in listed
+        assert "<b>" not in listed
+        assert "instances/one%20%3Cb%3E?code=key" in listed
+        failed = await (await session.get(f"{page}/?status=Failed&prefix=t")).text()
+        assert "two" in failed
+        assert "one &lt;b" not in failed
+        answer = await session.get(f"{page}/instances/one <b>")
+        shown = await answer.text()
+        assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
+        for line in ("ExecutionStarted", "TaskScheduled", "TaskCompleted", "TimerFired", "ExecutionCompleted"):
+            assert line in shown
+        assert (await session.get(f"{page}/instances/nobody")).status == 404
+        assert (await session.get(f"{page}/?after=nonsense")).status == 400
+        assert SECRET not in listed + shown + await (await session.get(f"{page}/instances/two")).text()
+
+
+async def test_page_goes_on_behind_fifty_instances(open_hub: OpenHub, app: AppInvoker) -> None:
+    hub = await open_hub()
+    for number in range(60):
+        await hub.client.start("chain", f"n{number:02}", None)
+    async with page_of(hub) as page, aiohttp.ClientSession() as session:
+        first = await (await session.get(f"{page}/")).text()
+        link = first.partition('rel="next" href="')[2].partition('"')[0].replace("&amp;", "&")
+        second = await (await session.get(page.removesuffix("/runtime/durable") + link)).text()
+    assert "n49" in first
+    assert "n50" not in first
+    assert "n50" in second
+    assert 'rel="next"' not in second
+
+
+async def test_history_command_prints_a_time_line(
+    session_dsn: str, hub_name: str, open_hub: OpenHub, app: AppInvoker
+) -> None:
+    hub = await open_hub(app)
+    name = f"{hub_name}-chain"
+    await hub.client.start("chain", name, client_input(SECRET))
+    await finished(hub, name)
+    text = _run("history", name, "--database", session_dsn)
+    assert "TaskCompleted" in text.stdout
+    assert "took" in text.stdout
+    document = json.loads(_run("history", name, "--database", session_dsn, "--hub", hub_name, "--json").stdout)
+    assert document["runtimeStatus"] == "Completed"
+    assert [line["what"] for line in document["history"]] == [
+        "ExecutionStarted", "TaskScheduled", "TaskCompleted", "TimerCreated", "TimerFired", "ExecutionCompleted",
+    ]  # fmt: skip
+    assert SECRET not in text.stdout + json.dumps(document)
+    missing = _run("history", "nobody", "--database", session_dsn)
+    assert (missing.returncode, missing.stderr) == (1, "error: no task hub has an instance 'nobody'\n")
+
+
+@pytest.mark.slow
+async def test_page_works_in_a_real_browser(open_hub: OpenHub, app: AppInvoker, tmp_path: Path) -> None:
+    browser = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+    if browser is None:
+        pytest.skip("no Chromium on this machine: apt-get install chromium, or set CHROMIUM")
+    hub = await open_hub(app)
+    await hub.client.start("chain", "seen", client_input(SECRET))
+    await finished(hub, "seen")
+    async with page_of(hub) as page:
+        dom = await _rendered(browser, f"{page}/instances/seen", tmp_path)
+    assert "Task hub" not in dom
+    assert dom.count('class="bar"') == 6
+    assert "•••• (" in dom
+    assert SECRET not in dom
+
+
+async def _rendered(browser: str, url: str, profile: Path) -> str:
+    """The document as the browser has it after loading."""
+    options = ("--headless=new", "--no-sandbox", "--disable-gpu", f"--user-data-dir={profile}", "--dump-dom")
+    process = await asyncio.create_subprocess_exec(
+        browser, *options, url, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL
+    )
+    output, _ = await asyncio.wait_for(process.communicate(), 60)
+    return output.decode()
+
+
+def _run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "emulators.durable", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)

@@ -1,0 +1,1 @@
+"""The blueprints, as a package of the app."""

@@ -1,0 +1,29 @@
+// Drives the unmodified @microsoft/signalr client. Prints one JSON line an event; obeys lines on standard input.
+import { createRequire } from "node:module";
+import { createInterface } from "node:readline";
+
+const [packages, negotiateUrl, token] = process.argv.slice(2);
+const { HttpTransportType, HubConnectionBuilder, LogLevel } = createRequire(packages + "/")("@microsoft/signalr");
+const tell = (event, data) => console.log(JSON.stringify({ event, data }));
+
+const connection = new HubConnectionBuilder()
+  .withUrl(negotiateUrl, token ? { accessTokenFactory: () => token, transport: HttpTransportType.WebSockets } : {})
+  .withAutomaticReconnect([0, 50, 100, 200, 400, 800, 1600])
+  .configureLogging(LogLevel.Error)
+  .build();
+
+connection.on("hello", (...values) => tell("hello", values));
+connection.onreconnecting((error) => tell("reconnecting", error?.message));
+connection.onreconnected((id) => tell("reconnected", id));
+connection.onclose((error) => tell("closed", error?.message));
+
+createInterface({ input: process.stdin }).on("line", async (line) => {
+  if (line === "invoke") connection.invoke("anything").catch((error) => tell("invokeFailed", error.message));
+  if (line === "id") tell("id", connection.connectionId);
+  if (line === "stop") await connection.stop();
+});
+
+connection.start().then(
+  () => tell("connected", connection.connectionId),
+  (error) => { tell("failed", error.message); process.exit(1); },
+);

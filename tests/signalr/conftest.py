@@ -1,0 +1,13 @@
+"""One emulator for each test: it starts in milliseconds."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.signalr.support import Service, running
+
+
+@pytest.fixture
+async def service() -> AsyncIterator[Service]:
+    async with running() as service:
+        yield service
