@@ -1,0 +1,50 @@
+"""The same broker with a process for every scale group, on the exchange's real calendar."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import pytest
+
+from sandbox.harness import Sandbox, SandboxOptions
+from tests.e2e.world import Broker, eventually
+
+pytestmark = pytest.mark.xdist_group("venue")
+
+_WEDNESDAY = datetime(2026, 11, 25, 5, 30, tzinfo=UTC)  # 11:00 in India
+_EVENING = datetime(2026, 11, 25, 12, 30, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def flex(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    """As Flex Consumption scales it: HTTP, Durable and every other function alone."""
+    options = SandboxOptions(groups="flex", sessions="nse")
+    with Sandbox.start(tmp_path_factory.mktemp("flex") / "data", options) as sandbox:
+        sandbox.set_market_time(_WEDNESDAY)
+        yield Broker.of(sandbox)
+
+
+def test_every_scale_group_has_its_process(flex: Broker) -> None:
+    assert len(flex.sandbox.host_children()) > 2
+
+
+def test_an_order_goes_through_all_groups(flex: Broker) -> None:
+    alice = flex.client("alice")
+
+    def placed() -> str | None:
+        answer = alice.place(order_type="MARKET", price=None)
+        return answer.json()["order_id"] if answer.status_code == 202 else None
+
+    order_id = eventually(placed, "the open session")  # brokers notice the clock within a second
+    assert alice.until(order_id, "FILLED")["filled_quantity"] == 10
+
+
+def test_orders_after_the_session_are_refused(flex: Broker) -> None:
+    flex.sandbox.set_market_time(_EVENING)
+    bob = flex.client("bob")
+
+    def refused() -> str | None:
+        details = bob.place(price="1400.00", time_in_force="IOC").json().get("details", {})
+        return details.get("limit") if details.get("reject_code") == "SESSION_CLOSED" else None
+
+    assert eventually(refused, "the closed session").startswith("2026-11-26T03:45:00")
+    flex.assert_sound()
