@@ -1,0 +1,1 @@
+"""The Durable engine: a chain of three activities."""

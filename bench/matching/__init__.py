@@ -1,0 +1,1 @@
+"""Matching: the venue's order book."""
