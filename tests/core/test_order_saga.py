@@ -1,16 +1,19 @@
 """Claims, the steps of the order saga and its one signal, on PostgreSQL."""
 
 import asyncio
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+import orjson
 import pytest
 
 from shared.application.timing import Timing
 from shared.domain.books import Books, OrderKey
 from shared.domain.errors import UnavailableError
 from shared.domain.orders import CancelRequested, FundsHeld, Owner, State, Submitted
+from shared.ports.books import ExchangeMessage
 from tests.core.broker import Broker, fill, report
 from tests.core.values import ALICE, BOB, CANCEL
 
@@ -131,6 +134,28 @@ async def test_poison_order_is_refused_alone(broker: Broker, monkeypatch: pytest
     assert states == [State.SUBMITTED, State.SUBMITTED, State.REJECTED, State.SUBMITTED, State.SUBMITTED]
     assert broker.rows("SELECT order_id FROM saga_steps WHERE outcome = 'POISON'") == [(keys[2][1],)]
     assert sorted(r["order_id"] for r in broker.exchange.requests) == sorted(str(k[1]) for k in keys if k != keys[2])
+
+
+async def test_saga_halved_midway_is_not_woken_early(broker: Broker, monkeypatch: pytest.MonkeyPatch):
+    keys = await broker.place(5)
+    saga_id = await broker.claim()
+    assert saga_id is not None
+    await broker.saga.reserve_funds(saga_id, broker.sagas)
+    poison(monkeypatch, keys[2], Submitted)
+    user_of = {str(order_id): user_id for user_id, order_id in keys}
+    woken_while_held: list[int] = []
+
+    async def send_and_answer(messages: Sequence[ExchangeMessage]) -> None:
+        requests = [request for message in messages for request in orjson.loads(message.body)["requests"]]
+        await broker.hear(*(report((user_of[r["order_id"]], UUID(r["order_id"]))) for r in requests))
+
+    async def answered(_: UUID) -> None:
+        woken_while_held.append(broker.value("SELECT count(*) FROM orders WHERE state = 'HELD'"))
+
+    monkeypatch.setattr(broker.exchange, "send", send_and_answer)
+    monkeypatch.setattr(broker.sagas, "answered", answered)
+    assert (await broker.saga.submit_to_exchange(saga_id, broker.sagas)).unanswered == 0
+    assert woken_while_held == [0]
 
 
 async def test_poison_in_the_database_is_refused_alone(broker: Broker):

@@ -172,6 +172,7 @@ FROM json_to_recordset(%(rows)s::json) AS n (saga_id uuid, orders integer)
 WHERE s.saga_id = n.saga_id
 
 -- name: count_answered
+-- A list that was submitted in parts is answered when none of it waits to be submitted any more.
 WITH locked AS (
     SELECT s.saga_id, n.orders
     FROM json_to_recordset(%(rows)s::json) AS n (saga_id uuid, orders integer) JOIN sagas s ON s.saga_id = n.saga_id
@@ -182,6 +183,10 @@ WITH locked AS (
     RETURNING s.saga_id, s.unanswered, s.finished_at
 )
 INSERT INTO saga_signals (saga_id, created_at)
-SELECT saga_id, %(at)s FROM counted WHERE unanswered = 0 AND finished_at IS NULL
+SELECT saga_id, %(at)s FROM counted
+WHERE unanswered = 0 AND finished_at IS NULL
+  AND NOT EXISTS (
+      SELECT FROM saga_orders m JOIN orders o ON o.user_id = m.user_id AND o.order_id = m.order_id
+      WHERE m.saga_id = counted.saga_id AND o.state = 'HELD')
 ON CONFLICT (saga_id) DO NOTHING
 RETURNING saga_id
