@@ -6,6 +6,7 @@ export BROKER_PORT ?= 7071
 export BROKER_DATA ?= .data
 # Compiled modules go where everything installed goes, not between the sources.
 export PYTHONPYCACHEPREFIX ?= $(CURDIR)/.venv/pycache
+unexport PYTHONDONTWRITEBYTECODE
 PYTEST_ARGS ?= -n auto --dist loadfile
 BENCH_ARGS ?= --quick
 

@@ -44,7 +44,7 @@ def broker(users: int, settings: Mapping[str, str] | None = None, *, makers: boo
     with TemporaryDirectory(prefix="bench-") as folder:
         demo = Path(folder) / "demo.json"
         demo.write_bytes(orjson.dumps(demo_of(users)))
-        options = SandboxOptions(demo=demo, settings=settings or {}, makers=makers, fsync=True)
+        options = SandboxOptions(groups="default", demo=demo, settings=settings or {}, makers=makers, fsync=True)
         started = time.monotonic()
         with Sandbox.start(Path(folder) / "data", options) as sandbox:
             say(f"a broker with {users} customers is up after {time.monotonic() - started:.1f} s")

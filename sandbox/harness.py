@@ -36,7 +36,8 @@ class SandboxOptions:
     """What may differ between test sandboxes; see `sandbox.options.Options`."""
 
     port: int = 0
-    groups: str = "default"
+    groups: str = "flex"
+    """`flex` has a process for each scale group, as in Azure; `default` two, as `make run`."""
     makers: bool = True
     sessions: str = "continuous"
     demo: Path = DEMO_FILE

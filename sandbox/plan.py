@@ -22,6 +22,7 @@ from sandbox.settings import Endpoints
 from sandbox.steps import run_to_end
 
 _ROOT = Path(__file__).parent.parent
+_COMPILED = Path(sys.prefix) / "pycache"
 _SEED = Path(__file__).with_name("seed.py")
 _DATABASES = ("broker", "durable", "messaging", "exchange")
 _INSTRUMENTS = _ROOT / "shared" / "data" / "instruments.csv"
@@ -191,7 +192,11 @@ class Plan:
                 "database": self.endpoints.dsn_without_password("durable"),
                 "data": self.folder.host,
             },
-            lambda: probes.answers_http(self.port, "/api/health", timeout_s=5),
+            # The first answers once every process of the host runs, the second once orders can be taken.
+            lambda: (
+                probes.answers_http(self.port, "/admin/host/ping")
+                and probes.answers_http(self.port, "/api/health", timeout_s=5)
+            ),
             needs=("data",),
             uses=("messaging", "valkey", "entra", "exchange"),
             extra={"PGPASSWORD": self.endpoints.postgres_password},
@@ -249,9 +254,15 @@ class Plan:
         kept = {
             name: value
             for name, value in self.inherited.items()
-            if not name.startswith("PG") and name not in self.settings
+            if not name.startswith("PG") and name not in self.settings and name != "PYTHONDONTWRITEBYTECODE"
         }
-        own = {MARK: str(self.folder.path), "TMPDIR": str(self.folder.temporary), "PYTHONUNBUFFERED": "1"}
+        own = {
+            MARK: str(self.folder.path),
+            "TMPDIR": str(self.folder.temporary),
+            "PYTHONUNBUFFERED": "1",
+            # Compiling everything anew makes a start, and each restart, twice as long.
+            "PYTHONPYCACHEPREFIX": str(_COMPILED),
+        }
         return {**kept, **own, **(extra or {})}
 
     def _port(self, name: str) -> int:

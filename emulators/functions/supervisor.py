@@ -99,7 +99,7 @@ class Supervisor:
         self._listener = self._bind()
         self._public_url = self._options.public_url(self._listener.getsockname()[1])
         try:
-            for group in (_HTTP,) if self._options.mode == "flex" else (_HTTP, _REST):
+            for group in self._known_groups():
                 self._tasks[group] = asyncio.create_task(self._keep(group))
             while not self._stopping.is_set():
                 await self._pause(_POSTGRES_CHECK_S)
@@ -122,6 +122,20 @@ class Supervisor:
             raise HostError(
                 f"cannot write {self._options.data}: {error.strerror}; choose a folder with --data"
             ) from error
+
+    def _known_groups(self) -> tuple[str, ...]:
+        """Those to start before the app is read: in flex the ones it had last time, so that all start at once."""
+        if self._options.mode != "flex":
+            return (_HTTP, _REST)
+        try:
+            remembered = json.loads(self._groups_file.read_text())
+        except (OSError, ValueError):
+            return (_HTTP,)
+        return (_HTTP, *(name for name in remembered if name != _HTTP))
+
+    @property
+    def _groups_file(self) -> Path:
+        return self._options.data / "groups.json"
 
     def _bind(self) -> socket.socket:
         try:
@@ -267,7 +281,9 @@ class Supervisor:
         child.channel.close()
 
     def _learn(self, message: dict[str, Any]) -> None:
-        self._index = self._index or message
+        if self._index is None:
+            self._index = message
+            self._groups_file.write_text(json.dumps(list(message["groups"])))
         if message["needs_database"] and self._database is None:
             self._start_postgres()
         for group in self._index["groups"]:

@@ -1,4 +1,4 @@
-"""The same broker with a process for every scale group, on the exchange's real calendar."""
+"""The same broker in two processes, as `make run` has it, on the exchange's real calendar."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -15,20 +15,20 @@ _EVENING = datetime(2026, 11, 25, 12, 30, tzinfo=UTC)
 
 
 @pytest.fixture(scope="module")
-def flex(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
-    """As Flex Consumption scales it: HTTP, Durable and every other function alone."""
-    options = SandboxOptions(groups="flex", sessions="nse")
-    with Sandbox.start(tmp_path_factory.mktemp("flex") / "data", options) as sandbox:
+def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    """One process for HTTP, one for the rest; every other end-to-end test has a process for each scale group."""
+    options = SandboxOptions(groups="default", sessions="nse")
+    with Sandbox.start(tmp_path_factory.mktemp("pair") / "data", options) as sandbox:
         sandbox.set_market_time(_WEDNESDAY)
         yield Broker.of(sandbox)
 
 
-def test_every_scale_group_has_its_process(flex: Broker) -> None:
-    assert len(flex.sandbox.host_children()) > 2
+def test_http_has_one_process_and_the_rest_another(pair: Broker) -> None:
+    assert len(pair.sandbox.host_children()) == 2
 
 
-def test_an_order_goes_through_all_groups(flex: Broker) -> None:
-    alice = flex.client("alice")
+def test_an_order_goes_through_both_processes(pair: Broker) -> None:
+    alice = pair.client("alice")
 
     def placed() -> str | None:
         answer = alice.place(order_type="MARKET", price=None)
@@ -38,13 +38,13 @@ def test_an_order_goes_through_all_groups(flex: Broker) -> None:
     assert alice.until(order_id, "FILLED")["filled_quantity"] == 10
 
 
-def test_orders_after_the_session_are_refused(flex: Broker) -> None:
-    flex.sandbox.set_market_time(_EVENING)
-    bob = flex.client("bob")
+def test_orders_after_the_session_are_refused(pair: Broker) -> None:
+    pair.sandbox.set_market_time(_EVENING)
+    bob = pair.client("bob")
 
     def refused() -> str | None:
         details = bob.place(price="1400.00", time_in_force="IOC").json().get("details", {})
         return details.get("limit") if details.get("reject_code") == "SESSION_CLOSED" else None
 
     assert eventually(refused, "the closed session").startswith("2026-11-26T03:45:00")
-    flex.assert_sound()
+    pair.assert_sound()

@@ -1,5 +1,6 @@
 """Start-up refusals, groups, restarts, draining and the end of the process tree."""
 
+import json
 import signal
 import socket
 import threading
@@ -189,6 +190,20 @@ def test_flex_gives_each_scale_group_a_process(start_host: StartHost, postgres: 
     )
     host.wait_ready()
     assert set(host.children()) == {"http", "each_second", "at_start", "yearly", "failing"}
+
+
+def test_flex_starts_what_the_app_has_now(start_host: StartHost, postgres: PostgresServer, tmp_path: Path) -> None:
+    """The groups of last time start at once; one that the app has lost ends, a new one joins."""
+    arguments = ("timers", "--groups", "flex", "--database", postgres.create_database("flex_again"))
+    first = start_host(*arguments, RUNS=str(tmp_path / "runs"), HOURLY="0 0 * * * *").wait_ready()
+    first.stop()
+    source = first.folder / "app" / "function_app.py"
+    source.write_text(source.read_text().replace("yearly", "monthly"))
+
+    again = start_host(*arguments, RUNS=str(tmp_path / "runs"), HOURLY="0 0 * * * *").wait_ready()
+    wanted = {"http", "each_second", "at_start", "monthly", "failing"}
+    eventually(lambda: set(again.children()) == wanted, "the groups of the changed app")
+    assert set(json.loads((again.folder / "data" / "groups.json").read_text())) == wanted
 
 
 def test_default_groups_are_two_processes(start_host: StartHost, postgres: PostgresServer, tmp_path: Path) -> None:
