@@ -1,16 +1,17 @@
 -- Reads of orders, and what is known of a caller at the door.
 
 -- name: inquire
-SELECT u.kyc_status, coalesce(cash.balance - cash.held, 0), coalesce(shares.balance - shares.held, 0),
-       stored.order_id, stored.fingerprint, stored.answer_status, stored.answer_body, used.order_id
+-- Each look-up is a row's own, so that it always goes by its key: joined, the planner may read every account.
+SELECT (SELECT u.kyc_status FROM users u WHERE u.user_id = k.user_id),
+       coalesce((SELECT a.balance - a.held FROM accounts a
+                 WHERE a.user_id = k.user_id AND a.account = 'client.cash' AND a.asset = 'INR'), 0),
+       coalesce((SELECT a.balance - a.held FROM accounts a
+                 WHERE a.user_id = k.user_id AND a.account = 'client.holdings' AND a.asset = k.instrument_id), 0),
+       stored.order_id, stored.fingerprint, stored.answer_status, stored.answer_body,
+       (SELECT o.order_id FROM orders o WHERE o.user_id = k.user_id AND o.client_order_id = k.client_order_id)
 FROM json_to_recordset(%(rows)s::json)
     AS k (place integer, user_id uuid, instrument_id text, idempotency_key text, client_order_id text)
-LEFT JOIN users u ON u.user_id = k.user_id
-LEFT JOIN accounts cash ON cash.user_id = k.user_id AND cash.account = 'client.cash' AND cash.asset = 'INR'
-LEFT JOIN accounts shares
-    ON shares.user_id = k.user_id AND shares.account = 'client.holdings' AND shares.asset = k.instrument_id
 LEFT JOIN orders stored ON stored.user_id = k.user_id AND stored.idempotency_key = k.idempotency_key
-LEFT JOIN orders used ON used.user_id = k.user_id AND used.client_order_id = k.client_order_id
 ORDER BY k.place
 
 -- name: page
