@@ -338,7 +338,7 @@ WHERE coalesce(told.times, 0) <> 1 OR booked.trade_id IS NULL
 SELECT outbox, min(created_at) AS oldest
 FROM (SELECT 'exchange_outbox' AS outbox, created_at FROM exchange_outbox WHERE sent_at IS NULL
       UNION ALL SELECT 'saga_signals', created_at FROM saga_signals WHERE sent_at IS NULL
-      UNION ALL SELECT 'effects', created_at FROM effects WHERE sent_at IS NULL) AS unsent
+      UNION ALL SELECT 'effects', created_at FROM effects_outbox) AS unsent
 WHERE created_at <= %(cutoff)s
 GROUP BY outbox
 

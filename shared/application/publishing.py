@@ -10,7 +10,6 @@ from uuid import UUID
 
 import structlog
 
-from shared.domain.books import Effect
 from shared.domain.errors import UnavailableError
 from shared.ports.books import Committed, ExchangeMessage
 from shared.ports.outbox import Audience, Exchange, Outbox
@@ -18,6 +17,7 @@ from shared.ports.sagas import SagaRecords, Sagas
 
 _LEFT_BEHIND = timedelta(seconds=2)
 _MOST = 500
+_MOST_COMMITS = 20
 _log = structlog.get_logger(__name__)
 
 
@@ -38,7 +38,7 @@ class Publisher:
         if committed.answered_sagas:
             roads.append(self._signal(committed.answered_sagas, sagas))
         if committed.effects:
-            roads.append(self._tell(committed.effects))
+            roads.append(self._tell(committed))
         # None waits for another: the order's way to the exchange is not to be delayed by news of it.
         await asyncio.gather(*(_left_for_the_sweep(road) for road in roads))
 
@@ -51,9 +51,9 @@ class Publisher:
             await sagas.answered(saga_id)
         await self._records.signals_sent(saga_ids)
 
-    async def _tell(self, effects: Sequence[Effect]) -> None:
-        await self._audience.tell(effects)
-        await self._outbox.effects_sent(effects)
+    async def _tell(self, committed: Committed) -> None:
+        await self._audience.tell(committed.effects)
+        await self._outbox.effects_sent(committed.effects_of)
 
     async def sweep(self, sagas: Sagas) -> None:
         """Send everything that has been waiting for longer than a publisher needs."""
@@ -64,14 +64,13 @@ class Publisher:
 
     async def _sweep_effects(self, sagas: Sagas) -> None:
         """A second of a closed road leaves thousands, so page after page, until one page is not taken."""
-        first: Effect | None = None
-        while effects := await self._outbox.unsent_effects(_LEFT_BEHIND, _MOST):
-            if first == effects[0]:
+        tried: set[UUID] = set()
+        while True:
+            commits, effects = await self._outbox.unsent_effects(_LEFT_BEHIND, _MOST_COMMITS)
+            if not commits or commits & tried:
                 return
-            first = effects[0]
-            await self.publish(Committed(effects), sagas)
-            if len(effects) < _MOST:
-                return
+            tried = commits
+            await self.publish(Committed(effects, effects_of=commits), sagas)
 
 
 async def _left_for_the_sweep(road: Coroutine[None, None, None]) -> None:

@@ -123,6 +123,8 @@ class Committed:
     effects: Sequence[Effect] = ()
     outbox: Sequence[ExchangeMessage] = ()
     answered_sagas: Sequence[UUID] = ()
+    effects_of: Collection[UUID] = ()
+    """Ids of the commits that wrote the effects: what is to be marked when they have been told."""
 
 
 class BookStore(Protocol):

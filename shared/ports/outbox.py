@@ -32,8 +32,8 @@ class Outbox(Protocol):
     async def messages_sent(self, message_ids: Collection[UUID]) -> None:
         """Mark messages to the exchange."""
 
-    async def unsent_effects(self, older_than: timedelta, most: int) -> list[Effect]:
-        """By user and sequence."""
+    async def unsent_effects(self, older_than: timedelta, most: int) -> tuple[set[UUID], list[Effect]]:
+        """The oldest `most` commits whose news has not been told, and that news by user and sequence."""
 
-    async def effects_sent(self, effects: Collection[Effect]) -> None:
-        """Mark news to clients."""
+    async def effects_sent(self, commits: Collection[UUID]) -> None:
+        """All news of these commits has been told."""

@@ -193,14 +193,15 @@ async def test_recovery_repeats_a_pending_cancel(broker: Broker):
 
 def age_outboxes(broker: Broker) -> None:
     """As if the commit had been a while ago."""
-    for table in ("exchange_outbox", "effects", "saga_signals"):
+    for table in ("exchange_outbox", "effects_outbox", "saga_signals"):
         broker.rows(f"UPDATE {table} SET created_at = created_at - interval '10 seconds'")
 
 
 def unsent(broker: Broker) -> list[int]:
     return [
-        broker.value(f"SELECT count(*) FROM {table} WHERE sent_at IS NULL")
-        for table in ("exchange_outbox", "effects", "saga_signals")
+        broker.value("SELECT count(*) FROM exchange_outbox WHERE sent_at IS NULL"),
+        broker.value("SELECT count(*) FROM effects_outbox"),
+        broker.value("SELECT count(*) FROM saga_signals WHERE sent_at IS NULL"),
     ]
 
 

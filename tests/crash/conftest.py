@@ -15,7 +15,7 @@ _UNSETTLED = """
 SELECT (SELECT count(*) FROM orders WHERE state IN ('ACCEPTED', 'HELD', 'SUBMITTED') OR pending_request IS NOT NULL)
      + (SELECT count(*) FROM dispatch_queue) + (SELECT count(*) FROM sagas WHERE finished_at IS NULL)
      + (SELECT count(*) FROM exchange_outbox WHERE sent_at IS NULL)
-     + (SELECT count(*) FROM effects WHERE sent_at IS NULL)
+     + (SELECT count(*) FROM effects_outbox)
 """
 
 

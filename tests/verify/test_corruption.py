@@ -292,7 +292,11 @@ CORRUPTIONS = [
         "every trade is told once",
         "UPDATE effects SET payload = jsonb_set(payload, '{{trade_id}}', '\"other\"') WHERE kind = 'trade'",
     ),
-    Corruption(17, "outboxes are empty", "UPDATE effects SET sent_at = NULL, created_at = now() - interval '1 hour'"),
+    Corruption(
+        17,
+        "outboxes are empty",
+        "INSERT INTO effects_outbox VALUES (gen_random_uuid(), now() - interval '1 hour', '{{}}', '{{}}', '{{}}')",
+    ),
     Corruption(17, "outboxes are empty", "UPDATE exchange_outbox SET sent_at = NULL, created_at = '2026-01-01'"),
     Corruption(
         17, "nothing waits and no saga runs", "UPDATE dispatch_queue SET accepted_at = now() - interval '1 hour'"

@@ -247,7 +247,8 @@ class _Builder:
 
     async def _mark_sent(self) -> None:
         async with self._database.connection() as connection:
-            for table in ("effects", "exchange_outbox", "saga_signals"):
+            await connection.execute("DELETE FROM effects_outbox")
+            for table in ("exchange_outbox", "saga_signals"):
                 await connection.execute(f"UPDATE {table} SET sent_at = now()")
 
     def _report(self, name: str, exec_type: str, **facts: Any) -> None:

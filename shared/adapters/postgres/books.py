@@ -13,6 +13,7 @@ from uuid import UUID
 
 import orjson
 from psycopg import AsyncConnection, AsyncCursor
+from uuid_utils.compat import uuid7
 
 from shared.adapters.postgres.database import Database
 from shared.adapters.postgres.queries import load
@@ -61,8 +62,9 @@ class PostgresBooks:
                 unit = await self._load(connection, scope)
                 result = work(unit)
                 answered = await _write(connection, unit)
-            changes = unit.books.changes
-            return result, Committed(changes.effects, unit.outbox, answered)
+                effects = unit.books.changes.effects
+                effects_of = [await _leave_effects(connection, unit)] if effects else []
+            return result, Committed(effects, unit.outbox, answered, effects_of)
 
         return await self._database.retrying(transaction)
 
@@ -121,6 +123,21 @@ async def _write(connection: AsyncConnection, unit: Unit) -> list[UUID]:
     rows = [{"saga_id": saga_id, "orders": count} for saga_id, count in sorted(answered.items())]
     cursor = await connection.execute(_SQL["count_answered"], {"rows": _text(rows), "at": at})
     return [row[0] for row in await cursor.fetchall()]
+
+
+async def _leave_effects(connection: AsyncConnection, unit: Unit) -> UUID:
+    """Write which effects wait to be told; returns the commit's id."""
+    commit_id = uuid7()
+    firsts: dict[UUID, int] = {}
+    lasts: dict[UUID, int] = {}
+    for effect in unit.books.changes.effects:
+        firsts.setdefault(effect.user_id, effect.sequence)
+        lasts[effect.user_id] = effect.sequence
+    ranges = {"users": list(firsts), "firsts": list(firsts.values()), "lasts": list(lasts.values())}
+    await connection.execute(
+        _SQL["insert_effects_outbox"], {"commit_id": commit_id, "at": unit.books.at} | ranges
+    )
+    return commit_id
 
 
 def _statements(unit: Unit) -> Mapping[str, list[Row]]:

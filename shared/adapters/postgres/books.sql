@@ -127,6 +127,10 @@ INSERT INTO effects (user_id, sequence, kind, payload, created_at)
 SELECT user_id, sequence, kind, payload, %(at)s
 FROM json_to_recordset(%(rows)s::json) AS n (user_id uuid, sequence bigint, kind text, payload jsonb)
 
+-- name: insert_effects_outbox
+INSERT INTO effects_outbox (commit_id, created_at, users, firsts, lasts)
+VALUES (%(commit_id)s, %(at)s, %(users)s, %(firsts)s, %(lasts)s)
+
 -- name: insert_steps
 INSERT INTO saga_steps AS s (saga_id, user_id, order_id, step, outcome, detail, at)
 SELECT saga_id, user_id, order_id, step, outcome, detail, %(at)s

@@ -13,7 +13,8 @@ DELETE FROM idempotent_answers WHERE (user_id, key) IN (
 -- name: effects
 DELETE FROM effects WHERE (user_id, sequence) IN (
     SELECT user_id, sequence FROM effects
-    WHERE sent_at IS NOT NULL AND created_at < now() - interval '8 days' LIMIT %(most)s)
+    WHERE created_at < least(now() - interval '8 days', (SELECT min(created_at) FROM effects_outbox))
+    LIMIT %(most)s)
 
 -- name: exchange_outbox
 DELETE FROM exchange_outbox WHERE message_id IN (

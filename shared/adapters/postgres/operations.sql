@@ -77,7 +77,8 @@ LIMIT %(limit)s
 SELECT 'dispatch_queue', count(*), min(accepted_at) FROM dispatch_queue
 UNION ALL SELECT 'exchange_outbox', count(*), min(created_at) FROM exchange_outbox WHERE sent_at IS NULL
 UNION ALL SELECT 'saga_signals', count(*), min(created_at) FROM saga_signals WHERE sent_at IS NULL
-UNION ALL SELECT 'effects', count(*), min(created_at) FROM effects WHERE sent_at IS NULL
+UNION ALL SELECT 'effects', coalesce(sum(last - first + 1), 0)::bigint, min(created_at)
+    FROM effects_outbox, unnest(firsts, lasts) AS told (first, last)
 UNION ALL SELECT 'sagas_in_flight', count(*), min(claimed_at) FROM sagas WHERE finished_at IS NULL
 UNION ALL SELECT 'in_doubt', count(*), min(d.since)
     FROM in_doubt d JOIN orders o ON o.user_id = d.user_id AND o.order_id = d.order_id

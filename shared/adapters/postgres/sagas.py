@@ -5,7 +5,6 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-import orjson
 from psycopg import AsyncCursor
 from uuid_utils.compat import uuid7
 
@@ -99,15 +98,12 @@ class PostgresOutbox(_Statements):
         """See `Outbox.messages_sent`."""
         await self._mark("messages_sent", ids=sorted(message_ids))
 
-    async def unsent_effects(self, older_than: timedelta, most: int) -> list[Effect]:
+    async def unsent_effects(self, older_than: timedelta, most: int) -> tuple[set[UUID], list[Effect]]:
         """See `Outbox.unsent_effects`."""
         rows = await self._rows("unsent_effects", older_than=older_than, most=most)
-        return sorted((Effect(*row) for row in rows), key=lambda effect: (effect.user_id, effect.sequence))
+        effects = sorted((Effect(*row[1:]) for row in rows), key=lambda effect: (effect.user_id, effect.sequence))
+        return {row[0] for row in rows}, effects
 
-    async def effects_sent(self, effects: Collection[Effect]) -> None:
+    async def effects_sent(self, commits: Collection[UUID]) -> None:
         """See `Outbox.effects_sent`."""
-        rows = sorted(
-            ({"user_id": e.user_id, "sequence": e.sequence} for e in effects),
-            key=lambda r: (r["user_id"], r["sequence"]),
-        )
-        await self._mark("effects_sent", rows=orjson.dumps(rows).decode())
+        await self._mark("effects_sent", ids=sorted(commits))

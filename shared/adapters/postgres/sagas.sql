@@ -53,11 +53,11 @@ WHERE sent_at IS NULL AND created_at < now() - %(older_than)s::interval ORDER BY
 UPDATE exchange_outbox SET sent_at = now() WHERE message_id = ANY(%(ids)s::uuid[]) AND sent_at IS NULL
 
 -- name: unsent_effects
-SELECT user_id, sequence, kind, payload FROM effects
-WHERE sent_at IS NULL AND created_at < now() - %(older_than)s::interval
-ORDER BY created_at, user_id, sequence LIMIT %(most)s
+SELECT c.commit_id, e.user_id, e.sequence, e.kind, e.payload
+FROM (SELECT commit_id, users, firsts, lasts FROM effects_outbox
+      WHERE created_at < now() - %(older_than)s::interval ORDER BY created_at LIMIT %(most)s) AS c
+CROSS JOIN unnest(c.users, c.firsts, c.lasts) AS r (user_id, first, last)
+JOIN effects e ON e.user_id = r.user_id AND e.sequence BETWEEN r.first AND r.last
 
 -- name: effects_sent
-UPDATE effects e SET sent_at = now()
-FROM json_to_recordset(%(rows)s::json) AS n (user_id uuid, sequence bigint)
-WHERE e.user_id = n.user_id AND e.sequence = n.sequence AND e.sent_at IS NULL
+DELETE FROM effects_outbox WHERE commit_id = ANY(%(ids)s::uuid[])
