@@ -160,6 +160,13 @@ WHERE state NOT IN ('FILLED', 'CANCELED', 'REJECTED', 'EXPIRED')
   AND (owner = 'NOBODY' OR deadline IS NULL AND owner <> 'DISPATCHER'
        OR coalesce(deadline, accepted_at) < %(as_of)s::timestamptz - %(late)s::interval AND NOT in_doubt)
 
+-- name: i08_deadlines_at_the_exchange_are_watched
+SELECT user_id, order_id, o.deadline, d.deadline AS watched
+FROM (SELECT user_id, order_id, deadline FROM orders
+      WHERE owner IN ('VENUE', 'RECOVERY', 'OPERATIONS') AND deadline IS NOT NULL) AS o
+FULL JOIN order_deadlines d USING (user_id, order_id)
+WHERE o.deadline IS DISTINCT FROM d.deadline
+
 -- name: i08_ended_orders_have_neither_owner_nor_deadline
 SELECT user_id, order_id, state, owner, deadline, pending_request, in_doubt
 FROM orders

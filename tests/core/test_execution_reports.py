@@ -174,7 +174,8 @@ async def test_status_of_an_ended_order_waits_for_the_report_itself(broker: Brok
 async def test_overdue_gap_is_asked_about_by_the_sweep(broker: Broker):
     _, [key] = await broker.submitted()
     await broker.hear(fill(key, 4, cum=9))
-    broker.rows("UPDATE orders SET deadline = now() - interval '1 second'")
+    for table in ("orders", "order_deadlines"):
+        broker.rows(f"UPDATE {table} SET deadline = now() - interval '1 second'")
     await broker.sweep.run(broker.sagas)
     assert broker.sagas.recovering == [key]
     assert await broker.recovery.ask(key, broker.sagas)

@@ -185,6 +185,7 @@ CORRUPTIONS = [
         "ended orders have neither owner nor deadline",
         "UPDATE orders SET owner = 'VENUE', deadline = now() WHERE order_id = '{filled}'",
     ),
+    Corruption(8, "deadlines at the exchange are watched", "DELETE FROM order_deadlines"),
     Corruption(8, "a waiting order is in one queue or one saga", "DELETE FROM dispatch_queue"),
     Corruption(
         8,

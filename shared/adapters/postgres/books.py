@@ -17,7 +17,7 @@ from uuid_utils.compat import uuid7
 
 from shared.adapters.postgres.database import Database
 from shared.adapters.postgres.queries import load
-from shared.domain.books import Books, Changes
+from shared.domain.books import Books, Changes, OrderKey
 from shared.domain.charges import RateCards
 from shared.domain.ledger import Account, Balance, Hold
 from shared.domain.orders import (
@@ -41,10 +41,13 @@ _MOVING: Final = (
     *("saga_id", "submitted_at", "expire_at", "answered_at", "exchange_order_id", "reject_code", "status_message"),
     "version",
 )
+# Whose orders the sweep and the reconciliation find by their deadlines; the others are found by queue and saga.
+_WATCHED_OWNERS: Final = frozenset({Owner.VENUE, Owner.RECOVERY, Owner.OPERATIONS})
 _waiting_values: Final = attrgetter(*_WAITING)
 _moving_values: Final = attrgetter(*_MOVING)
 type Row = dict[str, Any]
 type Cursors = dict[str, AsyncCursor[Any]]
+type Orders = Mapping[OrderKey, Order]
 
 
 class PostgresBooks:
@@ -60,8 +63,9 @@ class PostgresBooks:
         async def transaction() -> tuple[T, Committed]:
             async with self._database.connection() as connection, connection.pipeline():
                 unit = await self._load(connection, scope)
+                before = dict(unit.books.orders)
                 result = work(unit)
-                answered = await _write(connection, unit)
+                answered = await _write(connection, unit, before)
                 effects = unit.books.changes.effects
                 effects_of = [await _leave_effects(connection, unit)] if effects else []
             return result, Committed(effects, unit.outbox, answered, effects_of)
@@ -111,10 +115,10 @@ async def _ask(connection: AsyncConnection, scope: Scope, users: list[UUID]) -> 
     return cursors
 
 
-async def _write(connection: AsyncConnection, unit: Unit) -> list[UUID]:
+async def _write(connection: AsyncConnection, unit: Unit, before: Orders) -> list[UUID]:
     """Write what changed; returns the sagas whose last open order was answered."""
     at = unit.books.at
-    for name, rows in _statements(unit).items():
+    for name, rows in (_deadlines(unit.books, before) | _statements(unit)).items():
         if rows:
             await connection.execute(_SQL[name], {"rows": _text(rows), "at": at})
     answered = unit.books.changes.answered
@@ -134,13 +138,27 @@ async def _leave_effects(connection: AsyncConnection, unit: Unit) -> UUID:
         firsts.setdefault(effect.user_id, effect.sequence)
         lasts[effect.user_id] = effect.sequence
     ranges = {"users": list(firsts), "firsts": list(firsts.values()), "lasts": list(lasts.values())}
-    await connection.execute(
-        _SQL["insert_effects_outbox"], {"commit_id": commit_id, "at": unit.books.at} | ranges
-    )
+    await connection.execute(_SQL["insert_effects_outbox"], {"commit_id": commit_id, "at": unit.books.at} | ranges)
     return commit_id
 
 
-def _statements(unit: Unit) -> Mapping[str, list[Row]]:
+def _deadlines(books: Books, before: Orders) -> dict[str, list[Row]]:
+    """Which deadlines are watched no longer, and which from now on."""
+    keys = sorted(key for key in books.changes.orders if key in before)
+    watched = [(_watched(before[key]), _watched(books.orders[key])) for key in keys]
+    return {
+        "remove_deadlines": [old for old, new in watched if old is not None and old != new],
+        "insert_deadlines": [new for old, new in watched if new is not None and old != new],
+    }
+
+
+def _watched(order: Order) -> Row | None:
+    if order.deadline is None or order.owner not in _WATCHED_OWNERS:
+        return None
+    return {"deadline": order.deadline, "user_id": order.user_id, "order_id": order.order_id}
+
+
+def _statements(unit: Unit) -> dict[str, list[Row]]:
     """Rows by statement, in the order of writing."""
     books, changes = unit.books, unit.books.changes
     new = {(order.order.user_id, order.order.order_id) for order in unit.new_orders}

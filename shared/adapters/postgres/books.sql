@@ -78,6 +78,16 @@ FROM json_to_recordset(%(rows)s::json) AS n (user_id uuid, order_id uuid, update
     reject_code text, status_message text, version integer)
 WHERE o.user_id = n.user_id AND o.order_id = n.order_id
 
+-- name: remove_deadlines
+DELETE FROM order_deadlines d
+USING json_to_recordset(%(rows)s::json) AS n (deadline timestamptz, user_id uuid, order_id uuid)
+WHERE d.deadline = n.deadline AND d.user_id = n.user_id AND d.order_id = n.order_id
+
+-- name: insert_deadlines
+INSERT INTO order_deadlines (deadline, user_id, order_id)
+SELECT deadline, user_id, order_id
+FROM json_to_recordset(%(rows)s::json) AS n (deadline timestamptz, user_id uuid, order_id uuid)
+
 -- name: insert_events
 INSERT INTO order_events (user_id, order_id, version, event, state, detail, at)
 SELECT user_id, order_id, version, event, state, detail, %(at)s

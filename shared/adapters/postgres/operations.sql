@@ -145,11 +145,11 @@ ORDER BY exec_id LIMIT %(limit)s
 SELECT order_id, state FROM orders WHERE order_id = ANY(%(order_ids)s)
 
 -- name: working
-SELECT order_id::text, quantity, venue_quantity
-FROM orders
-WHERE state IN ('NEW', 'PARTIALLY_FILLED') AND final_quantity IS NULL AND instrument_id LIKE %(venue)s || ':%%'
-  AND deadline IS NOT NULL AND order_id > %(after)s::uuid
-ORDER BY order_id LIMIT %(limit)s
+SELECT o.order_id::text, o.quantity, o.venue_quantity
+FROM order_deadlines d JOIN orders o ON o.user_id = d.user_id AND o.order_id = d.order_id
+WHERE o.state IN ('NEW', 'PARTIALLY_FILLED') AND o.final_quantity IS NULL
+  AND o.instrument_id LIKE %(venue)s || ':%%' AND o.order_id > %(after)s::uuid
+ORDER BY o.order_id LIMIT %(limit)s
 
 -- name: reply
 SELECT fingerprint, answer_status, answer_body FROM idempotent_answers WHERE user_id = %(user_id)s AND key = %(key)s

@@ -42,8 +42,9 @@ ORDER BY created_at LIMIT 100
 UPDATE saga_signals SET sent_at = now() WHERE saga_id = ANY(%(ids)s::uuid[]) AND sent_at IS NULL
 
 -- name: overdue_orders
-SELECT user_id, order_id FROM orders
-WHERE deadline < now() AND owner IN ('VENUE', 'RECOVERY') ORDER BY deadline LIMIT %(most)s
+SELECT d.user_id, d.order_id
+FROM order_deadlines d JOIN orders o ON o.user_id = d.user_id AND o.order_id = d.order_id
+WHERE d.deadline < now() AND o.owner IN ('VENUE', 'RECOVERY') ORDER BY d.deadline LIMIT %(most)s
 
 -- name: unsent_messages
 SELECT message_id, lane, body FROM exchange_outbox
