@@ -5,15 +5,21 @@ order meeting a resting order of its own account cancels the resting one (self-t
 side), unless its own account is empty. Equal inputs give equal events: nothing here reads a clock or a
 random number.
 
-Layout: each side keeps its price levels in a list of sort keys whose last element is the best price (bids
-by price, asks by negated price), and in each level a deque in time order. Removing an order only marks it;
-dead ones are dropped when they reach the head, or when they outnumber the living.
+Layout: each side keeps its prices in a rising list, so the best bid is the last and the best ask the first,
+and the orders of each price in a deque in time order. Canceling an order only marks it (no leaves); the dead
+are dropped when they reach the head of their queue, or when they outnumber the living of the last sweep.
+
+Orders and events are plain objects, neither frozen nor slotted: one of each is made per order and per trade,
+and CPython makes plain ones in half the time.
 """
 
 from bisect import bisect_left, insort
-from collections import deque
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections import defaultdict, deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+
+_FEWEST_SWEPT = 32  # a small side is not swept for fewer dead
 
 
 class Order:
@@ -22,32 +28,31 @@ class Order:
     `quantity` is the total, `cum` what has traded, `leaves` what may still trade (0 once it is out).
     """
 
-    __slots__ = ("account", "buy", "cum", "leaves", "order_id", "price", "quantity")
-
     def __init__(self, order_id: str, account: str, buy: bool, quantity: int, price: int) -> None:
         self.order_id = order_id
         self.account = account
         self.buy = buy
-        self.quantity = quantity
+        self.quantity = self.leaves = quantity
         self.price = price
         self.cum = 0
-        self.leaves = quantity
 
 
-class Fill(NamedTuple):
-    """One trade: both orders' totals are as of just after it."""
+@dataclass
+class Fill:
+    """One trade, and what the taker had left just after it.
+
+    The resting order trades at most once per call, so its own `cum` and `leaves` are as of just after it too.
+    """
 
     resting: Order
     taker: Order
     quantity: int
     price: int
-    resting_cum: int
-    resting_leaves: int
-    taker_cum: int
     taker_leaves: int
 
 
-class SelfTradeCancel(NamedTuple):
+@dataclass
+class SelfTradeCancel:
     """A resting order taken out because the incoming order is of the same account."""
 
     resting: Order
@@ -55,64 +60,57 @@ class SelfTradeCancel(NamedTuple):
 
 type BookEvent = Fill | SelfTradeCancel
 
-_make = tuple.__new__
-
-
-class _Level(deque[Order]):
-    """The orders of one price in time order, dead ones included; `live` counts the others."""
-
-    __slots__ = ("live",)
-    live: int
-
 
 class _Side:
-    """One side's levels; `keys[-1]` is the best."""
+    """One side: `prices` has those whose queue in `levels` is not empty; a queue may hold dead orders only."""
 
-    __slots__ = ("keys", "levels")
+    __slots__ = ("_bids", "_dead", "_most_dead", "levels", "prices")
 
-    def __init__(self) -> None:
-        self.keys: list[int] = []
-        self.levels: dict[int, _Level] = {}
+    def __init__(self, *, bids: bool) -> None:
+        self.prices: list[int] = []
+        self.levels: defaultdict[int, deque[Order]] = defaultdict(deque)
+        self._bids = bids
+        self._dead = 0
+        self._most_dead = _FEWEST_SWEPT
 
-    def add(self, key: int, order: Order) -> None:
-        level = self.levels.get(key)
-        if level is None:
-            level = self.levels[key] = _Level((order,))
-            level.live = 1
-            insort(self.keys, key)
-        else:
-            level.append(order)
-            level.live += 1
-
-    def forget(self, key: int) -> None:
-        """Account for an order of this level that was just marked dead."""
-        level = self.levels[key]
-        level.live -= 1
-        if not level.live:
-            self._drop(key)
-        elif len(level) > 2 * level.live + 32:
-            self.levels[key] = _Level(order for order in level if order.leaves)
-            self.levels[key].live = level.live
-
-    def remove(self, key: int, order: Order) -> None:
+    def remove(self, order: Order) -> None:
         """Take a living order out at once, for one that comes back as the same object."""
-        level = self.levels[key]
+        level = self.levels[order.price]
         level.remove(order)
-        level.live -= 1
-        if not level.live:
-            self._drop(key)
+        if not level:
+            del self.prices[bisect_left(self.prices, order.price)]
 
-    def drop_best(self) -> None:
-        del self.levels[self.keys.pop()]
+    def forget(self) -> None:
+        """Account for an order that was just marked dead."""
+        self._dead += 1
+        if self._dead > self._most_dead:
+            self._sweep()
 
-    def _drop(self, key: int) -> None:
-        del self.levels[key]
-        del self.keys[bisect_left(self.keys, key)]
+    def pop_dead(self, level: deque[Order]) -> None:
+        """Drop the head of a queue, which is dead."""
+        level.popleft()
+        self._dead -= 1
+
+    def best_first(self) -> Iterable[int]:
+        return reversed(self.prices) if self._bids else self.prices
 
     def orders(self) -> Iterator[Order]:
         """Living orders, best first."""
-        for key in reversed(self.keys):
-            yield from (order for order in self.levels[key] if order.leaves)
+        for price in self.best_first():
+            yield from (order for order in self.levels[price] if order.leaves)
+
+    def depth(self) -> Iterator[tuple[int, int]]:
+        """Price and living quantity of each level, best first."""
+        for price in self.best_first():
+            if quantity := sum(order.leaves for order in self.levels[price]):
+                yield price, quantity
+
+    def _sweep(self) -> None:
+        living = {price: [order for order in self.levels[price] if order.leaves] for price in self.prices}
+        self.levels = defaultdict(deque, {price: deque(orders) for price, orders in living.items() if orders})
+        self.prices = [price for price in self.prices if living[price]]
+        self._dead = 0
+        self._most_dead = max(_FEWEST_SWEPT, sum(map(len, living.values())))
 
 
 class OrderBook:
@@ -121,34 +119,73 @@ class OrderBook:
     __slots__ = ("asks", "bids", "last_price")
 
     def __init__(self) -> None:
-        self.bids = _Side()
-        self.asks = _Side()
+        self.bids = _Side(bids=True)
+        self.asks = _Side(bids=False)
         self.last_price: int | None = None
 
-    def submit(self, order: Order, *, rest: bool = True) -> list[BookEvent]:
-        """Trade the order against the other side; what is left rests if `rest`, else stays with the caller."""
+    def submit(self, order: Order) -> list[BookEvent]:
+        """Trade the order against the other side; what is left rests."""
+        price = order.price
         if order.buy:
-            own, other, key = self.bids, self.asks, order.price
+            side, prices = self.bids, self.asks.prices
+            crosses = prices and prices[0] <= price
         else:
-            own, other, key = self.asks, self.bids, -order.price
-        keys = other.keys
-        # Keys of the two sides are negated prices of each other, so this order reaches down to -key over there.
-        events = self._match(order, other, -key) if keys and keys[-1] >= -key else []
-        if rest and order.leaves:
-            own.add(key, order)
+            side, prices = self.asks, self.bids.prices
+            crosses = prices and prices[-1] >= price
+        events = self.take(order) if crosses else []
+        if order.leaves:
+            level = side.levels[price]
+            if not level:
+                insort(side.prices, price)
+            level.append(order)
         return events
 
-    def rest(self, order: Order) -> None:
-        """Append the order to its level without matching; the caller knows that it crosses nothing."""
-        if order.buy:
-            self.bids.add(order.price, order)
-        else:
-            self.asks.add(-order.price, order)
+    def take(self, taker: Order) -> list[BookEvent]:
+        """Trade the order against the other side; what is left stays with the caller.
+
+        One loop over local names, with each object's fields read once: this is the venue's hottest code.
+        """
+        events: list[BookEvent] = []
+        buy, limit, leaves = taker.buy, taker.price, taker.leaves
+        account = taker.account or None  # None is nobody's account
+        side = self.asks if buy else self.bids
+        prices, levels, last_price = side.prices, side.levels, self.last_price
+        while leaves and prices:
+            price = prices[0] if buy else prices[-1]
+            if price > limit if buy else price < limit:
+                break
+            level = levels[price]
+            while leaves and level:
+                resting = level[0]
+                quantity = resting.leaves
+                if not quantity:
+                    side.pop_dead(level)
+                elif resting.account == account:
+                    resting.leaves = 0
+                    events.append(SelfTradeCancel(resting))
+                    level.popleft()
+                elif quantity > leaves:
+                    resting.leaves = quantity - leaves
+                    resting.cum += leaves
+                    events.append(Fill(resting, taker, leaves, price, 0))
+                    leaves, last_price = 0, price
+                else:
+                    leaves -= quantity
+                    resting.leaves = 0
+                    resting.cum += quantity
+                    events.append(Fill(resting, taker, quantity, price, leaves))
+                    level.popleft()
+                    last_price = price
+            if not level:
+                del prices[0 if buy else -1]
+        self.last_price = last_price
+        taker.leaves, taker.cum = leaves, taker.quantity - leaves
+        return events
 
     def cancel(self, order: Order) -> None:
         """Take a resting order out."""
         order.leaves = 0
-        self._side(order).forget(order.price if order.buy else -order.price)
+        self._side(order).forget()
 
     def replace(self, order: Order, quantity: int, price: int) -> list[BookEvent]:
         """New total and price of a resting order; `quantity` exceeds what has traded."""
@@ -167,74 +204,27 @@ class OrderBook:
 
     def withdraw(self, order: Order) -> None:
         """Take a resting order out so that the same object may come back."""
-        self._side(order).remove(order.price if order.buy else -order.price, order)
+        self._side(order).remove(order)
 
     def can_fill(self, order: Order) -> bool:
         """Whether the whole of the order's leaves would trade at once, its own account's orders apart."""
-        return self._reachable(order) >= order.leaves
+        reachable = 0
+        for resting in (self.asks if order.buy else self.bids).orders():
+            if reachable >= order.leaves or (resting.price > order.price if order.buy else resting.price < order.price):
+                break
+            if not order.account or resting.account != order.account:
+                reachable += resting.leaves
+        return reachable >= order.leaves
 
     def best_bid(self) -> int | None:
-        return self.bids.keys[-1] if self.bids.keys else None
+        return next((order.price for order in self.bids.orders()), None)
 
     def best_ask(self) -> int | None:
-        return -self.asks.keys[-1] if self.asks.keys else None
+        return next((order.price for order in self.asks.orders()), None)
 
     def depth(self, levels: int) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
         """The best levels as (price, quantity): bids falling, asks rising."""
-        return _depth(self.bids, levels), _depth(self.asks, levels)
+        return list(islice(self.bids.depth(), levels)), list(islice(self.asks.depth(), levels))
 
     def _side(self, order: Order) -> _Side:
         return self.bids if order.buy else self.asks
-
-    def _against(self, order: Order) -> tuple[_Side, int]:
-        """The side that the order trades with, and the lowest sort key there that its price reaches."""
-        return (self.asks, -order.price) if order.buy else (self.bids, order.price)
-
-    def _match(self, taker: Order, side: _Side, limit: int) -> list[BookEvent]:
-        """Trade down to the sort key `limit`. One loop over local names: this is the venue's hottest code."""
-        events: list[BookEvent] = []
-        keys, levels, account = side.keys, side.levels, taker.account
-        leaves, cum, price = taker.leaves, taker.cum, 0
-        while leaves and keys and keys[-1] >= limit:
-            level = levels[keys[-1]]
-            while leaves and level.live:
-                resting = level[0]
-                available = resting.leaves
-                if available:
-                    if account and account == resting.account:
-                        events.append(SelfTradeCancel(resting))
-                        resting.leaves = 0
-                    else:
-                        quantity = available if available < leaves else leaves  # noqa: FURB136 - min() is a call
-                        leaves -= quantity
-                        cum += quantity
-                        resting.leaves = available = available - quantity
-                        resting.cum = resting_cum = resting.cum + quantity
-                        # Past the generated __new__, whose call costs as much as the rest of a trade.
-                        price = resting.price
-                        fill = (resting, taker, quantity, price, resting_cum, available, cum, leaves)
-                        events.append(_make(Fill, fill))
-                        if available:
-                            break
-                    level.live -= 1
-                level.popleft()
-            if not level.live:
-                side.drop_best()
-        if cum != taker.cum:
-            self.last_price = price
-            taker.leaves, taker.cum = leaves, cum
-        return events
-
-    def _reachable(self, taker: Order) -> int:
-        side, limit = self._against(taker)
-        total = 0
-        for key in reversed(side.keys):
-            if key < limit or total >= taker.leaves:
-                break
-            total += sum(o.leaves for o in side.levels[key] if not taker.account or o.account != taker.account)
-        return total
-
-
-def _depth(side: _Side, levels: int) -> list[tuple[int, int]]:
-    best = side.keys[: -levels - 1 : -1]
-    return [(abs(key), sum(order.leaves for order in side.levels[key])) for key in best]

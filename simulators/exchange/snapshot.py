@@ -47,13 +47,14 @@ def _resting(order: Order) -> str | list[int]:
 def _fill_book(venue: Venue, instrument_id: str, state: dict[str, Any]) -> None:
     book = venue.book(instrument_id)
     book.last_price = state["last_price"]
+    # Nothing here crosses: these orders rested together.
     for item in state["resting"]:
         if isinstance(item, str):
-            book.rest(venue.live[item])
+            book.submit(venue.live[item])
         else:
             quote = _quote(item)
             venue.quotes.setdefault(instrument_id, []).append(quote)
-            book.rest(quote)
+            book.submit(quote)
 
 
 def _quote(values: list[int]) -> Order:

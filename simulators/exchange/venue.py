@@ -32,8 +32,6 @@ _TEXTS = {
 class ClientOrder(Order):
     """An order of the broker; `sequence` is its newest report's, `closed_at` the position that ended it (0: live)."""
 
-    __slots__ = ("closed_at", "exchange_order_id", "instrument_id", "request_id", "sequence", "side", "status")
-
     def __init__(self, request: Request, exchange_order_id: str) -> None:
         super().__init__(request.order_id, request.account, request.side == "BUY", request.quantity, request.price)
         self.request_id = request.request_id
@@ -46,18 +44,15 @@ class ClientOrder(Order):
 
     def state(self) -> dict[str, Any]:
         """Everything of the order as JSON values."""
-        return {name: getattr(self, name) for name in _STATE}
+        return dict(vars(self))
 
     @classmethod
     def restored(cls, state: dict[str, Any]) -> "ClientOrder":
         """Inverse of `state`."""
         order = cls.__new__(cls)
-        for name in _STATE:
-            setattr(order, name, state[name])
+        for name, value in state.items():
+            setattr(order, name, value)
         return order
-
-
-_STATE = (*Order.__slots__, *ClientOrder.__slots__)
 
 
 class Venue:
@@ -150,7 +145,7 @@ class Venue:
         book = self.book(order.instrument_id)
         rest = time_in_force == "DAY"
         if time_in_force != "FOK" or book.can_fill(order):
-            self._traded(entry, book.submit(order, rest=rest))
+            self._traded(entry, book.submit(order) if rest else book.take(order))
         if not rest and order.leaves:
             self._end(entry, order, "CANCELED", Reason.IOC_REMAINDER)
 
@@ -274,11 +269,7 @@ class Venue:
 
     def _fill(self, entry: Entry, fill: Fill) -> None:
         match_id = f"M{entry.position:012d}-{len(self._reports)}"
-        sides = (
-            (fill.taker, fill.taker_cum, fill.taker_leaves),
-            (fill.resting, fill.resting_cum, fill.resting_leaves),
-        )
-        for order, cum, leaves in sides:
+        for order, leaves in ((fill.taker, fill.taker_leaves), (fill.resting, fill.resting.leaves)):
             if not isinstance(order, ClientOrder):
                 continue
             if leaves:
@@ -289,7 +280,7 @@ class Venue:
                 entry,
                 order,
                 "TRADE",
-                cum_quantity=cum,
+                cum_quantity=order.quantity - leaves,
                 leaves_quantity=leaves,
                 last_quantity=fill.quantity,
                 last_price=rupees(fill.price),

@@ -1,15 +1,18 @@
 """Matching: properties against a book that is written for clarity, and the rules one by one."""
 
 from dataclasses import dataclass, field
+from unittest.mock import patch
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from simulators.exchange import book as book_module
 from simulators.exchange.book import Fill, Order, OrderBook, SelfTradeCancel
 
 ACTIONS = st.lists(
     st.tuples(
-        st.sampled_from(["submit", "submit", "submit", "ioc", "cancel", "replace"]),
+        st.sampled_from(["submit", "submit", "submit", "ioc", "fok", "cancel", "cancel", "replace"]),
         st.booleans(),
         st.integers(1, 20),
         st.integers(95, 105),
@@ -25,6 +28,7 @@ class PlainBook:
     """The reference: one list, sorted by price and arrival before each trade."""
 
     resting: list[Order] = field(default_factory=list)
+    last_price: int | None = None
 
     def submit(self, order: Order, rest: bool) -> list[tuple[object, ...]]:
         events: list[tuple[object, ...]] = []
@@ -42,12 +46,17 @@ class PlainBook:
             for side in (order, best):
                 side.leaves -= quantity
                 side.cum += quantity
-            events.append(("fill", best.order_id, order.order_id, quantity, best.price))
+            self.last_price = best.price
+            events.append(("fill", best.order_id, order.order_id, quantity, best.price, best.leaves, order.leaves))
             if not best.leaves:
                 self.resting.remove(best)
         if rest and order.leaves:
             self.resting.append(order)
         return events
+
+    def can_fill(self, order: Order) -> bool:
+        reached = (o for o in self.resting if o.buy != order.buy and (order.price - o.price) * (1, -1)[o.buy] >= 0)
+        return sum(o.leaves for o in reached if not order.account or o.account != order.account) >= order.leaves
 
     def replace(self, order: Order, quantity: int, price: int) -> list[tuple[object, ...]]:
         if price == order.price and quantity <= order.quantity:
@@ -60,7 +69,7 @@ class PlainBook:
 
 def plain(events: list[Fill | SelfTradeCancel]) -> list[tuple[object, ...]]:
     return [
-        ("fill", e.resting.order_id, e.taker.order_id, e.quantity, e.price)
+        ("fill", e.resting.order_id, e.taker.order_id, e.quantity, e.price, e.resting.leaves, e.taker_leaves)
         if isinstance(e, Fill)
         else ("self-trade", e.resting.order_id)
         for e in events
@@ -68,18 +77,28 @@ def plain(events: list[Fill | SelfTradeCancel]) -> list[tuple[object, ...]]:
 
 
 @settings(max_examples=300, deadline=None)
-@given(ACTIONS)
-def test_book_equals_the_plain_reference(actions: list[tuple[str, bool, int, int, str, int]]) -> None:
-    book, reference = OrderBook(), PlainBook()
+@given(ACTIONS, st.sampled_from([1, 32]))
+def test_book_equals_the_plain_reference(
+    actions: list[tuple[str, bool, int, int, str, int]], fewest_swept: int
+) -> None:
+    with patch.object(book_module, "_FEWEST_SWEPT", fewest_swept):
+        play(actions, OrderBook(), PlainBook())
+
+
+def play(actions: list[tuple[str, bool, int, int, str, int]], book: OrderBook, reference: PlainBook) -> None:
     ours: dict[str, Order] = {}
     theirs: dict[str, Order] = {}
     for number, (action, buy, quantity, price, account, pick) in enumerate(actions):
-        if action in ("submit", "ioc"):
+        if action in ("submit", "ioc", "fok"):
             name = str(number)
-            ours[name] = Order(name, account, buy, quantity, price)
-            theirs[name] = Order(name, account, buy, quantity, price)
-            rest = action == "submit"
-            assert plain(book.submit(ours[name], rest=rest)) == reference.submit(theirs[name], rest)
+            mine = ours[name] = Order(name, account, buy, quantity, price)
+            other = theirs[name] = Order(name, account, buy, quantity, price)
+            can_fill = reference.can_fill(other)
+            assert book.can_fill(mine) == can_fill
+            if action != "fok" or can_fill:
+                rest = action == "submit"
+                events = book.submit(mine) if rest else book.take(mine)
+                assert plain(events) == reference.submit(other, rest)
         elif reference.resting:
             target = reference.resting[pick % len(reference.resting)]
             if action == "cancel":
@@ -87,19 +106,24 @@ def test_book_equals_the_plain_reference(actions: list[tuple[str, bool, int, int
                 book.cancel(ours[target.order_id])
             else:
                 total = target.cum + quantity
-                mine = book.replace(ours[target.order_id], total, price)
-                assert plain(mine) == reference.replace(target, total, price)
+                events = book.replace(ours[target.order_id], total, price)
+                assert plain(events) == reference.replace(target, total, price)
         check(book, reference)
+    assert [(o.cum, o.quantity) for o in ours.values()] == [(o.cum, o.quantity) for o in theirs.values()]
 
 
 def check(book: OrderBook, reference: PlainBook) -> None:
-    for side, buy in ((book.bids, True), (book.asks, False)):
-        expected = sorted((o for o in reference.resting if o.buy == buy), key=lambda o: -o.price if buy else o.price)
+    for side, buy, depth in ((book.bids, True, book.depth(3)[0]), (book.asks, False, book.depth(3)[1])):
+        expected = by_time([o for o in reference.resting if o.buy == buy], reference)
         got = list(side.orders())
-        assert [(o.order_id, o.price) for o in got] == [(o.order_id, o.price) for o in by_time(expected, reference)]
+        assert [(o.order_id, o.price) for o in got] == [(o.order_id, o.price) for o in expected]
         assert all(o.leaves == o.quantity - o.cum > 0 for o in got)
+        prices = list(dict.fromkeys(o.price for o in expected))[:3]
+        assert depth == [(price, sum(o.leaves for o in expected if o.price == price)) for price in prices]
+        assert (book.best_bid() if buy else book.best_ask()) == (prices[0] if prices else None)
     bid, ask = book.best_bid(), book.best_ask()
     assert bid is None or ask is None or bid < ask
+    assert book.last_price == reference.last_price
 
 
 def by_time(orders: list[Order], reference: PlainBook) -> list[Order]:
@@ -133,7 +157,10 @@ def test_older_order_of_same_price_trades_first() -> None:
     first, second = Order("1", "", True, 5, 100), Order("2", "", True, 5, 100)
     book.submit(first)
     book.submit(second)
-    assert plain(book.submit(Order("3", "", False, 7, 100))) == [("fill", "1", "3", 5, 100), ("fill", "2", "3", 2, 100)]
+    assert plain(book.submit(Order("3", "", False, 7, 100))) == [
+        ("fill", "1", "3", 5, 100, 0, 2),
+        ("fill", "2", "3", 2, 100, 3, 0),
+    ]
 
 
 def test_reduced_quantity_keeps_place_increased_loses() -> None:
@@ -147,14 +174,16 @@ def test_reduced_quantity_keeps_place_increased_loses() -> None:
     assert [o.order_id for o in book.bids.orders()] == ["2", "1"]
 
 
-def test_canceled_orders_do_not_pile_up() -> None:
+@pytest.mark.parametrize("prices", [1, 1000])
+def test_canceled_orders_do_not_pile_up(prices: int) -> None:
     book = OrderBook()
     book.submit(Order("stays", "", True, 1, 100))
     for number in range(10_000):
-        order = Order(str(number), "", True, 1, 100)
+        order = Order(str(number), "", True, 1, 100 + number % prices)
         book.submit(order)
         book.cancel(order)
-    assert len(book.bids.levels[100]) < 64
+    assert sum(len(level) for level in book.bids.levels.values()) < 64
+    assert len(book.bids.levels) < 64
 
 
 def test_fill_or_kill_does_not_count_own_orders() -> None:
