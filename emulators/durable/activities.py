@@ -98,6 +98,14 @@ class ActivityRunner:
             if call.key not in done and (again or call.key not in self._outcomes):
                 self.request(call)
 
+    def drop_replaced(self, instance_id: str, execution_id: str) -> None:
+        """Forget what has not begun of the instance's other executions: this one took their place."""
+        for call in [*self._calls.values()]:
+            if call.instance_id == instance_id and call.execution_id != execution_id and call.key not in self._running:
+                del self._calls[call.key]
+                if (handle := self._later.pop(call.key, None)) is not None:
+                    handle.cancel()
+
     def forget(self, keys: Iterable[Key]) -> None:
         """Their outcomes are committed."""
         for key in keys:
@@ -153,6 +161,8 @@ class ActivityRunner:
     def _start_waiting(self) -> None:
         while self._queue and len(self._running) < self._limit:
             call = self._queue.popleft()
+            if self._calls.get(call.key) is not call:
+                continue  # dropped
             self._running[call.key] = asyncio.create_task(self._run(call), name=f"activity {call.name}")
 
     async def _run(self, call: ActivityCall) -> None:

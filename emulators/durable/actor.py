@@ -2,8 +2,9 @@
 
 Rules: a termination goes before everything else. A suspended instance keeps what arrives until it is
 resumed. Messages for an execution that is over are consumed without effect, and so are completions of
-tasks that are not open. Otherwise one turn takes all that waits, up to the next suspension and to where
-the protocol cuts it.
+tasks that are not open. Which execution is the current one is for the instance's row to say; it has to be
+asked only if what waits is not all for the same one (`in_question`). Otherwise one turn takes all that
+waits, up to the next suspension and to where the protocol cuts it.
 """
 
 from collections.abc import Sequence
@@ -40,11 +41,23 @@ class Actor:
         """The id of the execution in memory."""
         return self.execution.start.execution_id if self.execution is not None else None
 
-    def fresh_start(self) -> ExecutionStarted | None:
-        """The waiting message that begins an execution, if there is one; the last one replaces the others."""
-        for incoming in reversed(self.pending):
-            if isinstance(incoming.event, ExecutionStarted):
-                return incoming.event
+    @property
+    def in_question(self) -> bool:
+        """True if only the instance's row can tell which execution is the current one: something waits for another
+        execution than the one in memory, or than the one that the only start which waits would begin.
+        """
+        execution = self.execution or self.fresh()
+        if execution is None:
+            return True
+        # An outcome is never newer than its execution's start, so it is stale if it is for another one.
+        telling = (i for i in self.pending if i.execution_id is None or isinstance(i.event, ExecutionStarted))
+        return not all(incoming.is_for(execution.start.execution_id, execution.incarnation) for incoming in telling)
+
+    def fresh(self, execution_id: str | None = None) -> Execution | None:
+        """The execution that a waiting start begins: this one, or the first."""
+        for incoming in self.pending:
+            if isinstance(incoming.event, ExecutionStarted) and execution_id in (None, incoming.execution_id):
+                return Execution(incoming.event, incoming.incarnation or "")
         return None
 
     def drop(self, handled: Sequence[Incoming]) -> None:
@@ -163,4 +176,4 @@ def _advance(execution: Execution, waiting: Sequence[Incoming]) -> Step:
 
 
 def _is_stale(execution: Execution, incoming: Incoming) -> bool:
-    return incoming.execution_id is not None and incoming.execution_id != execution.start.execution_id
+    return not incoming.is_for(execution.start.execution_id, execution.incarnation)

@@ -91,6 +91,7 @@ class HubClient:
         self._events: GroupCommitter[Letter, str | Exception | None] = GroupCommitter(self._commit_events)
         self._committers: list[asyncio.Task[None]] = []
         self._functions: Functions | None = None
+        self._naming = asyncio.Lock()
 
     async def open(self) -> None:
         """Connect and begin to commit."""
@@ -115,7 +116,7 @@ class HubClient:
         name = await self._registered("orchestrator", name)
         version = version or self._settings.versioning.default
         start = ExecutionStarted(datetime.now(UTC), name, version, text, instance_id, str(uuid.uuid4()))
-        letter = self._letter(instance_id, Incoming(start, start.execution_id, uuid.uuid4()))
+        letter = self._letter(instance_id, Incoming(start, start.execution_id, uuid.uuid4(), start.execution_id))
         status = await _submit(self._starts, _Start(start, letter))
         if status is not None:
             raise InstanceExistsError(f"An Orchestration instance with the status {status} already exists.")
@@ -203,23 +204,30 @@ class HubClient:
                 return self._functions.find(kind, name)
         except RefusedError:
             self._functions = None
+        async with self._naming:  # one reads for all who wait
+            functions = self._functions or await self._read_functions()
+        # While no worker has been here yet every name will do; the first one judges it.
+        return functions.find(kind, name) if functions is not None else name
+
+    async def _read_functions(self) -> Functions | None:
         async with self._store() as store:
             [hub] = await store.records(HubRow, "hub")
-        if not (hub.orchestrators or hub.activities or hub.entities):
-            return name  # no worker has been here yet; the first one judges the name
-        self._functions = Functions.of(hub.orchestrators, hub.activities, hub.entities)
-        return self._functions.find(kind, name)
+        if hub.orchestrators or hub.activities or hub.entities:
+            self._functions = Functions.of(hub.orchestrators, hub.activities, hub.entities)
+        return self._functions
 
     # -- group commits -------------------------------------------------------------------------------
 
     async def _commit_starts(self, starts: Sequence[_Start]) -> list[str | Exception | None]:
         rows = [instance_row(item.letter.partition, item.start) | {"message": item.letter.message} for item in starts]
-        query = "start_instances" if self._settings.overridable is Overridable.NON_RUNNING else "replace_instances"
-        answers = await self._commit(query, {"starts": rows}, [item.letter for item in starts])
+        any_state = self._settings.overridable is Overridable.ANY
+        answers = await self._commit(
+            "start_instances", {"starts": rows}, [item.letter for item in starts], any_state=any_state
+        )
         if isinstance(answers, HubUnavailableError):
             return [answers] * len(starts)
-        taken = {row["instance_id"]: str(row["status"]) for row in answers if not row["sent"]}
-        return [taken.get(item.start.instance_id) for item in starts]
+        taken = {row["message"]: str(row["status"]) for row in answers if not row["sent"]}
+        return [taken.get(item.letter.message) for item in starts]
 
     async def _commit_events(self, letters: Sequence[Letter]) -> list[str | Exception | None]:
         rows = [
@@ -238,20 +246,20 @@ class HubClient:
         return [status[letter.message] for letter in letters]
 
     async def _commit(
-        self, query: str, groups: Mapping[str, Sequence[object]], letters: Sequence[Letter]
+        self, query: str, groups: Mapping[str, Sequence[object]], letters: Sequence[Letter], **parameters: object
     ) -> Sequence[dict[str, Any]] | HubUnavailableError:
         """Commit and deliver: to this process's own worker directly, to owners elsewhere by waking them."""
         session = self._session()
         kept = session.reserve(letters) if session is not None else []
         try:
-            answers = await self._rows(query, **json_parameters(groups))
+            answers = await self._rows(query, **json_parameters(groups), **parameters)
         except HubUnavailableError as unavailable:
             return unavailable
         else:
-            sent = {row["message"] for row in answers if row["sent"]}
-            accepted = [letter for letter in letters if letter.message in sent]
+            sent = {row["message"]: row["incarnation"] for row in answers if row["sent"]}
+            accepted = [letter.addressed(sent[letter.message]) for letter in letters if letter.message in sent]
             elsewhere = {letter.partition for letter in accepted if session is None or not session.post(letter)}
-            kept = [letter for letter in kept if letter not in accepted]
+            kept = [letter for letter in kept if letter.message not in sent]
         finally:
             if session is not None:
                 session.release(kept)

@@ -31,9 +31,13 @@ _BEGINNING = datetime.min.replace(tzinfo=UTC)
 
 @dataclass(slots=True)
 class Execution:
-    """What is known of one execution; `chunks` counts the stored pieces of its history."""
+    """What is known of one execution; `chunks` counts the stored pieces of its history.
+
+    Its incarnation began with the execution that a client or a parent started, by default this one.
+    """
 
     start: ExecutionStarted
+    incarnation: str = ""
     scheduled: dict[int, Scheduled] = field(default_factory=dict)
     leaves: list[int] = field(default_factory=list)
     open: set[int] = field(default_factory=set)
@@ -43,13 +47,16 @@ class Execution:
     slim_history: list[bytes] = field(default_factory=list)
     slim_bytes: int = 0
 
+    def __post_init__(self) -> None:
+        self.incarnation = self.incarnation or self.start.execution_id
+
     @classmethod
-    def restore(cls, chunks: Iterable[list[Event]]) -> "Execution":
+    def restore(cls, chunks: Iterable[list[Event]], incarnation: str = "") -> "Execution":
         """Rebuild from the stored history. Raises ValueError if it does not begin with ExecutionStarted."""
         execution: Execution | None = None
         for chunk in chunks:
             if execution is None:
-                execution = cls(_first_start(chunk))
+                execution = cls(_first_start(chunk), incarnation)
             execution.record(chunk)
         if execution is None:
             raise ValueError("an execution without history cannot be restored")

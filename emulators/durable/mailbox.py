@@ -37,6 +37,7 @@ class Mailbox:
         self._floor = _BEGINNING
         self._reserved: set[uuid.UUID] = set()
         self._behind = True
+        self._missed = False
         self._wanted = asyncio.Event()
         self._wanted.set()
 
@@ -59,7 +60,7 @@ class Mailbox:
         if message in self._reserved:
             self._reserved.discard(message)
             return True
-        self._wanted.set()
+        self._must_sweep()
         return False
 
     def release(self, messages: Iterable[uuid.UUID]) -> None:
@@ -68,7 +69,7 @@ class Mailbox:
         self._known -= gone
         self._reserved -= gone
         self._floor = _BEGINNING
-        self._wanted.set()
+        self._must_sweep()
 
     def forget(self, messages: Iterable[uuid.UUID]) -> None:
         """The rows of these messages are deleted."""
@@ -78,6 +79,11 @@ class Mailbox:
         self._deleted_meanwhile |= gone
         if self._behind and len(self._known) < _MOST_KNOWN // 2:
             self._wanted.set()
+
+    def _must_sweep(self) -> None:
+        """The table holds what only a sweep that begins from now on is sure to see."""
+        self._behind = self._missed = True
+        self._wanted.set()
 
     async def run(self) -> None:
         """Sweep whenever woken, and now and then in case a wake-up was lost with its sender."""
@@ -93,6 +99,7 @@ class Mailbox:
     async def _sweep(self) -> None:
         cursor, horizon = self._floor, None
         began_at = self._floor
+        self._missed = False
         while len(self._known) < _MOST_KNOWN:
             self._deleted_meanwhile.clear()
             page = await self._page(cursor)
@@ -100,7 +107,7 @@ class Mailbox:
             if page and horizon is None:
                 horizon = page[0].horizon
             if len(page) < _PAGE:
-                self._behind = False
+                self._behind = self._missed
                 if horizon is not None and self._floor == began_at:
                     self._floor = (horizon, -1)
                 return
@@ -119,4 +126,6 @@ class Mailbox:
                 continue
             self._known.add(row.message)
             execution_id = str(row.execution_id) if row.execution_id is not None else None
-            self._deliver(row.instance_id, Incoming(event_from_json(row.event), execution_id, row.message))
+            incarnation = str(row.incarnation) if row.incarnation is not None else None
+            incoming = Incoming(event_from_json(row.event), execution_id, row.message, incarnation)
+            self._deliver(row.instance_id, incoming)

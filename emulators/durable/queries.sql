@@ -71,7 +71,7 @@ ORDER BY fire_at, execution_id, seq
 LIMIT %(limit)s;
 
 -- name: arrivals
-SELECT message, instance_id, execution_id, event, sent_by::text AS sent_by, position,
+SELECT message, instance_id, execution_id, incarnation, event, sent_by::text AS sent_by, position,
        pg_snapshot_xmin(pg_current_snapshot())::text AS horizon
 FROM durable.inbox
 WHERE hub = %(hub)s AND partition = ANY(%(partitions)s) AND (sent_by, position) > (%(sent_by)s::xid8, %(position)s)
@@ -80,7 +80,7 @@ ORDER BY inbox.sent_by, inbox.position
 LIMIT %(limit)s;
 
 -- name: load_instance
-SELECT execution_id, status, custom_status FROM durable.instances
+SELECT execution_id, incarnation, status FROM durable.instances
 WHERE hub = %(hub)s AND instance_id = %(instance_id)s;
 
 -- name: load_entity
@@ -123,30 +123,27 @@ turn AS MATERIALIZED (
     SELECT given.*
     FROM json_to_recordset(%(turns)s::json) AS given(
         partition integer, instance_id text, execution_id uuid, chunk integer, events json, status text,
-        output text, custom_status text, updated_at timestamptz)
+        output text, custom_status text, updated_at timestamptz, next_execution uuid, next_input text)
     JOIN held USING (partition)
-), recorded AS (
-    INSERT INTO durable.history (execution_id, chunk, events) SELECT execution_id, chunk, events FROM turn
 ), advanced AS (
+    -- The second fence: of an execution that another one replaced, nothing is written any more.
     UPDATE durable.instances AS instance
     SET status = turn.status, output = turn.output, updated_at = turn.updated_at,
-        custom_status = COALESCE(turn.custom_status, instance.custom_status)
+        custom_status = COALESCE(turn.custom_status, instance.custom_status),
+        execution_id = COALESCE(turn.next_execution, turn.execution_id),
+        input = CASE WHEN turn.next_execution IS NULL THEN instance.input ELSE turn.next_input END
     FROM turn
     WHERE instance.hub = %(hub)s AND instance.instance_id = turn.instance_id
       AND instance.execution_id = turn.execution_id
+    RETURNING old.execution_id
+), recorded AS (
+    INSERT INTO durable.history (execution_id, chunk, events)
+    SELECT execution_id, chunk, events
+    FROM turn JOIN advanced USING (execution_id) WHERE next_execution IS NULL
 )
 
--- name: commit/restarts
-renewed AS (
-    UPDATE durable.instances AS instance
-    SET status = 'Running', updated_at = given.updated_at, execution_id = given.next_execution,
-        input = given.next_input, custom_status = COALESCE(given.custom_status, instance.custom_status)
-    FROM json_to_recordset(%(restarts)s::json) AS given(
-        partition integer, instance_id text, execution_id uuid, custom_status text, updated_at timestamptz,
-        next_execution uuid, next_input text), held
-    WHERE held.partition = given.partition AND instance.hub = %(hub)s AND instance.instance_id = given.instance_id
-      AND instance.execution_id = given.execution_id
-)
+-- name: commit/no_turns
+advanced AS (SELECT NULL::uuid AS execution_id WHERE false)
 
 -- name: commit/tasks
 scheduled_tasks AS (
@@ -154,7 +151,7 @@ scheduled_tasks AS (
     SELECT given.execution_id, given.seq, %(hub)s, given.partition, given.instance_id, given.name, given.input
     FROM json_to_recordset(%(tasks)s::json) AS given(
         partition integer, instance_id text, execution_id uuid, seq integer, name text, input text)
-    JOIN held USING (partition)
+    JOIN held USING (partition) JOIN advanced USING (execution_id)
 )
 
 -- name: commit/finished_tasks
@@ -170,7 +167,7 @@ scheduled_timers AS (
     SELECT given.execution_id, given.seq, %(hub)s, given.partition, given.instance_id, given.fire_at
     FROM json_to_recordset(%(timers)s::json) AS given(
         partition integer, instance_id text, execution_id uuid, seq integer, fire_at timestamptz)
-    JOIN held USING (partition)
+    JOIN held USING (partition) JOIN advanced USING (execution_id)
 )
 
 -- name: commit/finished_timers
@@ -189,11 +186,13 @@ handled AS (
 
 -- name: commit/messages
 sent AS (
-    INSERT INTO durable.inbox (message, hub, partition, instance_id, execution_id, event)
-    SELECT given.message, %(hub)s, given.partition, given.instance_id, given.execution_id, given.event
+    INSERT INTO durable.inbox (message, hub, partition, instance_id, execution_id, incarnation, event)
+    SELECT message, %(hub)s, given.partition, instance_id, execution_id, incarnation, event
     FROM json_to_recordset(%(messages)s::json) AS given(
-        source integer, message uuid, partition integer, instance_id text, execution_id uuid, event json)
+        source integer, sender uuid, message uuid, partition integer, instance_id text, execution_id uuid,
+        incarnation uuid, event json)
     JOIN held ON held.partition = given.source
+    WHERE sender IS NULL OR sender IN (SELECT execution_id FROM advanced)
 )
 
 -- name: commit/children
@@ -204,22 +203,9 @@ child AS MATERIALIZED (
         created_at timestamptz, message uuid, event json, parent_partition integer, parent_id text,
         parent_execution uuid, refusal json)
     JOIN held ON held.partition = given.source
-), born AS (
-    INSERT INTO durable.instances AS instance
-        (hub, instance_id, partition, execution_id, name, version, status, input, created_at, updated_at)
-    SELECT %(hub)s, instance_id, partition, execution_id, name, version, 'Pending', input, created_at, created_at
-    FROM child ORDER BY instance_id
-    ON CONFLICT (hub, instance_id) DO UPDATE
-    SET execution_id = excluded.execution_id, name = excluded.name, version = excluded.version, status = 'Pending',
-        input = excluded.input, output = NULL, custom_status = NULL, created_at = excluded.created_at,
-        updated_at = excluded.updated_at
-    WHERE instance.status IN ('Completed', 'Failed', 'Terminated')
-    RETURNING instance_id
-), begun AS (
+    JOIN advanced ON advanced.execution_id = given.parent_execution
+), {born}, refused AS (
     INSERT INTO durable.inbox (message, hub, partition, instance_id, execution_id, event)
-    SELECT message, %(hub)s, partition, instance_id, execution_id, event
-    FROM child WHERE instance_id IN (SELECT instance_id FROM born)
-    UNION ALL
     SELECT message, %(hub)s, parent_partition, parent_id, parent_execution, refusal
     FROM child WHERE instance_id NOT IN (SELECT instance_id FROM born)
 )
@@ -229,8 +215,10 @@ delayed AS (
     INSERT INTO durable.delayed (message, hub, partition, instance_id, event, due_at)
     SELECT given.message, %(hub)s, given.partition, given.instance_id, given.event, given.due_at
     FROM json_to_recordset(%(delayed)s::json) AS given(
-        source integer, message uuid, partition integer, instance_id text, event json, due_at timestamptz)
+        source integer, sender uuid, message uuid, partition integer, instance_id text, event json,
+        due_at timestamptz)
     JOIN held ON held.partition = given.source
+    WHERE sender IS NULL OR sender IN (SELECT execution_id FROM advanced)
 )
 
 -- name: commit/entities
@@ -259,89 +247,59 @@ postponed AS (
     WHERE held.partition = given.partition AND task.execution_id = given.execution_id AND task.seq = given.seq
 )
 
--- name: commit/forgotten
-forgotten AS MATERIALIZED (
-    SELECT given.execution_id
-    FROM json_to_recordset(%(forgotten)s::json) AS given(partition integer, execution_id uuid)
-    JOIN held USING (partition)
-), forgotten_history AS (
-    DELETE FROM durable.history WHERE execution_id IN (SELECT execution_id FROM forgotten)
-), forgotten_tasks AS (
-    DELETE FROM durable.tasks WHERE execution_id IN (SELECT execution_id FROM forgotten)
-), forgotten_timers AS (
-    DELETE FROM durable.timers WHERE execution_id IN (SELECT execution_id FROM forgotten)
-)
-
 -- name: commit/answer
-SELECT ARRAY(SELECT partition FROM held) AS held, ARRAY[]::uuid[] AS refused
+SELECT ARRAY(SELECT partition FROM held) AS held, ARRAY(SELECT execution_id FROM advanced) AS advanced,
+       ARRAY[]::uuid[] AS refused
 
 -- name: commit/answer_with_children
-SELECT ARRAY(SELECT partition FROM held) AS held,
+SELECT ARRAY(SELECT partition FROM held) AS held, ARRAY(SELECT execution_id FROM advanced) AS advanced,
        ARRAY(SELECT message FROM child WHERE instance_id NOT IN (SELECT instance_id FROM born)) AS refused
+
+-- name: born
+-- What starts and children have in common: those of `{asked}` whose ids are free become instances and are told to begin.
+born AS (
+    INSERT INTO durable.instances AS instance
+        (hub, instance_id, partition, execution_id, incarnation, name, version, status, input, created_at, updated_at)
+    SELECT %(hub)s, instance_id, partition, execution_id, execution_id, name, version, 'Pending', input, created_at,
+           created_at
+    FROM {asked} ORDER BY instance_id
+    ON CONFLICT (hub, instance_id) DO UPDATE
+    SET execution_id = excluded.execution_id, incarnation = excluded.incarnation, name = excluded.name,
+        version = excluded.version, status = 'Pending', input = excluded.input, output = NULL, custom_status = NULL,
+        created_at = excluded.created_at, updated_at = excluded.updated_at
+    WHERE instance.status IN ('Completed', 'Failed', 'Terminated') OR {any_state}
+    RETURNING instance_id
+), begun AS (
+    INSERT INTO durable.inbox (message, hub, partition, instance_id, execution_id, incarnation, event)
+    SELECT message, %(hub)s, partition, instance_id, execution_id, execution_id, event
+    FROM {asked} WHERE instance_id IN (SELECT instance_id FROM born)
+)
 
 -- name: start_instances
 WITH asked AS MATERIALIZED (
     SELECT * FROM json_to_recordset(%(starts)s::json) AS given(
         instance_id text, partition integer, execution_id uuid, name text, version text, input text,
         created_at timestamptz, message uuid, event json)
-), born AS (
-    INSERT INTO durable.instances AS instance
-        (hub, instance_id, partition, execution_id, name, version, status, input, created_at, updated_at)
-    SELECT %(hub)s, instance_id, partition, execution_id, name, version, 'Pending', input, created_at, created_at
-    FROM asked ORDER BY instance_id
-    ON CONFLICT (hub, instance_id) DO UPDATE
-    SET execution_id = excluded.execution_id, name = excluded.name, version = excluded.version, status = 'Pending',
-        input = excluded.input, output = NULL, custom_status = NULL, created_at = excluded.created_at,
-        updated_at = excluded.updated_at
-    WHERE instance.status IN ('Completed', 'Failed', 'Terminated')
-    RETURNING instance_id
-), sent AS (
-    INSERT INTO durable.inbox (message, hub, partition, instance_id, execution_id, event)
-    SELECT message, %(hub)s, partition, instance_id, execution_id, event
-    FROM asked WHERE instance_id IN (SELECT instance_id FROM born)
-)
-SELECT asked.instance_id, asked.message, asked.instance_id IN (SELECT instance_id FROM born) AS sent,
-       COALESCE(existing.status, 'Pending') AS status
-FROM asked
-LEFT JOIN durable.instances AS existing ON existing.hub = %(hub)s AND existing.instance_id = asked.instance_id;
-
--- name: replace_instances
-WITH asked AS MATERIALIZED (
-    SELECT * FROM json_to_recordset(%(starts)s::json) AS given(
-        instance_id text, partition integer, execution_id uuid, name text, version text, input text,
-        created_at timestamptz, message uuid, event json)
-), born AS (
-    INSERT INTO durable.instances AS instance
-        (hub, instance_id, partition, execution_id, name, version, status, input, created_at, updated_at)
-    SELECT %(hub)s, instance_id, partition, execution_id, name, version, 'Pending', input, created_at, created_at
-    FROM asked ORDER BY instance_id
-    ON CONFLICT (hub, instance_id) DO UPDATE
-    SET execution_id = excluded.execution_id, name = excluded.name, version = excluded.version, status = 'Pending',
-        input = excluded.input, output = NULL, custom_status = NULL, created_at = excluded.created_at,
-        updated_at = excluded.updated_at
-    RETURNING instance_id
-), sent AS (
-    INSERT INTO durable.inbox (message, hub, partition, instance_id, execution_id, event)
-    SELECT message, %(hub)s, partition, instance_id, execution_id, event
-    FROM asked WHERE instance_id IN (SELECT instance_id FROM born)
-)
-SELECT asked.instance_id, asked.message, asked.instance_id IN (SELECT instance_id FROM born) AS sent,
-       COALESCE(existing.status, 'Pending') AS status
+), {born}
+SELECT asked.message, asked.instance_id IN (SELECT instance_id FROM born) AS sent,
+       COALESCE(existing.status, 'Pending') AS status, asked.execution_id AS incarnation
 FROM asked
 LEFT JOIN durable.instances AS existing ON existing.hub = %(hub)s AND existing.instance_id = asked.instance_id;
 
 -- name: send_events
 WITH asked AS MATERIALIZED (
     -- An entity needs no row before its first operation.
-    SELECT given.*, CASE WHEN starts_with(given.instance_id, '@') THEN 'Running' ELSE instance.status END AS status
+    SELECT given.*, instance.incarnation,
+           CASE WHEN starts_with(given.instance_id, '@') THEN 'Running' ELSE instance.status END AS status
     FROM json_to_recordset(%(messages)s::json) AS given(message uuid, partition integer, instance_id text, event json)
     LEFT JOIN durable.instances AS instance ON instance.hub = %(hub)s AND instance.instance_id = given.instance_id
 ), sent AS (
-    INSERT INTO durable.inbox (message, hub, partition, instance_id, event)
-    SELECT message, %(hub)s, partition, instance_id, event FROM asked
+    INSERT INTO durable.inbox (message, hub, partition, instance_id, incarnation, event)
+    SELECT message, %(hub)s, partition, instance_id, incarnation, event FROM asked
     WHERE status NOT IN ('Completed', 'Failed', 'Terminated')
 )
-SELECT message, status, COALESCE(status NOT IN ('Completed', 'Failed', 'Terminated'), false) AS sent FROM asked;
+SELECT message, incarnation, status, COALESCE(status NOT IN ('Completed', 'Failed', 'Terminated'), false) AS sent
+FROM asked;
 
 -- name: wake
 SELECT pg_notify(%(channel)s, %(payload)s);

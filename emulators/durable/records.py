@@ -7,7 +7,7 @@ executions are made here, so that a commit needs no answer before what it create
 import uuid
 import zlib
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -28,11 +28,10 @@ from emulators.durable.history import (
     dump_events,
     utc_text,
 )
-from emulators.durable.turn import CONTINUED_AS_NEW, FINISHED, Turn, next_execution
+from emulators.durable.turn import CONTINUED_AS_NEW, FINISHED, RUNNING, Turn, next_execution
 
 GROUPS = (
     "turns",
-    "restarts",
     "tasks",
     "finished_tasks",
     "timers",
@@ -44,17 +43,26 @@ GROUPS = (
     "entities",
     "removed_entities",
     "postponed",
-    "forgotten",
 )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Incoming:
-    """An event for an instance: from the inbox (`message`), or from this process's activities and timers."""
+    """An event for an instance: from the inbox (`message`), or from this process's activities and timers.
+
+    It is for one execution, or for whatever execution its `incarnation` has come to. A start names both.
+    """
 
     event: Event
     execution_id: str | None
     message: uuid.UUID | None = None
+    incarnation: str | None = None
+
+    def is_for(self, execution_id: str, incarnation: str) -> bool:
+        """True if this execution may take the event."""
+        if self.execution_id is not None:
+            return self.execution_id == execution_id
+        return self.incarnation is None or self.incarnation == incarnation
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +80,20 @@ class Letter:
         assert self.incoming.message is not None
         return self.incoming.message
 
+    def addressed(self, incarnation: uuid.UUID | None) -> "Letter":
+        """The letter, for this incarnation of its instance; entities have none."""
+        if incarnation is None:
+            return self
+        return replace(self, incoming=replace(self.incoming, incarnation=str(incarnation)))
+
 
 @dataclass(slots=True)
 class Commit:
-    """One instance's part of a group commit, valid under (partition, epoch)."""
+    """One instance's part of a group commit, valid under (partition, epoch), and while `turn_of` is its execution."""
 
     partition: int
     epoch: int
+    turn_of: str | None = None
     rows: dict[str, list[dict[str, Any]]] = field(default_factory=lambda: {group: [] for group in GROUPS})
     letters: list[Letter] = field(default_factory=list)
 
@@ -105,20 +120,21 @@ def park(commit: Commit, instance_id: str, incoming: Incoming) -> Incoming:
     """Keep an activity's outcome in the inbox because its instance takes no turn now."""
     parked = Incoming(incoming.event, incoming.execution_id, uuid.uuid4())
     consume(commit, None, [incoming])
-    commit.rows["messages"].append(_message(commit.partition, Letter(commit.partition, instance_id, parked)))
+    commit.rows["messages"].append(_message(commit, Letter(commit.partition, instance_id, parked)))
     return parked
 
 
 def record(commit: Commit, execution: Execution, turn: Turn, partitions: int) -> None:
     """Everything that a turn changes."""
     start = execution.start
+    commit.turn_of = start.execution_id
     for sent in turn.operations:
         assert sent.input is not None
         send_operation(commit, sent.instance_id, Operation.from_text(sent.input), sent.timestamp, partitions)
     if turn.status == CONTINUED_AS_NEW:
         _record_restart(commit, execution, turn)
     else:
-        commit.rows["turns"].append(_turn_row(commit, execution, turn))
+        commit.rows["turns"].append(_turn_row(commit, execution, turn) | {"status": turn.status})
         _record_tasks(commit, execution, turn)
         for child in turn.children:
             _record_child(commit, start, child, partitions)
@@ -134,7 +150,7 @@ def send_operation(commit: Commit, target: str, operation: Operation, now: datet
     if operation.due is None or operation.due <= now:
         _send(commit, letter)
     else:
-        commit.rows["delayed"].append(_message(commit.partition, letter) | {"due_at": utc_text(operation.due)})
+        commit.rows["delayed"].append(_message(commit, letter) | {"due_at": utc_text(operation.due)})
 
 
 def record_batch(
@@ -174,11 +190,6 @@ def task_keys(handled: Iterable[Incoming]) -> list[tuple[str, int]]:
     ]
 
 
-def forget_execution(commit: Commit, execution_id: str) -> None:
-    """Delete whatever is left of an execution that another one replaced."""
-    commit.rows["forgotten"].append({"partition": commit.partition, "execution_id": execution_id})
-
-
 def _open_timers(execution: Execution) -> list[int]:
     return [seq for seq in execution.open if isinstance(execution.scheduled[seq], TimerCreated)]
 
@@ -204,7 +215,7 @@ def _record_child(commit: Commit, start: ExecutionStarted, child: SubOrchestrati
     letter = Letter(
         partition_of(child.instance_id, partitions),
         child.instance_id,
-        Incoming(born, execution_id, message),
+        Incoming(born, execution_id, message, execution_id),
         refusal=Letter(commit.partition, start.instance_id, refused),
     )
     commit.letters.append(letter)
@@ -242,9 +253,10 @@ def _record_restart(commit: Commit, execution: Execution, turn: Turn) -> None:
     now = turn.events[0].timestamp
     fresh = next_execution(execution.start, str(uuid.uuid4()), turn, now)
     row = _turn_row(commit, execution, turn)
-    row |= {"events": None, "next_execution": fresh.execution_id, "next_input": fresh.input}
-    commit.rows["restarts"].append(row)
-    _send(commit, Letter(commit.partition, fresh.instance_id, Incoming(fresh, fresh.execution_id, uuid.uuid4())))
+    row |= {"status": RUNNING, "events": None, "next_execution": fresh.execution_id, "next_input": fresh.input}
+    commit.rows["turns"].append(row)
+    incoming = Incoming(fresh, fresh.execution_id, uuid.uuid4(), execution.incarnation)
+    _send(commit, Letter(commit.partition, fresh.instance_id, incoming))
 
 
 def _turn_row(commit: Commit, execution: Execution, turn: Turn) -> dict[str, Any]:
@@ -255,7 +267,6 @@ def _turn_row(commit: Commit, execution: Execution, turn: Turn) -> dict[str, Any
         "execution_id": start.execution_id,
         "chunk": execution.chunks,
         "events": orjson.Fragment(dump_events(turn.events)),
-        "status": turn.status,
         "output": turn.output,
         "custom_status": turn.custom_status,
         "updated_at": utc_text(turn.events[0].timestamp),
@@ -264,16 +275,18 @@ def _turn_row(commit: Commit, execution: Execution, turn: Turn) -> dict[str, Any
 
 def _send(commit: Commit, letter: Letter) -> None:
     commit.letters.append(letter)
-    commit.rows["messages"].append(_message(commit.partition, letter))
+    commit.rows["messages"].append(_message(commit, letter))
 
 
-def _message(source: int, letter: Letter) -> dict[str, Any]:
+def _message(commit: Commit, letter: Letter) -> dict[str, Any]:
     return {
-        "source": source,
+        "source": commit.partition,
+        "sender": commit.turn_of,
         "message": letter.incoming.message,
         "partition": letter.partition,
         "instance_id": letter.instance_id,
         "execution_id": letter.incoming.execution_id,
+        "incarnation": letter.incoming.incarnation,
         "event": letter.incoming.event.to_json(),
     }
 

@@ -3,13 +3,13 @@
 Purpose: everything in memory that depends on the leases and the connection lives here and is thrown away
 with them; what comes after is rebuilt from the tables.
 Rules: a turn is computed first and committed once, together with what it consumed and caused. Only then
-activities start, timers are set and other instances hear of it. Any failure of the database, and any
-lost lease, ends the session.
+activities start, timers are set and other instances hear of it. A turn of an execution that was replaced
+meanwhile commits nothing but what it consumed. Any failure of the database, and any lost lease, ends the session.
 """
 
 import asyncio
 from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -41,7 +41,6 @@ from emulators.durable.records import (
     Letter,
     consume,
     end_task,
-    forget_execution,
     park,
     partition_of,
     postpone,
@@ -49,13 +48,21 @@ from emulators.durable.records import (
     task_keys,
 )
 from emulators.durable.replayer import Replayer
-from emulators.durable.settings import HubSettings
+from emulators.durable.settings import HubSettings, Overridable
 from emulators.durable.store import Store
 from emulators.durable.turn import CONTINUED_AS_NEW, FINISHED, SUSPENDED, Turn, fail
 
 _log = structlog.get_logger(__name__)
 
 _SUSPECT_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came of one commit: children that were `refused` (messages), and whether its execution was `replaced`."""
+
+    refused: frozenset[str]
+    replaced: bool
 
 
 class Session:
@@ -81,7 +88,7 @@ class Session:
         self._runner = runner
         self._channel = channel
         self._actors = Actors(partitions, settings.cache_bytes)
-        self._committer: GroupCommitter[Commit, frozenset[str]] = GroupCommitter(self._commit_group)
+        self._committer: GroupCommitter[Commit, Answer] = GroupCommitter(self._commit_group)
         self.mailbox = Mailbox(self._reads, sorted(epochs), self.deliver)
         self._sources = Intake(self._reads, sorted(epochs), runner, self.deliver, self.mailbox.wake)
         self._entities = EntityTurns(invoker, settings, self._reads, partitions, self._commit_effects, self._spawn)
@@ -219,9 +226,9 @@ class Session:
 
     async def _take_step(self, actor: Actor) -> bool:
         """Take one step; False if the instance has to wait for something to arrive."""
-        execution = await self._execution(actor)
-        if execution is None:
-            return False  # nothing is left, or it waits for the message that begins it
+        if actor.in_question:
+            return await self._ask_row(actor)
+        execution = actor.execution or self._begin(actor)
         step = next_step(actor, execution)
         if step is None:
             return False
@@ -238,39 +245,43 @@ class Session:
         await self._commit_turn(actor, execution, turn, step.handled)
         return True
 
-    async def _execution(self, actor: Actor) -> Execution | None:
-        """The actor's execution, from memory, from its first message, or from the tables."""
-        start = actor.fresh_start()
-        if actor.execution is not None and start is not None and start.execution_id != actor.execution_id:
-            await self._abandon(actor)
-        if actor.execution is None:
-            if start is not None:
-                self._actors.keep(actor, Execution(start))
-                actor.suspended = False
-            else:
-                await self._load(actor)
-        return actor.execution
+    def _begin(self, actor: Actor) -> Execution:
+        """Take up the execution that waits to begin; if it was replaced, its first commit will tell."""
+        execution = actor.fresh()
+        assert execution is not None
+        self._take_up(actor, execution)
+        if self._settings.overridable is Overridable.ANY:
+            self._runner.drop_replaced(actor.instance_id, execution.start.execution_id)
+        return execution
 
-    async def _abandon(self, actor: Actor) -> None:
-        """Another execution took the instance's place while this one ran (`AnyState`): nothing of it stays."""
-        assert actor.execution_id is not None
-        commit = self._new_commit(actor.partition)
-        forget_execution(commit, actor.execution_id)
-        await self._committer.submit(commit)
-        self._actors.forget_execution(actor)
+    def _take_up(self, actor: Actor, execution: Execution, *, suspended: bool = False) -> None:
+        self._actors.keep(actor, execution)
+        actor.suspended = suspended
 
-    async def _load(self, actor: Actor) -> None:
-        """Read the execution; what waits for an instance that is over or purged is consumed without effect."""
+    async def _ask_row(self, actor: Actor) -> bool:
+        """Have in memory what the instance's row says, and consume without effect what is for anything else.
+
+        False if nothing is left to do: the row's own start may still be on its way.
+        """
+        waiting = list(actor.pending)  # what comes while the row is read may be newer than the row
         rows = await self._reads.rows("load_instance", instance_id=actor.instance_id)
-        if not rows or rows[0]["status"] in FINISHED:
-            if actor.fresh_start() is None:
-                await self._commit(actor, None, None, list(actor.pending))
-            return
-        chunks = await self._reads.rows("load_history", execution_id=rows[0]["execution_id"])
+        row = rows[0] if rows and rows[0]["status"] not in FINISHED else None
+        current = (str(row["execution_id"]), str(row["incarnation"])) if row is not None else ("", "")
+        if actor.execution_id != current[0]:
+            self._actors.forget_execution(actor)
+        if row is not None and actor.execution is None and actor.fresh(current[0]) is None:
+            await self._load(actor, row)
+        stale = [incoming for incoming in waiting if row is None or not incoming.is_for(*current)]
+        if stale:
+            await self._commit(actor, None, None, stale)
+        return not actor.in_question or len(actor.pending) > len(waiting) - len(stale)
+
+    async def _load(self, actor: Actor, row: Mapping[str, Any]) -> None:
+        chunks = await self._reads.rows("load_history", execution_id=row["execution_id"])
         if chunks:
-            events = ([event_from_json(data) for data in row["events"]] for row in chunks)
-            self._actors.keep(actor, Execution.restore(events))
-            actor.suspended = rows[0]["status"] == SUSPENDED
+            events = ([event_from_json(data) for data in chunk["events"]] for chunk in chunks)
+            execution = Execution.restore(events, str(row["incarnation"]))
+            self._take_up(actor, execution, suspended=row["status"] == SUSPENDED)
 
     def _try_again_later(self, actor: Actor) -> None:
         actor.failures += 1
@@ -295,12 +306,16 @@ class Session:
         if execution is not None and turn is not None:
             record(commit, execution, turn, self._partitions)
         self.reserve(commit.letters)
-        refused = await self._committer.submit(commit)
+        answer = await self._committer.submit(commit)
         actor.drop(handled)
         self._forget(handled)
+        if answer.replaced:
+            self.mailbox.forget(letter.message for letter in commit.letters)
+            self._actors.forget_execution(actor)
+            return
         if execution is not None and turn is not None:
             self._apply(actor, execution, turn)
-        await self._send(commit, refused)
+        await self._send(commit, answer.refused)
 
     async def _commit_effects(
         self, partition: int, effects: Callable[[Commit], None], handled: Sequence[Incoming]
@@ -310,9 +325,9 @@ class Session:
         consume(commit, None, handled)
         effects(commit)
         self.reserve(commit.letters)
-        refused = await self._committer.submit(commit)
+        answer = await self._committer.submit(commit)
         self._forget(handled)
-        await self._send(commit, refused)
+        await self._send(commit, answer.refused)
 
     def _new_commit(self, partition: int) -> Commit:
         return Commit(partition, self._epochs[partition])
@@ -339,13 +354,13 @@ class Session:
             actor.suspended = turn.status == SUSPENDED
         if turn.status == CONTINUED_AS_NEW:
             return
-        self._begin(actor, execution.start, turn.activities, turn.timers)
+        self._schedule(actor, execution.start, turn.activities, turn.timers)
         if turn.status not in FINISHED and any(isinstance(event, ExecutionRewound) for event in turn.events):
             again = [execution.scheduled[seq] for seq in execution.open]
             tasks = [event for event in again if isinstance(event, TaskScheduled)]
-            self._begin(actor, execution.start, tasks, [event for event in again if isinstance(event, TimerCreated)])
+            self._schedule(actor, execution.start, tasks, [event for event in again if isinstance(event, TimerCreated)])
 
-    def _begin(
+    def _schedule(
         self, actor: Actor, start: ExecutionStarted, tasks: Iterable[TaskScheduled], timers: Iterable[TimerCreated]
     ) -> None:
         for event in tasks:
@@ -374,7 +389,7 @@ class Session:
         if partitions:
             await self._reads.wake(self._channel, list(partitions), what)
 
-    async def _commit_group(self, commits: Sequence[Commit]) -> list[frozenset[str]]:
+    async def _commit_group(self, commits: Sequence[Commit]) -> list[Answer]:
         fences = {commit.partition: commit.epoch for commit in commits}
         groups: dict[str, list[Any]] = {name: [] for name in GROUPS}
         groups["fences"] = [{"partition": partition, "epoch": epoch} for partition, epoch in fences.items()]
@@ -385,7 +400,11 @@ class Session:
         lost = fences.keys() - set(answer["held"])
         if lost:
             raise LeaseLostError(f"partitions {sorted(lost)} were taken over by another worker")
-        return [frozenset(map(str, answer["refused"]))] * len(commits)
+        refused, advanced = frozenset(map(str, answer["refused"])), frozenset(map(str, answer["advanced"]))
+        return [
+            Answer(refused, replaced=commit.turn_of is not None and commit.turn_of not in advanced)
+            for commit in commits
+        ]
 
 
 async def _cancel(tasks: Iterable[asyncio.Task[None]]) -> None:

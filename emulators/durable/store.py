@@ -30,7 +30,18 @@ def _named_queries(text: str) -> dict[str, str]:
     return {part.partition("\n")[0].strip(): part.partition("\n")[2].strip().rstrip(";") for part in parts}
 
 
-QUERIES = _named_queries((_FOLDER / "queries.sql").read_text())
+def _with_births(queries: dict[str, str]) -> dict[str, str]:
+    """Put what starts and children share into the statements of both."""
+    shared = queries.pop("born").partition("\n")[2]
+
+    def filled(query: str, asked: str, any_state: str) -> str:
+        return queries[query].replace("{born}", shared.replace("{asked}", asked).replace("{any_state}", any_state))
+
+    starts = filled("start_instances", "asked", "%(any_state)s")
+    return queries | {"start_instances": starts, "commit/children": filled("commit/children", "child", "false")}
+
+
+QUERIES = _with_births(_named_queries((_FOLDER / "queries.sql").read_text()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +96,7 @@ class ArrivalRow:
     message: uuid.UUID
     instance_id: str
     execution_id: uuid.UUID | None
+    incarnation: uuid.UUID | None
     event: dict[str, Any]
     sent_by: str
     position: int
@@ -162,7 +174,10 @@ class Store:
         return await cursor.fetchall() if cursor.description else []
 
     async def commit(self, worker: str, groups: Mapping[str, Sequence[object]]) -> dict[str, Any]:
-        """Commit the groups under the fences in `fences`; answers `held` partitions and `refused` children."""
+        """Commit the groups under the fences in `fences`.
+
+        Answers `held` partitions, `advanced` executions and the messages of `refused` children.
+        """
         present = tuple(name for name, rows in groups.items() if rows and name != "fences")
         given = json_parameters({name: groups[name] for name in ("fences", *present)})
         cursor = await self.connection.execute(commit_statement(present), {"hub": self.hub, "worker": worker, **given})
@@ -189,7 +204,8 @@ class Store:
 @cache
 def commit_statement(groups: tuple[str, ...]) -> str:
     """The statement that commits these groups of rows, and no more: empty parts would cost as much as full ones."""
-    parts = [QUERIES[f"commit/{name}"] for name in ("held", *groups)]
+    turns = () if "turns" in groups else ("no_turns",)
+    parts = [QUERIES[f"commit/{name}"] for name in ("held", *turns, *groups)]
     answer = "answer_with_children" if "children" in groups else "answer"
     return f"WITH {', '.join(parts)} {QUERIES[f'commit/{answer}']}"
 

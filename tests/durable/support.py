@@ -25,7 +25,8 @@ SYSTEM_KEY = "system-key"
 class AppInvoker:
     """Runs orchestrators through the SDK's own handles and activities as plain callables."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, keeps_notes: bool = True) -> None:
+        self._keeps_notes = keeps_notes
         self._orchestrators: dict[str, Callable[[Any], str]] = {}
         self._activities: dict[str, Callable[..., Any]] = {}
         self._entities: dict[str, Callable[[Any], str]] = {}
@@ -76,8 +77,9 @@ class AppInvoker:
     async def orchestrate(self, name: str, payload: str) -> str:
         """One turn through the unmodified SDK."""
         data = json.loads(payload)
-        self.payloads.append(data)
-        self.turns[data["instanceId"]] = self.turns.get(data["instanceId"], 0) + 1
+        if self._keeps_notes:
+            self.payloads.append(data)
+            self.turns[data["instanceId"]] = self.turns.get(data["instanceId"], 0) + 1
         try:
             return self._orchestrators[name](codec.OrchestrationContext(payload))
         except Exception as error:
@@ -86,7 +88,8 @@ class AppInvoker:
     async def run_activity(self, name: str, payload: str, instance_id: str) -> str:
         """One activity, decoded and encoded as the worker library does."""
         argument = codec.df_loads(payload)
-        self.calls.append((name, argument))
+        if self._keeps_notes:
+            self.calls.append((name, argument))
         try:
             result = self._activities[name](argument)
             if inspect.isawaitable(result):
@@ -97,7 +100,8 @@ class AppInvoker:
 
     async def run_entity(self, name: str, payload: str) -> str:
         """One batch through the unmodified SDK."""
-        self.batches.append(json.loads(payload))
+        if self._keeps_notes:
+            self.batches.append(json.loads(payload))
         try:
             return self._entities[name](codec.EntityContext(payload))
         except Exception as error:

@@ -1,5 +1,6 @@
 """Memory is bounded: what does not fit stays in the tables, and nothing is lost, repeated or overtaken."""
 
+import asyncio
 import json
 import uuid
 from datetime import timedelta
@@ -91,3 +92,23 @@ async def test_mailbox_reserves_only_once_it_has_caught_up() -> None:
     post.reserve([message])
     assert post.claim(message)
     assert not post.claim(message)
+
+
+async def test_mailbox_delivers_nothing_past_what_it_must_still_sweep() -> None:
+    delivered: list[Any] = []
+    pages: asyncio.Queue[list[Any]] = asyncio.Queue()
+    post = mailbox.Mailbox(None, [0], lambda *given: delivered.append(given))  # type: ignore[arg-type]
+    post._page = lambda _: pages.get()  # type: ignore[method-assign]
+    older, newer = uuid.uuid4(), uuid.uuid4()
+    sweeping = asyncio.create_task(post._sweep())
+    await asyncio.sleep(0)
+    post.reserve([older])  # while the first sweep reads
+    pages.put_nowait([])
+    await sweeping
+    assert not post.claim(older)  # it is in the table now, and no sweep has begun since
+    post.reserve([newer])
+    assert not post.claim(newer)
+    pages.put_nowait([])
+    await post._sweep()
+    post.reserve([newer])
+    assert post.claim(newer)

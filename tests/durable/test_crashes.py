@@ -18,13 +18,13 @@ import pytest
 from emulators.durable import DurableTaskHub, open_task_hub
 from emulators.durable.client import HubUnavailableError
 from emulators.durable.execution import Execution
-from emulators.durable.history import TaskCompleted, TaskScheduled
+from emulators.durable.history import EventRaised, TaskCompleted, TaskScheduled
 from emulators.durable.records import Commit, record
 from emulators.durable.session import LeaseLostError
 from emulators.durable.turn import Turn, fail, opening
 from emulators.postgres import PostgresServer
 from tests.durable.conftest import OpenHub
-from tests.durable.support import AppInvoker, decoded, finished, utc_now
+from tests.durable.support import AppInvoker, client_input, decoded, finished, utc_now
 from tests.durable.workload import JOURNAL, build, expected
 from tests.support.waiting import eventually
 
@@ -65,6 +65,30 @@ async def test_killed_workers_change_no_result(session_dsn: str, open_hub: OpenH
     assert [decoded(row.output) for row in rows] == [expected(name) for name in names]
     await _assert_committed_runs_were_the_last(session_dsn, hub, rows)
     await eventually(lambda: _queues_are_empty(session_dsn, hub_name))
+
+
+@pytest.mark.crash
+async def test_killed_workers_leave_nothing_of_replaced_executions(
+    session_dsn: str, open_hub: OpenHub, hub_name: str
+) -> None:
+    chance = random.Random(7)
+    names = [f"{hub_name}-{number}" for number in range(8)]
+    await _prepare_journal(session_dsn)
+    hub = await open_hub(overridableExistingInstanceStates="AnyState")
+    newest = dict.fromkeys(names, 0)
+    for _ in range(2):
+        async with worker_process(session_dsn, hub_name) as process:
+            for _ in range(30):
+                name = chance.choice(names)
+                newest[name] += 1
+                await hub.client.start("latest", name, client_input(newest[name]))
+                await hub.client.send(name, EventRaised(utc_now(), "go", str(newest[name])))
+            process.kill()
+    async with worker_process(session_dsn, hub_name):
+        rows = [await finished(hub, name) for name in names if newest[name]]
+    assert [decoded(row.output) for row in rows] == [[number, number] for number in newest.values() if number]
+    await eventually(lambda: _queues_are_empty(session_dsn, hub_name))
+    assert await _executions_with_history(session_dsn, hub_name) == {row.execution_id for row in rows}
 
 
 @pytest.mark.crash
@@ -258,6 +282,15 @@ async def _assert_committed_runs_were_the_last(dsn: str, hub: DurableTaskHub, ro
                 "SELECT run FROM journal WHERE label = %s AND began_at > %s", (label, recorded_at)
             )
             assert await cursor.fetchall() == [], f"{label} ran again after its outcome was recorded"
+
+
+async def _executions_with_history(dsn: str, hub: str) -> set[uuid.UUID]:
+    """All executions whose history is stored, of instances whose ids begin with the hub's name."""
+    async with await psycopg.AsyncConnection.connect(dsn) as connection:
+        cursor = await connection.execute(
+            "SELECT execution_id FROM durable.history WHERE events::text LIKE %s", (f'%"InstanceId":"{hub}-%',)
+        )
+        return {row[0] for row in await cursor.fetchall()}
 
 
 async def _queues_are_empty(dsn: str, hub: str) -> bool:

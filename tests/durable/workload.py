@@ -41,7 +41,7 @@ def database_journal(dsn: str) -> Journal:
 
 def build(journal: Journal) -> AppInvoker:
     """The app; `expected` says what each instance of `mixed` must return."""
-    app = AppInvoker()
+    app = AppInvoker(keeps_notes=False)
 
     @app.activity
     async def work(label: str) -> list[Any]:
@@ -74,6 +74,16 @@ def build(journal: Journal) -> AppInvoker:
             labels.append("ValueError" in str(error))
         labels.append((yield context.call_activity("work", f"{name}/last"))[0])
         return labels
+
+    @app.orchestrator
+    def latest(context: df.DurableOrchestrationContext) -> Any:
+        number = context.get_input()
+        yield context.call_activity("work", f"{context.instance_id}/{number}")
+        return [number, (yield context.wait_for_external_event("go"))]
+
+    @app.orchestrator
+    def patient(context: df.DurableOrchestrationContext) -> Any:
+        return (yield context.wait_for_external_event("go"))
 
     _add_counting(app)
     return app
