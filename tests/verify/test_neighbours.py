@@ -233,9 +233,10 @@ def _store(dsn: str, history: History) -> None:
     with psycopg.connect(dsn) as connection:
         connection.execute("INSERT INTO durable.hubs (hub, partitions) VALUES ('broker', 4)")
         connection.execute(
-            "INSERT INTO durable.instances (hub, instance_id, partition, execution_id, name, status, output, "
-            "created_at, updated_at) VALUES ('broker', 's1', 0, %s, 'order_saga', 'Completed', %s, now(), now())",
-            (execution, history.output),
+            "INSERT INTO durable.instances (hub, instance_id, partition, execution_id, incarnation, name, status, "
+            "output, created_at, updated_at) "
+            "VALUES ('broker', 's1', 0, %s, %s, 'order_saga', 'Completed', %s, now(), now())",
+            (execution, execution, history.output),
         )
         for chunk, turn in enumerate(history.turns):
             connection.execute(
