@@ -48,6 +48,9 @@ def read_body[Model: BaseModel](model: type[Model], raw: bytes, headers: Mapping
 
 def read_query[Model: BaseModel](model: type[Model], params: Mapping[str, str]) -> Model:
     """The query string as its contract. Raises InvalidRequestError."""
+    empty = [(name, "give a value, or leave it out") for name, value in params.items() if not value]
+    if empty and all(name in model.model_fields for name, _ in empty):
+        raise InvalidFieldsError(empty[:_MOST_FAULTS])
     try:
         return model.model_validate(dict(params))
     except ValidationError as error:

@@ -29,7 +29,8 @@ class RateLimits:
         """See `RateLimiter.spend`."""
         limit = self._limits.for_date(self._today()).rate_limit(route)
         count = await self._counter.count(f"{user_id}:{route}", limit)
-        reset_s = max(1, math.ceil(count.reset_s))
+        # Clocks of instances differ, and sums of floats are off by a hair: never more than the window.
+        reset_s = min(WINDOW_S, max(1, math.ceil(count.reset_s)))
         if not count.allowed:
             raise RateLimitedError(
                 f"The limit of {limit} calls a minute is used up: try again in {reset_s} s",

@@ -6,7 +6,10 @@ prices are decimal strings in rupees, quantities integers, times RFC 3339 in UTC
 
 import base64
 import binascii
+import re
+from datetime import date
 from typing import Annotated, Any
+from uuid import UUID
 
 import orjson
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
@@ -15,6 +18,10 @@ from shared.domain.errors import InvalidRequestError
 from shared.domain.money import MAX_QUANTITY, parse_rupees
 
 _MAX_CURSOR = 512
+# Python and pydantic read more than these: 1_0, +1, seconds since 1970 as a date, {...} and urn:uuid:... as an id.
+_DIGITS = re.compile(r"0|-?[1-9][0-9]*")
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_ID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
 class Body(BaseModel):
@@ -54,6 +61,24 @@ def _no_control_characters(text: str) -> str:
     return text
 
 
+def _plain_digits(value: object) -> object:
+    if isinstance(value, str) and not _DIGITS.fullmatch(value):
+        raise ValueError("write a whole number in plain digits")
+    return value
+
+
+def _plain_date(value: object) -> object:
+    if isinstance(value, str) and not _DATE.fullmatch(value):
+        raise ValueError("write a date as YYYY-MM-DD")
+    return value
+
+
+def _plain_id(value: object) -> object:
+    if isinstance(value, str) and not _ID.fullmatch(value):
+        raise ValueError("write an id as 8-4-4-4-12 hexadecimal digits")
+    return value
+
+
 def _not_offered(value: object) -> object:
     if value is not None:
         raise ValueError("this field is not offered yet: leave it out")
@@ -88,7 +113,11 @@ type UserRef = Annotated[
     StringConstraints(pattern=r"^(me|[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})$"),
     Field(description="`me`, or the id of a user; staff may name any user"),
 ]
-type PageLimit = Annotated[int, Field(ge=1, le=200, description="Entries a page at most")]
+type PageLimit = Annotated[
+    int, BeforeValidator(_plain_digits), Field(ge=1, le=200, description="Entries a page at most")
+]
+type QueryDate = Annotated[date, BeforeValidator(_plain_date)]
+type QueryId = Annotated[UUID, BeforeValidator(_plain_id)]
 type Cursor = Annotated[
     str,
     StringConstraints(pattern=r"^[A-Za-z0-9_-]*$", max_length=_MAX_CURSOR),

@@ -3,13 +3,11 @@
 Amounts of INR are rupees; amounts of shares are plain numbers; both are texts, because one column holds both.
 """
 
-from datetime import date
 from typing import Annotated, Any, Literal
-from uuid import UUID
 
 from pydantic import Field
 
-from shared.contracts.common import Body, Id, Instant, Page, PageQuery, Query, Text, View
+from shared.contracts.common import Body, Id, Instant, Page, PageQuery, Query, QueryDate, QueryId, Text, View
 
 type SagaState = Literal["IN_FLIGHT", "STUCK", "FINISHED"]
 type Amount = Annotated[str, Field(description="Rupees of INR, or a number of shares", examples=["1500.05", "10"])]
@@ -19,7 +17,7 @@ class SagasQuery(PageQuery):
     """Which sagas to list, newest first. IN_FLIGHT includes STUCK, those past their deadline."""
 
     state: SagaState | None = None
-    order_id: Annotated[UUID | None, Field(description="Only sagas that carried this order")] = None
+    order_id: Annotated[QueryId | None, Field(description="Only sagas that carried this order")] = None
 
 
 class SagaView(View):
@@ -171,7 +169,7 @@ class TrialBalanceView(View):
 class ReconciliationQuery(Query):
     """Which session to compare."""
 
-    trade_date: date
+    trade_date: QueryDate
     venue: Annotated[str, Field(pattern=r"^[A-Z]{2,6}$")] = "NSE"
 
 

@@ -1,19 +1,18 @@
 """Trades over HTTP: one line an execution."""
 
-from datetime import date
 from typing import Annotated, Literal
 
 from pydantic import Field
 
-from shared.contracts.common import Id, Instant, InstrumentId, Page, PageQuery, Rupees, View
+from shared.contracts.common import Id, Instant, InstrumentId, Page, PageQuery, QueryDate, Rupees, View
 
 
 class TradesQuery(PageQuery):
     """Which trades to list, newest first; both dates are India's trade dates and included."""
 
     instrument_id: InstrumentId | None = None
-    from_date: date | None = None
-    to_date: date | None = None
+    from_date: QueryDate | None = None
+    to_date: QueryDate | None = None
 
 
 class TradeView(View):

@@ -8,7 +8,7 @@ from shared.adapters.redis.rate_limits import LocalRequestCounter
 from shared.adapters.reference_data import load_reference_data
 from shared.application.rate_limits import RateLimits
 from shared.domain.errors import RateLimitedError
-from shared.ports.rate_limits import RateLimit
+from shared.ports.rate_limits import Count, RateLimit
 from tests.edge.support import ALICE, BOB
 
 
@@ -37,3 +37,18 @@ async def test_users_and_routes_are_counted_apart(limiter: RateLimits) -> None:
 
 async def test_route_without_a_limit_of_its_own_has_the_default(limiter: RateLimits) -> None:
     assert (await limiter.spend(ALICE, "GET /api/instruments/{instrument_id}")).limit == 60
+
+
+class _SkewedCounter:
+    """Another instance's clock is ahead of ours."""
+
+    async def count(self, key: str, limit: int) -> Count:
+        return Count(allowed=False, remaining=0, reset_s=60.004)
+
+
+async def test_nobody_waits_longer_than_the_window() -> None:
+    limiter = RateLimits(_SkewedCounter(), load_reference_data().limits, lambda: date(2026, 11, 23))
+
+    with pytest.raises(RateLimitedError) as caught:
+        await limiter.spend(ALICE, "POST /api/orders")
+    assert caught.value.retry_after_s == 60

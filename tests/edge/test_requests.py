@@ -7,9 +7,16 @@ import orjson
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pydantic import BaseModel
 
 from functions.orders import list_orders, place_order
-from functions.requests import read_idempotency_key, read_prefer_wait
+from functions.requests import read_idempotency_key, read_prefer_wait, read_query
+from shared.contracts.common import PageQuery
+from shared.contracts.funds import StatementQuery
+from shared.contracts.instruments import InstrumentsQuery
+from shared.contracts.operations import ReconciliationQuery, SagasQuery
+from shared.contracts.orders import OrdersQuery
+from shared.contracts.trades import TradesQuery
 from shared.domain.errors import InvalidRequestError
 from tests.edge.support import PLACE, Answer, App, call
 
@@ -166,6 +173,10 @@ async def test_body_over_the_limit_is_refused_unread(app: App) -> None:
         ({"limit": "201"}, "limit"),
         ({"limit": "ten"}, "limit"),
         ({"limit": "1,2"}, "limit"),
+        ({"limit": "1_0"}, "limit"),
+        ({"limit": "+1"}, "limit"),
+        ({"limit": "1.0"}, "limit"),
+        ({"limit": " 1"}, "limit"),
         ({"status": "OPEN"}, "status"),
         ({"instrument_id": "NSE:\0"}, "instrument_id"),
         ({"colour": "red"}, "colour"),
@@ -182,6 +193,31 @@ async def test_body_over_the_limit_is_refused_unread(app: App) -> None:
 async def test_query_that_breaks_the_contract_is_named(app: App, query: dict[str, str], field: str) -> None:
     assert_invalid(await call(list_orders, query=query), field, field)
     assert not app.orders.calls
+
+
+_LISTS = (OrdersQuery, TradesQuery, StatementQuery, InstrumentsQuery, SagasQuery, PageQuery, ReconciliationQuery)
+
+
+@pytest.mark.parametrize(("model", "name"), [(model, name) for model in _LISTS for name in model.model_fields], ids=str)
+def test_an_empty_parameter_is_refused_everywhere(model: type[BaseModel], name: str) -> None:
+    with pytest.raises(InvalidRequestError, match=f"^{name}: give a value, or leave it out$"):
+        read_query(model, {name: ""})
+
+
+@pytest.mark.parametrize(
+    ("model", "name", "value"),
+    [
+        (ReconciliationQuery, "trade_date", "1795305600"),
+        (ReconciliationQuery, "trade_date", "2026-11-23T00:00:00"),
+        (TradesQuery, "from_date", "20261123"),
+        (SagasQuery, "order_id", "urn:uuid:01a20529-90b3-7fe4-98e2-9b4feab7e61d"),
+        (SagasQuery, "order_id", "{01a20529-90b3-7fe4-98e2-9b4feab7e61d}"),
+        (SagasQuery, "order_id", "01a2052990b37fe498e29b4feab7e61d"),
+    ],
+)
+def test_dates_and_ids_have_one_spelling(model: type[BaseModel], name: str, value: str) -> None:
+    with pytest.raises(InvalidRequestError, match=f"^{name}: write "):
+        read_query(model, {name: value})
 
 
 @pytest.mark.parametrize("key", ["a", "!~", "x" * 255, "with space inside", "01935d3a-0000-7000-8000-000000000001"])
