@@ -23,6 +23,7 @@ from emulators.functions.indexing import (
     HttpTrigger,
     ServiceBusTrigger,
     TimerTrigger,
+    WarmupTrigger,
 )
 from emulators.functions.keys import Keys
 from emulators.functions.service_bus_messages import manual_metadata
@@ -99,6 +100,8 @@ class AdminApp:
                 await _send_json(send, 200, [self._described(function) for function in self._functions.values()])
             case ("GET", "functions", name) if name in self._functions:
                 await _send_json(send, 200, self._described(self._functions[name]))
+            case (_, "warmup"):
+                await self._warm_up(send)
             case ("POST", "functions", name) if name in self._functions:
                 await self._run(self._functions[name], receive, send)
             case _:
@@ -125,6 +128,16 @@ class AdminApp:
             path = f"{self._route_prefix}/{function.trigger.route}".strip("/")
             described["invoke_url_template"] = f"{self._base_url}/{path}"
         return described
+
+    async def _warm_up(self, send: Send) -> None:
+        """What scaling does with a new instance; an app without a warm-up function is always warm."""
+        for function in self._functions.values():
+            if isinstance(function.trigger, WarmupTrigger) and not function.disabled:
+                outcome = await self._executor.run(function, TypedData(json="{}"), trace_context())
+                if outcome.failure is not None:
+                    await _send_json(send, 500, None)
+                    return
+        await _send_json(send, 200, None)
 
     async def _run(self, function: FunctionDefinition, receive: Receive, send: Send) -> None:
         """A manual run, answered when it has begun."""
@@ -160,7 +173,7 @@ def _manual_input(function: FunctionDefinition, body: bytes) -> tuple[TypedData,
             return TypedData(json=text or "null"), {}
         case DurableTrigger():
             raise ValueError("start orchestrations and entities through a durable client")
-        case TimerTrigger():
+        case WarmupTrigger() | TimerTrigger():  # a warm-up function looks at nothing of it
             return timer_request_now(), {}
         case EventHubTrigger(many=many):
             from emulators.functions import event_hub_messages  # noqa: PLC0415 - optional SDK

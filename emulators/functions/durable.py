@@ -19,7 +19,6 @@ from emulators.functions.worker import TypedData
 
 WEBHOOK_PATH = "/runtime/webhooks/durabletask"
 PAGE_PATH = "/runtime/durable"
-PAGE_PATH = "/runtime/durable"
 _RPC_PATH = "/durabletask"
 _DEFAULT_HUB = "TestHubName"
 

@@ -1,7 +1,7 @@
 """The Event Hubs trigger and output binding, on the azure-eventhub SDK.
 
 Partitions are shared between processes by leases. Batches of one partition run one after another, and the checkpoint
-moves on whether the function succeeded or raised, as the real extension's does
+moves on whether the function succeeded or raised after its retries, as the real extension's does
 (https://learn.microsoft.com/azure/azure-functions/functions-bindings-error-pages): a stream has no dead letters.
 """
 
@@ -29,6 +29,7 @@ from emulators.functions.event_hub_messages import (
 from emulators.functions.execution import Executor, trace_context
 from emulators.functions.indexing import EventHubOutput, EventHubTrigger, FunctionDefinition
 from emulators.functions.logging import get_logger
+from emulators.functions.retries import run_with_retries
 from emulators.functions.settings import SettingsError, connection_setting, parse_time_span
 from emulators.functions.worker import TypedData
 
@@ -203,8 +204,9 @@ class EventHubListener:
             given = batch_input(events, binary=self._trigger.binary), batch_metadata(events, partition)
         else:
             given = single_input(events[0], binary=self._trigger.binary), single_metadata(events[0], partition)
-        await self._executor.run(self._function, given[0], trace, given[1])
-        await self._checkpoint(context, events[-1])
+        # What a stop cut short is read again by the next process.
+        if await run_with_retries(self._executor, self._function, given[0], trace, self._stopping, given[1]):
+            await self._checkpoint(context, events[-1])
 
     async def _checkpoint(self, context: PartitionContext, last: EventData) -> None:
         done = self._batches[context.partition_id] = self._batches.get(context.partition_id, 0) + 1

@@ -160,6 +160,10 @@ class _Group:
             self.host_json = load_host_json(self.options.app, os.environ)
             levels = LogLevels(self.host_json.section("logging", "logLevel"), self.options.log_level)
             self.executor = Executor(configure(levels, self.options.group), self.host_json.function_timeout_s)
+            if self.host_json.rest and self.options.group == _HTTP:
+                _logger.warning(
+                    "host.json goes on after its end; Azure refuses such a file", rest=self.host_json.rest[:80]
+                )
             self.functions = index(await worker.load_app(self.options.app), os.environ)
             self._check()
         except worker.AppLoadError as error:

@@ -7,8 +7,7 @@ the function raised, 204 when it returned nothing.
 
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from datetime import UTC, datetime
-from email.utils import format_datetime
+from email.utils import formatdate
 from typing import Any
 from urllib.parse import parse_qsl, quote
 
@@ -241,15 +240,15 @@ def _encode_headers(headers: Mapping[str, str]) -> RawHeaders:
 
 
 def _set_cookie(cookie: RpcHttpCookie) -> bytes:
-    """A Set-Cookie value as ASP.NET writes it (RFC 6265 4.1)."""
+    """A Set-Cookie value as ASP.NET writes it (RFC 6265 4.1); a domain or path that is not given comes empty."""
     parts = [f"{cookie.name}={quote(cookie.value, safe='')}"]
     if cookie.expires is not None:
-        parts.append(f"expires={_http_date(cookie.expires.value)}")
+        parts.append(f"expires={formatdate(cookie.expires.value.seconds, usegmt=True)}")
     if cookie.max_age is not None:
         parts.append(f"max-age={cookie.max_age.value:.0f}")
-    if cookie.domain is not None and cookie.domain.value:
+    if cookie.domain is not None:
         parts.append(f"domain={cookie.domain.value}")
-    parts.append(f"path={(cookie.path and cookie.path.value) or '/'}")
+    parts.append(f"path={'/' if cookie.path is None else cookie.path.value}")
     if cookie.secure is not None and cookie.secure.value:
         parts.append("secure")
     if cookie.same_site is not None:
@@ -260,7 +259,3 @@ def _set_cookie(cookie: RpcHttpCookie) -> bytes:
     if _FORBIDDEN_IN_VALUE.search(text):
         raise InvalidResponseError(f"cookie {cookie.name!r} has a character that HTTP does not allow")
     return text.encode("latin-1")
-
-
-def _http_date(moment: datetime) -> str:
-    return format_datetime(moment.replace(tzinfo=UTC), usegmt=True)

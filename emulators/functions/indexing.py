@@ -78,7 +78,14 @@ class DurableTrigger:
     name: str
 
 
-type Trigger = HttpTrigger | TimerTrigger | ServiceBusTrigger | EventHubTrigger | DurableTrigger
+@dataclass(frozen=True)
+class WarmupTrigger:
+    """What the platform calls on an instance that scaling adds, before its first request."""
+
+    parameter: str
+
+
+type Trigger = HttpTrigger | TimerTrigger | ServiceBusTrigger | EventHubTrigger | DurableTrigger | WarmupTrigger
 
 
 @dataclass(frozen=True)
@@ -157,7 +164,7 @@ class FunctionDefinition:
     @property
     def scale_group(self) -> str:
         """The Flex Consumption group this function scales with."""
-        if isinstance(self.trigger, HttpTrigger):
+        if isinstance(self.trigger, HttpTrigger | WarmupTrigger):
             return _HTTP
         return _DURABLE if isinstance(self.trigger, DurableTrigger) else self.name
 
@@ -220,6 +227,8 @@ def _trigger(function: str, binding: Mapping[str, Any], settings: Mapping[str, s
             return _service_bus_trigger(function, binding, settings)
         case "eventHubTrigger":
             return _event_hub_trigger(binding, settings)
+        case "warmupTrigger":
+            return WarmupTrigger(binding["name"])
         case kind if kind in _DURABLE_TRIGGERS:
             own_name = binding.get("orchestration") or binding.get("activity") or binding.get("entityName")
             return DurableTrigger(binding["name"], kind, own_name or function)
@@ -228,10 +237,10 @@ def _trigger(function: str, binding: Mapping[str, Any], settings: Mapping[str, s
 
 
 def _http_trigger(function: str, binding: Mapping[str, Any]) -> HttpTrigger:
-    route = binding.get("route")
+    route = str(binding.get("route") or function)  # an empty one too, as WebScriptHostHttpRoutesManager has it
     return HttpTrigger(
         parameter=binding["name"],
-        route=function if route is None else str(route),
+        route=route,
         methods=tuple(str(method).upper() for method in binding.get("methods") or ()),
         auth_level=AuthLevel(str(binding.get("authLevel") or "function").lower()),
     )

@@ -5,6 +5,7 @@ Levels follow host.json's `logging.logLevel` categories (https://learn.microsoft
 """
 
 import logging
+import os
 import sys
 from collections.abc import Callable, Mapping, MutableMapping
 from contextlib import nullcontext
@@ -50,6 +51,7 @@ class LogLevels:
 
     def __init__(self, configured: Mapping[str, object], override: str | None = None) -> None:
         self._by_category = {name.lower(): _level(str(level)) for name, level in configured.items()}
+        self._overridden = override is not None
         if override is not None:
             self._by_category = {"default": _level(override)}
         self._by_category.setdefault("default", logging.INFO)
@@ -61,8 +63,11 @@ class LogLevels:
             self._known[category] = self._find(category.lower())
         return self._known[category]
 
-    def lowest(self) -> int:
-        return min(self._by_category.values())
+    def of_root(self, settings: Mapping[str, str]) -> int:
+        """The root logger's level: Azure's worker hands on no debug lines without `PYTHON_ENABLE_DEBUG_LOGGING`."""
+        lowest = min(self._by_category.values())
+        wanted = self._overridden or settings.get("PYTHON_ENABLE_DEBUG_LOGGING", "").lower() in ("1", "true")
+        return lowest if wanted else max(lowest, logging.INFO)
 
     def _find(self, category: str) -> int:
         while category:
@@ -148,7 +153,7 @@ def configure(levels: LogLevels, group: str) -> InvocationLog:
     logging.root.handlers[:] = [handler]
     if not sys.stderr.isatty():
         log.write_with(_line_writer(handler, group))
-    logging.root.setLevel(levels.lowest())
+    logging.root.setLevel(levels.of_root(os.environ))
     for name in _QUIET_LIBRARIES:
         logging.getLogger(name).setLevel(max(levels.threshold(name), logging.WARNING))
     return log

@@ -5,8 +5,8 @@ from typing import Any
 
 SUPPORTED = (
     "supported are httpTrigger, timerTrigger, serviceBusTrigger and serviceBus output, eventHubTrigger and eventHub "
-    "output, signalR output and signalRConnectionInfo input, orchestrationTrigger, activityTrigger, entityTrigger "
-    "and durableClient"
+    "output, signalR output and signalRConnectionInfo input, orchestrationTrigger, activityTrigger, entityTrigger, "
+    "durableClient and warmupTrigger"
 )
 _STORAGE = "it needs the {package} SDK, which does not come with this host, so a storage endpoint does not help"
 _REASONS = {

@@ -19,6 +19,7 @@ _TIME_SPAN = re.compile(
 )
 _SETTING = re.compile(r"%([^%]+)%")
 _COMMENT = re.compile(r'("(?:\\.|[^"\\])*")|//[^\n]*|/\*.*?\*/', re.DOTALL)
+_LAST_COMMA = re.compile(r'("(?:\\.|[^"\\])*")|,(?=\s*[}\]])')
 _OVERRIDE_PREFIX = "AzureFunctionsJobHost__"
 _DEFAULT_TIMEOUT = timedelta(minutes=30)
 
@@ -37,9 +38,10 @@ class LocalSettings:
 
 @dataclass(frozen=True)
 class HostJson:
-    """host.json with overrides applied; sections are read by path."""
+    """host.json with overrides applied; sections are read by path. `rest` is what follows the object in the file."""
 
     document: Mapping[str, Any]
+    rest: str = ""
 
     def section(self, *path: str) -> Mapping[str, Any]:
         """The object at `path`, empty when absent. Raises SettingsError when it is no object."""
@@ -159,7 +161,7 @@ def apply_to_environment(local: LocalSettings) -> None:
 def load_host_json(app: Path, settings: Mapping[str, str]) -> HostJson:
     """host.json of the app with environment overrides; defaults when missing. Raises SettingsError."""
     path = app / "host.json"
-    document = _read_json(path) if path.exists() else {"version": "2.0"}
+    document, rest = _read_json_and_rest(path) if path.exists() else ({"version": "2.0"}, "")
     if "version" not in document:
         raise SettingsError(
             f"The {path} file is missing the required 'version' property. "
@@ -173,7 +175,7 @@ def load_host_json(app: Path, settings: Mapping[str, str]) -> HostJson:
     for name, value in settings.items():
         if name.startswith(_OVERRIDE_PREFIX):
             _override(document, name.removeprefix(_OVERRIDE_PREFIX).split("__"), value)
-    return HostJson(document)
+    return HostJson(document, rest)
 
 
 def _override(document: dict[str, Any], path: list[str], value: str) -> None:
@@ -186,12 +188,24 @@ def _override(document: dict[str, Any], path: list[str], value: str) -> None:
 
 
 def _read_json(path: Path) -> dict[str, Any]:
+    document, rest = _read_json_and_rest(path)
+    if rest:
+        raise SettingsError(f"{path} is not valid JSON: it goes on after its end with {rest[:20]!r}")
+    return document
+
+
+def _read_json_and_rest(path: Path) -> tuple[dict[str, Any], str]:
+    """The file's JSON object and what follows it; comments and a comma after the last member do not count."""
     try:
-        document = json.loads(_COMMENT.sub(lambda match: match[1] or "", path.read_text("utf-8-sig")))
+        text = path.read_text("utf-8-sig")
+        for ignored in (_COMMENT, _LAST_COMMA):
+            text = ignored.sub(lambda match: match[1] or "", text)
+        text = text.strip()
+        document, end = json.JSONDecoder().raw_decode(text)
     except OSError as error:
         raise SettingsError(f"cannot read {path}: {error.strerror}") from error
     except ValueError as error:
         raise SettingsError(f"{path} is not valid JSON: {error}") from error
     if not isinstance(document, dict):
         raise SettingsError(f"{path} must hold a JSON object")
-    return document
+    return document, text[end:].strip()

@@ -29,6 +29,7 @@ _KILL_MARGIN_S = 5.0
 _RELOAD_DRAIN_S = 5.0
 _HTTP, _REST = "http", "rest"
 _DATABASE = "functions_host"
+_ROOT = Path(__file__).parents[2]
 
 
 class HostError(Exception):
@@ -241,7 +242,8 @@ class Supervisor:
                 stdin=asyncio.subprocess.DEVNULL,
                 pass_fds=passed,
                 start_new_session=True,
-                env=self._environment(),
+                cwd=_ROOT,  # where `-m` finds this package, wherever the host was started from
+                env={**os.environ, "WEBSITE_HOSTNAME": self._public_url.partition("://")[2]},
             )
         child = _Child(group, process, await Channel.open(ours))
         self._children[group] = child
@@ -256,13 +258,6 @@ class Supervisor:
         command += ["--log-level", options.log_level] if options.log_level else []
         command += ["--channel-fd", str(channel_fd), "--parent", str(os.getpid())]
         return command + (["--listen-fd", str(self._listener.fileno())] if group == _HTTP else [])
-
-    def _environment(self) -> dict[str, str]:
-        """Children find this package wherever the host was started from."""
-        root = str(Path(__file__).parents[2])
-        known = os.environ.get("PYTHONPATH", "")
-        path = f"{root}{os.pathsep}{known}" if known else root
-        return {**os.environ, "PYTHONPATH": path, "WEBSITE_HOSTNAME": self._public_url.partition("://")[2]}
 
     async def _follow(self, child: _Child) -> None:
         """Listen to a child until it is gone."""

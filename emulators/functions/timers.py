@@ -18,8 +18,9 @@ from psycopg import sql
 from emulators.functions.execution import Executor, trace_context
 from emulators.functions.indexing import FunctionDefinition, TimerTrigger
 from emulators.functions.logging import get_logger
+from emulators.functions.retries import run_with_retries
 from emulators.functions.schedules import Schedule, parse_schedule
-from emulators.functions.worker import InvocationOutcome, Message, RetryContext, TypedData
+from emulators.functions.worker import TypedData
 
 _SCHEMA_LOCK = "functions_host schema"
 _SCHEMA = """
@@ -171,7 +172,8 @@ class Timer:
 
     async def _fire(self, status: TimerStatus, *, past_due: bool) -> None:
         invoked_at = _now()
-        await self._invoke_with_retries(self._request(status, past_due=past_due))
+        request = self._request(status, past_due=past_due)
+        await run_with_retries(self._executor, self._function, request, trace_context(), self._stopping)
         finished_at = _now()
         done = TimerStatus(status.schedule, invoked_at, self._schedule.next_after(finished_at), finished_at)
         await self._until_remembered(done)
@@ -198,18 +200,6 @@ class Timer:
         }
         return TypedData(json=orjson.dumps(request).decode())
 
-    async def _invoke_with_retries(self, request: TypedData) -> None:
-        policy = self._function.retry
-        outcome = await self._executor.run(self._function, request, trace_context())
-        attempt = 0
-        while outcome.failure is not None and policy is not None and not self._stopping.is_set():
-            if 0 <= policy.max_retry_count <= attempt:
-                return
-            attempt += 1
-            await self._pause(policy.delay_s(attempt))
-            retry = RetryContext(attempt, policy.max_retry_count, _raised(outcome))
-            outcome = await self._executor.run(self._function, request, trace_context(), retry=retry)
-
     async def _with_database[Result](self, step: Callable[[], Awaitable[Result]], default: Result) -> Result:
         """`step`, or `default` after a pause when PostgreSQL is away."""
         try:
@@ -228,11 +218,6 @@ class Timer:
 def timer_request_now() -> TypedData:
     """The input of a manual run."""
     return TypedData(json='{"Schedule":{"AdjustForDST":true},"ScheduleStatus":null,"IsPastDue":false}')
-
-
-def _raised(outcome: InvocationOutcome) -> object:
-    assert outcome.failure is not None
-    return Message(source="", stack_trace=outcome.failure.traceback, message=outcome.failure.message)
 
 
 def _now() -> datetime:

@@ -17,6 +17,7 @@ from typing import Any
 
 _CHAINED = "During handling of the above exception, another exception occurred:"
 _WORKER_HINT = "aka.ms/functions-modulenotfound"
+_HOST_ROOT = Path(__file__).parents[2]
 _WORKER_FOLDERS = ("/azure_functions_runtime/", "/importlib/", "<frozen importlib")
 
 
@@ -123,6 +124,13 @@ class Nullable:
         self.value = value
 
 
+@dataclass(frozen=True)
+class Timestamp:
+    """google.protobuf.Timestamp: seconds of Unix time."""
+
+    seconds: int
+
+
 class Message(SimpleNamespace):
     """Any FunctionRpc message whose fields are only carried."""
 
@@ -146,6 +154,7 @@ PROTOS = SimpleNamespace(
     RpcHttpCookie=RpcHttpCookie,
     RpcRetryOptions=Message,
     StatusResult=Message,
+    Timestamp=Timestamp,
     TypedData=TypedData,
     WorkerInitResponse=Message,
     WorkerMetadata=Message,
@@ -205,6 +214,7 @@ class InvocationOutcome:
 
 async def load_app(app: Path) -> Sequence[Any]:
     """Index the app in `app`: one RpcFunctionMetadata a function. Raises AppLoadError."""
+    _search_modules_in(app)
     if not (app / _script_name()).exists():
         raise AppLoadError(_why_no_script(app))
     runtime = importlib.import_module("azure_functions_runtime")
@@ -215,12 +225,29 @@ async def load_app(app: Path) -> Sequence[Any]:
     response = await runtime.worker_init_request(_init_request(app))
     if response.result.status != Message.Success:
         failure = response.result.exception
-        raise AppLoadError(failure.message, _own_frames(failure.stack_trace))
+        remedy = _remedy(app, failure.message)
+        frames = _own_frames(failure.stack_trace)
+        raise AppLoadError(failure.message + remedy, frames and frames.rstrip() + remedy)
     if "HttpUri" in response.capabilities:
         raise AppLoadError("HTTP streaming (azurefunctions-extensions-http-fastapi) is not supported by this host")
     metadata = (await runtime.functions_metadata_request(None)).function_metadata_results
     library_logger.setLevel(logging.WARNING)
     return metadata or ()
+
+
+def _search_modules_in(app: Path) -> None:
+    """Put the app first, and out what `-m` put there: the host's own packages, which hide folders of the same name."""
+    folders = [str(app), str(app / ".python_packages" / "lib" / "site-packages")]
+    sys.path[:] = folders + [folder for folder in sys.path if folder != str(_HOST_ROOT)]
+
+
+def _remedy(app: Path, message: str) -> str:
+    """What helps a newcomer whose app imports what is not installed."""
+    requirements = app / "requirements.txt"
+    if not message.startswith("ModuleNotFoundError") or not requirements.exists():
+        return ""
+    command = f"{sys.executable} -m pip install -r {requirements}"
+    return f"\nThe app's requirements must be installed where the host runs: {command}"
 
 
 def _script_name() -> str:
@@ -235,8 +262,6 @@ def _why_no_script(app: Path) -> str:
 
 
 def _init_request(app: Path) -> Any:
-    for folder in (app / ".python_packages" / "lib" / "site-packages", app):
-        sys.path.insert(0, str(folder))
     init = SimpleNamespace(capabilities={}, function_app_directory=str(app))
     return SimpleNamespace(
         request=SimpleNamespace(worker_init_request=init), properties={"host": "127.0.0.1", "protos": PROTOS}

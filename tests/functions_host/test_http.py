@@ -115,8 +115,9 @@ def test_cookies_and_headers_are_written_like_asp_net(http_host: RunningHost) ->
     assert answer.headers["x-own"] == "1"
     assert answer.headers["x-content-type-options"] == "nosniff"
     assert answer.headers.get_list("set-cookie") == [
-        "a=1; path=/; samesite=strict; httponly",
-        "b=2; max-age=60; path=/; secure",
+        "a=1; domain=; path=/; samesite=strict; httponly",
+        "b=2; max-age=60; domain=; path=; secure",
+        "c=3; expires=Thu, 12 Jan 2017 13:55:08 GMT; domain=example.com; path=/x",
     ]
 
 
@@ -269,6 +270,18 @@ def test_admin_describes_host_and_functions(http_host: RunningHost) -> None:
 def test_manual_run_of_http_function_is_refused(http_host: RunningHost, content: bytes, status: int) -> None:
     answer = http_host.call("POST", "/admin/functions/echo", headers=http_host.master, content=content)
     assert answer.status_code == status
+
+
+def test_warm_up_runs_its_function_once(http_host: RunningHost) -> None:
+    assert http_host.call("GET", "/admin/warmup").status_code == 401
+    assert http_host.call("GET", "/admin/warmup", headers=http_host.master).status_code == 200
+    eventually(lambda: [line for line in http_host.log if line["event"] == "warm"], "the function's line")
+    assert len([line for line in http_host.log if line["event"] == "warm"]) == 1
+
+
+def test_empty_route_is_the_functions_name(http_host: RunningHost) -> None:
+    assert http_host.call("GET", "/api/named_by_itself").status_code == 200
+    assert http_host.call("GET", "/api/").status_code == 404
 
 
 def test_start_up_list_names_functions_and_addresses(http_host: RunningHost) -> None:

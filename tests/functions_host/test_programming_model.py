@@ -66,6 +66,17 @@ def test_blueprints_register_plain_and_durable_functions(start_host: StartHost, 
     assert host.call("GET", "/api/greet/ada").text == "hello ada"
 
 
+def test_folders_of_the_app_come_before_the_hosts_packages(
+    start_host: StartHost, write_app: Callable[..., Path]
+) -> None:
+    source = "from shared.words import words\n" + HEADER
+    source += '@app.route(route="words")\ndef said(req: func.HttpRequest) -> str:\n    return words\n'
+    app = write_app(source, '{"version": "2.0", // as in Azure\n}')
+    (app / "shared").mkdir()
+    (app / "shared" / "words.py").write_text('words = "the app\'s own"\n')
+    assert start_host(app, "--groups", "flex").wait_ready().call("GET", "/api/words").text == "the app's own"
+
+
 @pytest.mark.parametrize("threads", [1, 3])
 def test_thread_count_bounds_synchronous_functions(
     start_host: StartHost, write_app: Callable[[str], Path], threads: int

@@ -23,6 +23,8 @@ _TOPIC = {
 }
 _HUBS = [
     {"Name": "one", "PartitionCount": 2},
+    {"Name": "again", "PartitionCount": 1},
+    {"Name": "patient", "PartitionCount": 1},
     {"Name": "many", "PartitionCount": 4, "ConsumerGroups": [{"Name": "workers"}]},
 ]
 _CONFIG = {"UserConfig": {"Namespaces": [{"Topics": [_TOPIC]}], "NamespaceConfig": [{"Entities": _HUBS}]}}
@@ -108,6 +110,16 @@ def test_checkpoint_moves_on_past_a_failing_event(scene: Streams) -> None:
     assert len([line for line in scene.seen("one") if line["body"] == "fail"]) == 1
 
 
+def test_failing_event_is_repeated_by_its_policy(scene: Streams) -> None:
+    scene.publish("again", "twice", "always", "after")
+    scene.wait_for("again", body="after")
+    assert [(line["body"], line["attempt"]) for line in scene.seen("again")] == [
+        *(("twice", f"{count} of 3") for count in range(3)),
+        *(("always", f"{count} of 3") for count in range(4)),
+        ("after", "0 of 3"),
+    ]
+
+
 def test_many_takes_batches_of_one_partition(scene: Streams) -> None:
     scene.publish("many", *(f"p2-{number}" for number in range(100)), partition_id="2")
     eventually(lambda: sum(len(line["bodies"]) for line in scene.seen("many")) >= 100, "a hundred events", 30)
@@ -130,6 +142,8 @@ def test_output_bindings_send_to_topics_and_hubs(scene: Streams) -> None:
 
 
 def test_restarted_host_continues_at_its_checkpoint(scene: Streams) -> None:
+    scene.publish("patient", "between two attempts")
+    before = scene.wait_for("patient", body="between two attempts")["process"]
     scene.publish("one", "early", partition_id="0")
     number = scene.wait_for("one", body="early")["sequence_number"]
     eventually(lambda: scene.checkpoint("one", "0") == number, "the checkpoint")
@@ -140,6 +154,7 @@ def test_restarted_host_continues_at_its_checkpoint(scene: Streams) -> None:
         scene.host.folder, "streams", "--database", scene.dsn, environment=scene.environment()
     ).wait_ready()
     scene.wait_for("one", body="while away")
+    eventually(lambda: [1 for line in scene.seen("patient") if line["process"] != before], "the unfinished policy")
     assert len([line for line in scene.seen("one") if line["body"] == "early"]) == 1
 
 

@@ -91,6 +91,19 @@ def test_app_that_azure_refuses_is_refused(
     assert shown.count(words) == 1
 
 
+def test_missing_requirement_is_told_with_its_remedy(start_host: StartHost, write_app: Callable[..., Path]) -> None:
+    app = write_app("import not_there\n")
+    (app / "requirements.txt").write_text("not-there\n")
+    host = start_host(app, *_ONE_PROCESS)
+    assert refusal(host).rstrip().endswith(f"-m pip install -r {host.folder / 'app' / 'requirements.txt'}")
+
+
+def test_text_after_host_json_is_told_and_left_out(start_host: StartHost, write_app: Callable[..., Path]) -> None:
+    host = start_host(write_app(HEADER + OK, '{"version": "2.0"}\n{"version": "1.0"}'), *_ONE_PROCESS).wait_ready()
+    assert "host.json goes on after its end" in host.errors
+    assert host.call("GET", "/api/ok").text == "ok"
+
+
 def test_import_error_shows_the_apps_own_traceback(start_host: StartHost, write_app: Callable[..., Path]) -> None:
     shown = refusal(start_host(write_app("def broken():\n    return {}['key']\nbroken()\n")))
     assert 'function_app.py", line 2, in broken' in shown

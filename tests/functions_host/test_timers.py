@@ -27,7 +27,7 @@ def start(start_host: StartHost, dsn: str, runs: Path, name: str = "host") -> An
 
 def test_timer_runs_each_second_and_at_start(start_host: StartHost, postgres: PostgresServer, tmp_path: Path) -> None:
     runs = tmp_path / "runs"
-    start(start_host, postgres.create_database("timers_run"), runs)
+    start(start_host, postgres.create_database("timers_run"), runs).wait_ready()
     eventually(lambda: len(runs_of(runs, "each_second")) >= 3, "three runs")
     (at_start,) = runs_of(runs, "at_start")
     assert at_start["past_due"] is False
@@ -39,10 +39,10 @@ def test_timer_runs_each_second_and_at_start(start_host: StartHost, postgres: Po
 
 def test_failed_run_is_repeated_by_its_policy(start_host: StartHost, postgres: PostgresServer, tmp_path: Path) -> None:
     runs = tmp_path / "runs"
-    start(start_host, postgres.create_database("timers_retry"), runs)
-    eventually(lambda: runs_of(runs, "failing 2"), "the last repetition")
+    start(start_host, postgres.create_database("timers_retry"), runs).wait_ready()
+    eventually(lambda: runs_of(runs, "failing 2 of 2"), "the last repetition")
     eventually(lambda: len(runs_of(runs, "each_second")) >= 2, "time going on")
-    assert [len(runs_of(runs, f"failing {count}")) for count in range(4)] == [1, 1, 1, 0]
+    assert [len(runs_of(runs, f"failing {count} of 2")) for count in range(4)] == [1, 1, 1, 0]
 
 
 def test_missed_occurrence_runs_once_past_due(start_host: StartHost, postgres: PostgresServer, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import logging
 import time
 
 import azure.functions as func
+from azure.functions.warmup import WarmUpContext
 
 app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
 
@@ -64,6 +65,16 @@ async def boom(req: func.HttpRequest) -> func.HttpResponse:
     raise ValueError("secret text")
 
 
+@app.route(route="")
+async def named_by_itself(req: func.HttpRequest) -> str:
+    return "an empty route is the function's name"
+
+
+@app.warm_up_trigger("context")
+def warm(context: WarmUpContext) -> None:
+    logging.info("warm")
+
+
 @app.route(route="forged")
 async def forged(req: func.HttpRequest) -> func.HttpResponse:
     return func.HttpResponse("x", headers={"x-answer": req.params.get("value", "")})
@@ -74,6 +85,7 @@ async def cookies(req: func.HttpRequest) -> func.HttpResponse:
     response = func.HttpResponse("x", status_code=201, headers={"X-Own": "1"})
     response.headers.add("Set-Cookie", "a=1; Path=/; HttpOnly; SameSite=Strict")
     response.headers.add("Set-Cookie", "b=2; Max-Age=60; Secure")
+    response.headers.add("Set-Cookie", "c=3; Expires=Thu, 12 Jan 2017 13:55:08 GMT; Domain=example.com; Path=/x")
     return response
 
 

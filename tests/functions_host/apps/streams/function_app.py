@@ -61,6 +61,22 @@ async def many(events: typing.List[func.EventHubEvent]) -> None:
     )
 
 
+@app.event_hub_message_trigger(arg_name="event", event_hub_name="again", connection="HUBS")
+@app.retry(strategy="fixed_delay", max_retry_count="3", delay_interval="00:00:00")
+async def again(event: func.EventHubEvent, context: func.Context) -> None:
+    retry = context.retry_context
+    _note(function="again", body=event.get_body().decode(), attempt=f"{retry.retry_count} of {retry.max_retry_count}")
+    if event.get_body() == b"always" or (event.get_body() == b"twice" and retry.retry_count < 2):
+        raise ValueError("again")
+
+
+@app.event_hub_message_trigger(arg_name="event", event_hub_name="patient", connection="HUBS")
+@app.retry(strategy="fixed_delay", max_retry_count="-1", delay_interval="00:10:00")
+async def patient(event: func.EventHubEvent) -> None:
+    _note(function="patient", body=event.get_body().decode(), process=os.getpid())
+    raise ValueError("not today")
+
+
 @app.route(route="publish", methods=["POST"])
 @app.event_hub_output(arg_name="out", event_hub_name="one", connection="HUBS")
 @app.service_bus_topic_output(arg_name="topic", topic_name="orders", connection="BUS")

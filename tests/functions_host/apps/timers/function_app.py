@@ -33,5 +33,6 @@ async def yearly(timer: func.TimerRequest) -> None:
 @app.timer_trigger(arg_name="timer", schedule="0 0 0 1 1 *", run_on_startup=True)
 @app.retry(strategy="fixed_delay", max_retry_count="2", delay_interval="00:00:00")
 def failing(timer: func.TimerRequest, context: func.Context) -> None:
-    _note(f"failing {context.retry_context.retry_count}", timer)
+    retry = context.retry_context
+    _note(f"failing {retry.retry_count} of {retry.max_retry_count}", timer)
     raise RuntimeError("again")
