@@ -27,6 +27,7 @@ from emulators.functions.indexing import (
 )
 from emulators.functions.keys import Keys
 from emulators.functions.service_bus_messages import manual_metadata
+from emulators.functions.storage_bindings import BlobTrigger, QueueTrigger
 from emulators.functions.timers import timer_request_now
 from emulators.functions.worker import InvocationOutcome, TypedData
 
@@ -175,12 +176,26 @@ def _manual_input(function: FunctionDefinition, body: bytes) -> tuple[TypedData,
             raise ValueError("start orchestrations and entities through a durable client")
         case WarmupTrigger() | TimerTrigger():  # a warm-up function looks at nothing of it
             return timer_request_now(), {}
+        case BlobTrigger(container=container):
+            raise ValueError(f"write a blob into the container '{container}' to run a blob function")
+        case ServiceBusTrigger() | EventHubTrigger() | QueueTrigger():
+            return _manual_message(function.trigger, text)
+
+
+def _manual_message(
+    trigger: ServiceBusTrigger | EventHubTrigger | QueueTrigger, text: str
+) -> tuple[TypedData, Mapping[str, TypedData]]:
+    match trigger:
+        case ServiceBusTrigger(many=many):
+            return manual_metadata(text, many=many)
         case EventHubTrigger(many=many):
             from emulators.functions import event_hub_messages  # noqa: PLC0415 - optional SDK
 
             return event_hub_messages.manual_metadata(text, many=many)
-        case ServiceBusTrigger(many=many):
-            return manual_metadata(text, many=many)
+        case QueueTrigger():
+            from emulators.functions import storage_queue_messages  # noqa: PLC0415 - optional SDK
+
+            return storage_queue_messages.manual_metadata(text)
 
 
 def _key(scope: Scope) -> str:

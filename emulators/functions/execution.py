@@ -12,9 +12,11 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from emulators.functions import worker
+from emulators.functions.binding_data import BindingData, BindingError
 from emulators.functions.indexing import FunctionDefinition, Output
 from emulators.functions.logging import InvocationLog, RunningInvocation
 from emulators.functions.signalr import SignalRError, connection_infos
+from emulators.functions.storage_bindings import BlobInput, BlobOutput, QueueOutput
 from emulators.functions.worker import (
     Invocation,
     InvocationFailure,
@@ -35,6 +37,13 @@ class OutputSender(Protocol):
 
     async def send(self, output: Output, value: TypedData) -> None:
         """Send one value; raises when it did not arrive."""
+
+
+class InputReader(Protocol):
+    """Where blob inputs come from."""
+
+    async def read(self, binding: BlobInput) -> ParameterBinding:
+        """The parameter's value. Raises BindingError."""
 
 
 class Listener(Protocol):
@@ -60,6 +69,7 @@ class Executor:
     def __init__(self, log: InvocationLog, timeout_s: float | None) -> None:
         self.client_binding: str | None = None
         self.outputs: OutputSender | None = None
+        self.storage: InputReader | None = None
         # A thread is lost: its function ran past the time-out and cannot be stopped.
         self.stuck = asyncio.Event()
         self._log = log
@@ -109,16 +119,33 @@ class Executor:
         trace: TraceContext,
         retry: RetryContext,
     ) -> InvocationOutcome:
+        outputs = function.outputs
         try:
             inputs = self._inputs(function, trigger_input)
-        except SignalRError as error:
+            if function.has_expressions:
+                blobs, outputs = await self._bound(function, BindingData(function.name, trigger_input, metadata))
+                inputs = [*inputs, *blobs]
+        except (SignalRError, BindingError) as error:
             return InvocationOutcome(None, {}, InvocationFailure(f"FunctionInvocationException: {error}", ""))
         outcome = await self._bounded(
             function, Invocation(invocation_id, function.function_id, inputs, metadata, trace, retry)
         )
-        if function.outputs and outcome.failure is None:
-            outcome = await self._send_outputs(function, outcome)
+        if outputs and outcome.failure is None:
+            outcome = await self._send_outputs(outputs, outcome)
         return outcome
+
+    async def _bound(
+        self, function: FunctionDefinition, data: BindingData
+    ) -> tuple[Sequence[ParameterBinding], tuple[Output, ...]]:
+        """Blob inputs and the outputs' places: the real host too binds before it invokes. Raises BindingError."""
+        outputs = tuple(
+            output.bound(data) if isinstance(output, QueueOutput | BlobOutput) else output
+            for output in function.outputs
+        )
+        if not function.blob_inputs:
+            return (), outputs
+        assert self.storage is not None, "a process with blob inputs has a reader"
+        return await asyncio.gather(*(self.storage.read(one.bound(data)) for one in function.blob_inputs)), outputs
 
     def _inputs(self, function: FunctionDefinition, trigger_input: object) -> Sequence[ParameterBinding]:
         inputs = [ParameterBinding(function.trigger.parameter, trigger_input)]
@@ -147,9 +174,9 @@ class Executor:
         )
         return InvocationOutcome(None, {}, InvocationFailure(f"FunctionTimeoutException: {words}", ""))
 
-    async def _send_outputs(self, function: FunctionDefinition, outcome: InvocationOutcome) -> InvocationOutcome:
+    async def _send_outputs(self, outputs: Sequence[Output], outcome: InvocationOutcome) -> InvocationOutcome:
         assert self.outputs is not None, "a process with output bindings has a sender"
-        for output in function.outputs:
+        for output in outputs:
             value = outcome.return_value if output.parameter == "$return" else outcome.outputs.get(output.parameter)
             if value is None:
                 continue

@@ -50,7 +50,16 @@ from emulators.functions.settings import (
     load_local_settings,
 )
 from emulators.functions.signalr import SignalRService
-from emulators.functions.timers import Timer, TimerLedger
+from emulators.functions.storage import (
+    check_storage,
+    lock_period_s,
+    storage_host_id,
+    storage_parts,
+    timers_in_storage,
+    uses_storage,
+    wait_for_storage,
+)
+from emulators.functions.timers import PostgresTimerLedger, Timer, TimerLedger
 
 _PR_SET_PDEATHSIG = 1
 _HTTP = "http"
@@ -117,6 +126,8 @@ class _Group:
     own: Sequence[FunctionDefinition] = ()
     outputs: Outputs | None = None
     durable: DurableHost | None = None
+    storage: Any = None
+    timers_in_storage: bool = False
     ledger: TimerLedger | None = None
     http: HttpServer | None = None
     timers: list[Timer] = field(default_factory=list)
@@ -166,6 +177,7 @@ class _Group:
                 )
             self.functions = index(await worker.load_app(self.options.app), os.environ)
             self._check()
+            storage_timers = await self._find_storage()
         except worker.AppLoadError as error:
             raise CannotStartError(str(error), error.traceback) from error
         except (SettingsError, IndexingError) as error:
@@ -176,8 +188,18 @@ class _Group:
             "indexed",
             groups={name: [function.name for function in members] for name, members in groups.items()},
             functions=[self._summary(function) for function in self.functions],
-            needs_database=any(_needs_database(function) for function in self.functions if not function.disabled),
+            needs_database=any(_needs_database(function, storage_timers) for function in self._enabled()),
+            timers_in_storage=storage_timers,
         )
+
+    def _enabled(self) -> list[FunctionDefinition]:
+        return [function for function in self.functions if not function.disabled]
+
+    async def _find_storage(self) -> bool:
+        """Wait for what bindings need; whether timers are kept in storage. Raises IndexingError, SettingsError."""
+        enabled = self._enabled()
+        await wait_for_storage(enabled, os.environ)
+        return await timers_in_storage(enabled, os.environ)
 
     def _check(self) -> None:
         """Find what would fail later, now. Raises IndexingError."""
@@ -195,6 +217,7 @@ class _Group:
                 compile_template(f"{self.host_json.route_prefix}/{route.lstrip('/')}")
             case TimerTrigger(schedule=schedule):
                 parse_schedule(schedule)
+                lock_period_s(self.host_json)
             case ServiceBusTrigger(connection=connection):
                 connection_string(connection, os.environ)
                 ServiceBusOptions.of(self.host_json.section("extensions", "serviceBus"))
@@ -203,6 +226,7 @@ class _Group:
                 event_hubs().EventHubOptions.of(self.host_json.section("extensions", "eventHubs"))
             case _:
                 pass
+        check_storage(function, os.environ, self.host_json)
         for output in function.outputs:
             check_output(output, os.environ)
         for info in function.connection_infos:
@@ -228,6 +252,7 @@ class _Group:
         async def told() -> str | None:
             async for message in channel.messages():
                 if message["event"] == "start":
+                    self.timers_in_storage = bool(message.get("timers_in_storage"))
                     return str(message["database"])
             return None
 
@@ -241,9 +266,10 @@ class _Group:
         return waiting.result()
 
     async def _start(self, database: str) -> None:
-        enabled = [function for function in self.functions if not function.disabled]
-        self.outputs = Outputs(os.environ)
-        self.executor.outputs = self.outputs
+        enabled = self._enabled()
+        self.storage = self._open_storage()
+        self.outputs = Outputs(os.environ, self.storage)
+        self.executor.outputs, self.executor.storage = self.outputs, self.storage
         names = [function.name for function in enabled] if self.options.group == _HTTP else []
         try:
             keys = Keys.load(self.options.data, names)
@@ -253,6 +279,14 @@ class _Group:
         if self.options.group == _HTTP:
             await self._serve_http(enabled, keys)
         self._start_triggers(database)
+
+    def _open_storage(self) -> Any:
+        """The storage parts, if this process needs them: other apps run without their SDKs."""
+        has_timers = any(isinstance(function.trigger, TimerTrigger) for function in self.own)
+        if not uses_storage(self.own) and not (has_timers and self.timers_in_storage):
+            return None
+        run_id = f"{self.options.parent} {self.options.public_url}"
+        return storage_parts().StorageHost(os.environ, self.host_json, storage_host_id(self.options.app), run_id)
 
     async def _open_hub(self, enabled: Sequence[FunctionDefinition], database: str, keys: Keys) -> None:
         concerned = enabled if self.options.group == _HTTP else self.own
@@ -308,16 +342,24 @@ class _Group:
         options = ServiceBusOptions.of(self.host_json.section("extensions", "serviceBus"))
         for function in self.own:
             if isinstance(function.trigger, TimerTrigger):
-                self.ledger = self.ledger or TimerLedger(database, host_id(self.options.app))
+                self.ledger = self.ledger or self._timer_ledger(database)
                 self.timers.append(Timer(function, self.ledger, self.executor))
             elif isinstance(function.trigger, ServiceBusTrigger):
                 connection = connection_string(function.trigger.connection, os.environ)
                 self.listeners.append(ServiceBusListener(function, connection, options, self.executor))
             elif isinstance(function.trigger, EventHubTrigger):
                 self.listeners.append(self._event_hub_listener(function, function.trigger, database))
+        if self.storage is not None:
+            self.listeners += self.storage.listeners(self.own, self.executor)
         self.timer_tasks = [asyncio.create_task(timer.run()) for timer in self.timers]
         for listener in self.listeners:
             listener.start()
+
+    def _timer_ledger(self, database: str) -> TimerLedger:
+        if not self.timers_in_storage:
+            return PostgresTimerLedger(database, host_id(self.options.app))
+        ledger: TimerLedger = self.storage.timer_ledger(lock_period_s(self.host_json))
+        return ledger
 
     def _event_hub_listener(self, function: FunctionDefinition, trigger: EventHubTrigger, database: str) -> Listener:
         from emulators.functions.event_hub_checkpoints import PostgresCheckpointStore  # noqa: PLC0415 - optional SDK
@@ -363,6 +405,8 @@ class _Group:
             await self._closed(self.outputs.close())
         if self.ledger is not None:
             await self._closed(self.ledger.close())
+        if self.storage is not None:
+            await self._closed(self.storage.close())
 
     async def _close_sources(self, deadline: float) -> None:
         closing = [self._closed(listener.wait_closed(_left(deadline))) for listener in self.listeners]
@@ -391,8 +435,10 @@ def _left(deadline: float) -> float:
     return max(0.1, deadline - time.monotonic())
 
 
-def _needs_database(function: FunctionDefinition) -> bool:
-    return function.is_durable or isinstance(function.trigger, TimerTrigger | EventHubTrigger)
+def _needs_database(function: FunctionDefinition, storage_timers: bool) -> bool:
+    if isinstance(function.trigger, TimerTrigger) and not storage_timers:
+        return True
+    return function.is_durable or isinstance(function.trigger, EventHubTrigger)
 
 
 def host_id(app: Path) -> str:

@@ -1,7 +1,7 @@
 """From the worker's metadata to typed functions, and the refusal of what this host cannot run.
 
 A function is refused by name and binding before anything starts. Scale groups are those of Flex
-Consumption: all HTTP functions, all Durable functions, every other function alone.
+Consumption: all HTTP functions, all Durable functions, all blob functions, every other function alone.
 """
 
 import json
@@ -9,12 +9,24 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
+from functools import cached_property
 from typing import Any
 
 from emulators.functions.refusals import refusal
 from emulators.functions.settings import SettingsError, resolve
+from emulators.functions.storage_bindings import (
+    BlobInput,
+    BlobOutput,
+    BlobTrigger,
+    QueueOutput,
+    QueueTrigger,
+    blob_input,
+    blob_output,
+    queue_output,
+    storage_trigger,
+)
 
-_HTTP, _REST, _DURABLE = "http", "rest", "durable"
+_HTTP, _REST, _DURABLE, _BLOB = "http", "rest", "durable", "blob"
 _DURABLE_TRIGGERS = ("orchestrationTrigger", "activityTrigger", "entityTrigger")
 _TRUE = frozenset({"1", "true"})
 
@@ -85,7 +97,16 @@ class WarmupTrigger:
     parameter: str
 
 
-type Trigger = HttpTrigger | TimerTrigger | ServiceBusTrigger | EventHubTrigger | DurableTrigger | WarmupTrigger
+type Trigger = (
+    HttpTrigger
+    | TimerTrigger
+    | ServiceBusTrigger
+    | EventHubTrigger
+    | QueueTrigger
+    | BlobTrigger
+    | DurableTrigger
+    | WarmupTrigger
+)
 
 
 @dataclass(frozen=True)
@@ -115,7 +136,7 @@ class SignalROutput:
     connection: str
 
 
-type Output = ServiceBusOutput | EventHubOutput | SignalROutput
+type Output = ServiceBusOutput | EventHubOutput | SignalROutput | QueueOutput | BlobOutput
 
 
 @dataclass(frozen=True)
@@ -152,10 +173,16 @@ class FunctionDefinition:
     trigger: Trigger
     client_parameters: tuple[str, ...]
     connection_infos: tuple[SignalRConnectionInfo, ...]
+    blob_inputs: tuple[BlobInput, ...]
     outputs: tuple[Output, ...]
     retry: RetryPolicy | None
     disabled: bool
     raw_bindings: tuple[Mapping[str, Any], ...]
+
+    @cached_property
+    def has_expressions(self) -> bool:
+        """Whether bindings may be named by what the trigger tells."""
+        return bool(self.blob_inputs) or any(isinstance(one, QueueOutput | BlobOutput) for one in self.outputs)
 
     @property
     def is_durable(self) -> bool:
@@ -166,6 +193,8 @@ class FunctionDefinition:
         """The Flex Consumption group this function scales with."""
         if isinstance(self.trigger, HttpTrigger | WarmupTrigger):
             return _HTTP
+        if isinstance(self.trigger, BlobTrigger):
+            return _BLOB
         return _DURABLE if isinstance(self.trigger, DurableTrigger) else self.name
 
 
@@ -208,6 +237,7 @@ def _definition(item: Any, settings: Mapping[str, str]) -> FunctionDefinition:
             connection_infos=tuple(
                 _connection_info(item.name, one, settings) for one in others if one["type"] == "signalRConnectionInfo"
             ),
+            blob_inputs=tuple(blob_input(one, settings) for one in others if _is_blob_input(one)),
             outputs=tuple(_output(item.name, one, settings) for one in others if _is_output(item.name, one)),
             retry=_retry(item.retry_options),
             disabled=_is_disabled(item.name, settings),
@@ -223,10 +253,8 @@ def _trigger(function: str, binding: Mapping[str, Any], settings: Mapping[str, s
             return _http_trigger(function, binding)
         case "timerTrigger":
             return _timer_trigger(binding, settings)
-        case "serviceBusTrigger":
-            return _service_bus_trigger(function, binding, settings)
-        case "eventHubTrigger":
-            return _event_hub_trigger(binding, settings)
+        case "serviceBusTrigger" | "eventHubTrigger" | "queueTrigger" | "blobTrigger":
+            return _data_trigger(function, binding, settings)
         case "warmupTrigger":
             return WarmupTrigger(binding["name"])
         case kind if kind in _DURABLE_TRIGGERS:
@@ -234,6 +262,16 @@ def _trigger(function: str, binding: Mapping[str, Any], settings: Mapping[str, s
             return DurableTrigger(binding["name"], kind, own_name or function)
         case _:
             raise _unsupported(function, binding)
+
+
+def _data_trigger(function: str, binding: Mapping[str, Any], settings: Mapping[str, str]) -> Trigger:
+    match binding["type"]:
+        case "serviceBusTrigger":
+            return _service_bus_trigger(function, binding, settings)
+        case "eventHubTrigger":
+            return _event_hub_trigger(binding, settings)
+        case _:
+            return storage_trigger(binding, settings)
 
 
 def _http_trigger(function: str, binding: Mapping[str, Any]) -> HttpTrigger:
@@ -297,22 +335,36 @@ def _connection(binding: Mapping[str, Any], settings: Mapping[str, str]) -> str:
 
 def _is_output(function: str, binding: Mapping[str, Any]) -> bool:
     """Whether the host sends the binding's value; what needs nothing of the host passes, the rest is refused."""
-    if binding["type"] in ("serviceBus", "eventHub", "signalR"):
-        return True
+    if binding["type"] in ("serviceBus", "eventHub", "signalR", "queue", "blob"):
+        return not _is_blob_input(binding)
     if binding["type"] not in ("durableClient", "http", "signalRConnectionInfo"):
         raise _unsupported(function, binding)
     return False
 
 
+def _is_blob_input(binding: Mapping[str, Any]) -> bool:
+    return binding["type"] == "blob" and str(binding.get("direction", "")).upper() == "IN"
+
+
 def _output(function: str, binding: Mapping[str, Any], settings: Mapping[str, str]) -> Output:
     if str(binding.get("direction", "")).upper() != "OUT":
         raise _unsupported(function, binding)
-    if binding["type"] == "eventHub":
-        connection = resolve(str(binding["connection"]), settings)
-        return EventHubOutput(binding["name"], resolve(str(binding["eventHubName"]), settings), connection)
-    if binding["type"] == "signalR":
-        hub = resolve(str(binding.get("hubName") or ""), settings)
-        return SignalROutput(binding["name"], _given_hub(function, hub), _signalr_connection(binding, settings))
+    match binding["type"]:
+        case "eventHub":
+            connection = resolve(str(binding["connection"]), settings)
+            return EventHubOutput(binding["name"], resolve(str(binding["eventHubName"]), settings), connection)
+        case "queue":
+            return queue_output(binding, settings)
+        case "blob":
+            return blob_output(binding, settings)
+        case "signalR":
+            hub = resolve(str(binding.get("hubName") or ""), settings)
+            return SignalROutput(binding["name"], _given_hub(function, hub), _signalr_connection(binding, settings))
+        case _:
+            return _service_bus_output(function, binding, settings)
+
+
+def _service_bus_output(function: str, binding: Mapping[str, Any], settings: Mapping[str, str]) -> ServiceBusOutput:
     entity = binding.get("queueName") or binding.get("topicName")
     if not entity:
         raise IndexingError(f"Function '{function}': binding '{binding['name']}' names neither a queue nor a topic")

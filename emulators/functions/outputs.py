@@ -9,6 +9,7 @@ from emulators.functions.indexing import EventHubOutput, Output, ServiceBusOutpu
 from emulators.functions.service_bus import ServiceBusOutputs, connection_string
 from emulators.functions.settings import SettingsError
 from emulators.functions.signalr import SignalROutputs, SignalRService
+from emulators.functions.storage_bindings import BlobOutput, QueueOutput
 from emulators.functions.worker import TypedData
 
 
@@ -18,11 +19,16 @@ class _EventHubSender(Protocol):
     async def close(self) -> None: ...
 
 
+class _StorageSender(Protocol):
+    async def send(self, output: QueueOutput | BlobOutput, value: TypedData) -> None: ...
+
+
 class Outputs:
     """The senders of one process."""
 
-    def __init__(self, settings: Mapping[str, str]) -> None:
+    def __init__(self, settings: Mapping[str, str], storage: _StorageSender | None = None) -> None:
         self._settings = settings
+        self._storage = storage
         self._service_bus = ServiceBusOutputs(settings)
         self._event_hubs: _EventHubSender | None = None
         self._signalr = SignalROutputs(settings)
@@ -37,6 +43,9 @@ class Outputs:
                 await self._event_hubs.send(output, value)
             case SignalROutput():
                 await self._signalr.send(output, value)
+            case QueueOutput() | BlobOutput():
+                assert self._storage is not None, "a process with storage outputs has a sender"
+                await self._storage.send(output, value)
 
     async def close(self) -> None:
         await self._service_bus.close()

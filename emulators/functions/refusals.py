@@ -5,16 +5,13 @@ from typing import Any
 
 SUPPORTED = (
     "supported are httpTrigger, timerTrigger, serviceBusTrigger and serviceBus output, eventHubTrigger and eventHub "
-    "output, signalR output and signalRConnectionInfo input, orchestrationTrigger, activityTrigger, entityTrigger, "
-    "durableClient and warmupTrigger"
+    "output, queueTrigger and queue output, blobTrigger, blob input and blob output, signalR output and "
+    "signalRConnectionInfo input, orchestrationTrigger, activityTrigger, entityTrigger, durableClient and warmupTrigger"
 )
-_STORAGE = "it needs the {package} SDK, which does not come with this host, so a storage endpoint does not help"
 _REASONS = {
-    "queuetrigger": _STORAGE.format(package="azure-storage-queue"),
-    "queue": _STORAGE.format(package="azure-storage-queue"),
-    "blobtrigger": _STORAGE.format(package="azure-storage-blob"),
-    "blob": _STORAGE.format(package="azure-storage-blob"),
-    "table": _STORAGE.format(package="azure-data-tables"),
+    "queue": "a queue binding is an output",
+    "blob": "a blob binding is an input or an output",
+    "table": "tables are not emulated, with or without Azurite, so call them through the azure-data-tables SDK",
     "signalrtrigger": "it needs upstream calls of the service, so let clients call an HTTP function instead",
     "signalr": "a signalR binding is an output",
     "signalrconnectioninfo": "a signalRConnectionInfo binding is an input",

@@ -289,7 +289,12 @@ class Supervisor:
         if self._stopping.is_set() or self._is_superfluous(child.group):
             _signal(child, signal.SIGTERM)
         else:
-            child.channel.send("start", database=self._database or "")
+            child.channel.send(
+                "start",
+                database=self._database or "",
+                # Decided once: timers must not be in two places when storage comes or goes.
+                timers_in_storage=bool(self._index and self._index["timers_in_storage"]),
+            )
 
     def _start_postgres(self) -> None:
         # On the main thread: the server ends with the thread that started it.

@@ -1,8 +1,8 @@
 """The timer trigger: each occurrence once, across processes and restarts.
 
-The process that holds a timer's advisory lock fires it; PostgreSQL frees the lock when that process
-dies. A row keeps last and next, written after the run: a kill in the middle makes the timer past due at
-the next start, as in Azure. Occurrences of one timer never overlap.
+A ledger says which process fires a timer, and keeps last and next. In PostgreSQL that is an advisory lock, free when
+its process dies, and a row; `storage_timers` is the ledger in a storage account. The status is written after the run:
+a kill in the middle makes the timer past due at the next start, as in Azure. Occurrences of one timer never overlap.
 """
 
 import asyncio
@@ -10,6 +10,7 @@ import contextlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Protocol
 
 import orjson
 import psycopg
@@ -42,16 +43,41 @@ _logger = get_logger("host.timers")
 
 @dataclass(frozen=True)
 class TimerStatus:
-    """What is remembered of a timer; times in UTC."""
+    """What is remembered of a timer; times in UTC. Not every ledger remembers the schedule."""
 
-    schedule: str
+    schedule: str | None
     last_run: datetime | None
     next_run: datetime
     updated_at: datetime
 
 
-class TimerLedger:
-    """Ownership and status of one process's timers, on one connection."""
+class TimerLedger(Protocol):
+    """Ownership and status of one process's timers; every call may raise one of `outages`."""
+
+    @property
+    def place(self) -> str:
+        """Where it is kept, for messages."""
+
+    @property
+    def outages(self) -> tuple[type[Exception], ...]: ...
+
+    async def owns(self, function: str) -> bool:
+        """Whether this process fires `function` now."""
+
+    async def read(self, function: str) -> TimerStatus | None:
+        """The remembered status."""
+
+    async def write(self, function: str, status: TimerStatus) -> None:
+        """Remember a status."""
+
+    async def close(self) -> None: ...
+
+
+class PostgresTimerLedger:
+    """A ledger on one connection."""
+
+    place = "PostgreSQL"
+    outages = (psycopg.OperationalError,)
 
     def __init__(self, dsn: str, host_id: str) -> None:
         self._dsn = dsn
@@ -134,15 +160,15 @@ class Timer:
         self._stopping.set()
 
     async def run(self) -> None:
-        """Fire until stopped, through database outages."""
+        """Fire until stopped, through the ledger's outages."""
         started = False
         slept = False
         while not self._stopping.is_set():
-            if not await self._with_database(lambda: self._ledger.owns(self._function.name), default=False):
+            if not await self._with_ledger(lambda: self._ledger.owns(self._function.name), default=False):
                 started = slept = False
                 await self._pause(_RETRY_OWNERSHIP_S)
                 continue
-            status = await self._with_database(self._status, default=None)
+            status = await self._with_ledger(self._status, default=None)
             if status is None:
                 continue
             remaining_s = (status.next_run - _now()).total_seconds()
@@ -156,13 +182,19 @@ class Timer:
     async def _status(self) -> TimerStatus:
         """The status to go by; a changed schedule counts from the last run."""
         known = await self._ledger.read(self._function.name) if self._monitored else self._unmonitored
-        if known is not None and known.schedule == self._trigger.schedule:
+        if known is not None and self._still_holds(known):
             return known
         now = _now()
         last = known.last_run if known is not None else None
         fresh = TimerStatus(self._trigger.schedule, last, self._schedule.next_after(last or now), now)
         await self._remember(fresh)
         return fresh
+
+    def _still_holds(self, known: TimerStatus) -> bool:
+        if known.schedule is not None:
+            return known.schedule == self._trigger.schedule
+        moments = (known.updated_at, known.last_run or known.updated_at)
+        return any(self._schedule.next_after(moment) == known.next_run for moment in moments)
 
     async def _remember(self, status: TimerStatus) -> None:
         if self._monitored:
@@ -183,7 +215,7 @@ class Timer:
             await self._remember(done)
             return True
 
-        while not await self._with_database(write, default=False):
+        while not await self._with_ledger(write, default=False):
             if self._stopping.is_set():
                 return
 
@@ -200,12 +232,14 @@ class Timer:
         }
         return TypedData(json=orjson.dumps(request).decode())
 
-    async def _with_database[Result](self, step: Callable[[], Awaitable[Result]], default: Result) -> Result:
-        """`step`, or `default` after a pause when PostgreSQL is away."""
+    async def _with_ledger[Result](self, step: Callable[[], Awaitable[Result]], default: Result) -> Result:
+        """`step`, or `default` after a pause when the ledger is away."""
         try:
             return await step()
-        except psycopg.OperationalError as error:
-            _logger.warning("PostgreSQL is away; the timer waits", function=self._function.name, error=str(error))
+        except self._ledger.outages as error:
+            _logger.warning(
+                f"{self._ledger.place} is away; the timer waits", function=self._function.name, error=str(error)
+            )
             await self._pause(_RETRY_OWNERSHIP_S)
             return default
 
