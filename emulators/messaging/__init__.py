@@ -4,8 +4,9 @@ Layers, each importing only what stands above it:
 
     errors, codec, performatives, frames, message   the protocol's values, no input or output
     entities, store                                 configuration and PostgreSQL
-    queues, broker                                  what a queue does; memory is an index over the store
+    queues, topics, broker                          what entities do; memory is an index over the store
+    rule_xml, descriptions, administration          entities and rules made and changed while the server runs
     nodes, links, sessions, connection              AMQP endpoints; links attach to nodes
     cbs, management, queue_node                     the nodes that the SDKs talk to
-    admin, server, __main__                         HTTP runtime properties, composition, command line
+    admin, server, __main__                         HTTP administration API, composition, command line
 """

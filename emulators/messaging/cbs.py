@@ -62,11 +62,16 @@ def verify_token(token: str, shared_key: SharedKey) -> Claim:
     return Claim(urlsplit(unquote_plus(raw["sr"])).path.strip("/").lower(), expires_at)
 
 
+def covers(claimed: str, path: str) -> bool:
+    """Whether a claim to one path, the namespace's being empty, is one to another; both in lower case."""
+    return claimed in ("", path) or path.startswith(claimed + "/")
+
+
 def check_claim(peer: Peer, address: str) -> None:
     """Raise AmqpError (unauthorized-access) unless the connection may use `address` now."""
     path, now = address.lower(), time.time()
     for claimed, expires_at in peer.claims.items():
-        if expires_at > now and (claimed in ("", path) or path.startswith(claimed + "/")):
+        if expires_at > now and covers(claimed, path):
             return
     raise AmqpError(
         Condition.UNAUTHORIZED,

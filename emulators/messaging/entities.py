@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic.alias_generators import to_pascal
 
 DEAD_LETTER_SUFFIX = "$deadletterqueue"
@@ -25,25 +25,69 @@ class _Model(BaseModel):
     model_config = ConfigDict(alias_generator=to_pascal, populate_by_name=True, frozen=True, extra="ignore")
 
 
-class QueueProperties(_Model):
-    """Properties of one queue; durations are ISO 8601, defaults the service's."""
+def _path(value: str) -> str:
+    """An entity's path, also of an address like `sb://host/path`."""
+    _, separator, rest = value.partition("://")
+    return (rest.partition("/")[2] if separator else value).strip("/")
+
+
+def _finite(value: timedelta | None) -> timedelta | None:
+    """The service writes "never" as its longest duration."""
+    if value is not None and value <= timedelta(0):
+        raise ValueError("a duration must be positive")
+    return None if value is None or value.days >= _NEVER_DAYS else value
+
+
+_NEVER_DAYS = 10_675_199
+type EntityPath = Annotated[str, Field(max_length=600), AfterValidator(_path)]
+type Lifetime = Annotated[timedelta | None, AfterValidator(_finite)]
+type Status = Literal["Active", "Disabled", "SendDisabled", "ReceiveDisabled"]
+
+
+class _Shared(_Model):
+    """What queues, topics and subscriptions have in common; the administration API keeps it, and acts on `status`."""
+
+    default_message_time_to_live: Lifetime = None
+    status: Status = "Active"
+    user_metadata: str = Field(default="", max_length=1024)
+    auto_delete_on_idle: Lifetime = None
+    enable_batched_operations: bool = True
+
+
+class _Sized(_Shared):
+    """What queues and topics have in common."""
+
+    requires_duplicate_detection: bool = False
+    duplicate_detection_history_time_window: timedelta = timedelta(minutes=10)
+    max_size_in_megabytes: int = Field(default=1024, ge=1, le=81_920)
+    support_ordering: bool = True
+    enable_partitioning: bool = False
+    enable_express: bool = False
+
+    @field_validator("duplicate_detection_history_time_window")
+    @classmethod
+    def _within_a_week(cls, value: timedelta) -> timedelta:
+        if not timedelta(0) < value <= timedelta(days=7):
+            raise ValueError("the duplicate detection window must be positive and at most P7D")
+        return value
+
+
+class QueueProperties(_Sized):
+    """Properties of one queue or subscription; durations are ISO 8601, defaults the service's."""
 
     requires_session: bool = False
     lock_duration: timedelta = timedelta(minutes=1)
     max_delivery_count: int = Field(default=10, ge=1, le=2000)
-    default_message_time_to_live: timedelta | None = None
     dead_lettering_on_message_expiration: bool = False
-    requires_duplicate_detection: bool = False
-    duplicate_detection_history_time_window: timedelta = timedelta(minutes=10)
-    forward_to: str = ""
-    forward_dead_lettered_messages_to: str = ""
+    dead_lettering_on_filter_evaluation_exceptions: bool = True
+    forward_to: EntityPath = ""
+    forward_dead_lettered_messages_to: EntityPath = ""
 
-    @field_validator("forward_to", "forward_dead_lettered_messages_to")
-    @classmethod
-    def _not_forwarded(cls, value: str) -> str:
-        if value:
-            raise ValueError("forwarding is not supported by this server; leave it empty")
-        return value
+    @model_validator(mode="after")
+    def _no_forwarded_sessions(self) -> Self:
+        if self.forward_to and self.requires_session:
+            raise ValueError("an entity with sessions cannot forward its messages")
+        return self
 
     @field_validator("lock_duration")
     @classmethod
@@ -96,19 +140,23 @@ class RuleProperties(_Model):
         return self
 
 
-class RuleConfig(_Model):
-    """One rule of a subscription."""
+class RuleName(_Model):
+    """What a rule may be called."""
 
     name: str = Field(min_length=1, max_length=50)
+
+
+class RuleConfig(RuleName):
+    """One rule of a subscription."""
+
     properties: RuleProperties
 
 
-class TopicProperties(_Model):
+class TopicProperties(_Sized):
     """Properties of one topic."""
 
-    default_message_time_to_live: timedelta | None = None
-    requires_duplicate_detection: bool = False
-    duplicate_detection_history_time_window: timedelta = timedelta(minutes=10)
+    filtering_messages_before_publishing: bool = False
+    enable_subscription_partitioning: bool = False
 
 
 class SubscriptionConfig(_Model):
@@ -158,6 +206,18 @@ class Entities:
             _refuse_twice([item.name.lower() for item in topic.subscriptions], f"Subscriptions of '{topic.name}'")
             for subscription in topic.subscriptions:
                 _refuse_twice([rule.name for rule in subscription.rules], f"Rules of '{subscription.name}'")
+        self._check_forwarding()
+
+    def _check_forwarding(self) -> None:
+        known = {queue.name.lower() for queue in self.queues} | {topic.name.lower() for topic in self.topics}
+        sources = [(queue.name, queue.properties) for queue in self.queues]
+        sources += [
+            (f"{topic.name}/{one.name}", one.properties) for topic in self.topics for one in topic.subscriptions
+        ]
+        for name, properties in sources:
+            for target in (properties.forward_to, properties.forward_dead_lettered_messages_to):
+                if target and (target.lower() not in known or target.lower() == name.lower()):
+                    raise ConfigError(f"'{name}' forwards to '{target}', which is no other queue or topic.")
 
 
 def _refuse_twice(names: Sequence[str], what: str) -> None:

@@ -40,6 +40,7 @@ class Condition(StrEnum):
     TIMEOUT = "com.microsoft:timeout"
     OUT_OF_RANGE = "com.microsoft:argument-out-of-range"
     ALREADY_EXISTS = "com.microsoft:entity-already-exists"
+    ENTITY_DISABLED = "com.microsoft:entity-disabled"
     LINK_STOLEN = "amqp:link:stolen"
 
 
@@ -65,6 +66,12 @@ class DecodeError(ProtocolError):
 
     def __init__(self, description: str) -> None:
         super().__init__(Condition.DECODE_ERROR, description)
+
+
+def entity_not_found(path: str) -> AmqpError:
+    """What the service answers for an address without an entity."""
+    more = "To know more visit https://aka.ms/sbResourceMgrExceptions."
+    return AmqpError(Condition.NOT_FOUND, f"The messaging entity '{path}' could not be found. {more}")
 
 
 class StoreUnavailableError(AmqpError):

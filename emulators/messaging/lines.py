@@ -56,6 +56,10 @@ class Line:
         while self._heap and self._heap[0] not in self._members:
             heapq.heappop(self._heap)
 
+    def first(self, limit: int) -> list[int]:
+        """The smallest `limit` of them."""
+        return heapq.nsmallest(limit, self._members)
+
     def pop(self) -> int:
         """The smallest. Raises IndexError when there is none."""
         sequence = heapq.heappop(self._heap)

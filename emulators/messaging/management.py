@@ -196,11 +196,15 @@ async def _cancel_scheduled(call: _Call) -> dict[object, object]:
 
 
 async def _add_rule(call: _Call) -> dict[object, object]:
-    return add_rule(call.queue, call.body)
+    answer = add_rule(call.queue, call.body)
+    await call.store.committed()
+    return answer
 
 
 async def _remove_rule(call: _Call) -> dict[object, object]:
-    return remove_rule(call.queue, call.body)
+    answer = remove_rule(call.queue, call.body)
+    await call.store.committed()
+    return answer
 
 
 async def _enumerate_rules(call: _Call) -> dict[object, object] | None:

@@ -5,7 +5,7 @@ the header and the message annotations are the broker's to write.
 """
 
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from emulators.messaging.codec import (
@@ -24,6 +24,8 @@ from emulators.messaging.errors import AmqpError, Condition, DecodeError
 BATCH_FORMAT = 0x80013700
 LAST_TIMESTAMP_S = 253_402_214_400.0
 """9999-12-31, the service's "never"; PostgreSQL and AMQP both hold it."""
+DEAD_LETTER_SOURCE = Symbol("x-opt-deadletter-source")
+ENQUEUED_SEQUENCE = Symbol("x-opt-enqueue-sequence-number")
 SCHEDULED_TIME = Symbol("x-opt-scheduled-enqueue-time")
 _BROKER_ANNOTATIONS = frozenset(
     {
@@ -117,18 +119,21 @@ def read_message(payload: bytes) -> Incoming:
 
 
 def sections(payload: bytes) -> list[tuple[int, int, int]]:
-    """(descriptor, start of the value, end) of every section; order is checked, so that `bare` is contiguous."""
+    """(descriptor, start of the value, end) of every section; order is checked, so that `bare` is contiguous.
+
+    Delivery annotations may stand anywhere: the SDKs write them behind the body, where the service leaves them.
+    """
     found = []
     position, highest = 0, 0
     while position < len(payload):
         if len(payload) - position < 4 or payload[position : position + 2] != b"\x00\x53":
             raise DecodeError("A message section does not begin with a descriptor.")
         code = payload[position + 2]
-        if not _HEADER <= code <= _FOOTER or code < highest:
+        if not _HEADER <= code <= _FOOTER or (code < highest and code != _DELIVERY):
             raise DecodeError("A message has an unknown section, or sections out of order.")
         end = skip(payload, position + 3)
         found.append((code, position + 3, end))
-        position, highest = end, code
+        position, highest = end, max(highest, code)
     return found
 
 
@@ -197,6 +202,21 @@ def read_identifier(value: object) -> str | None:
     return text
 
 
+def annotated(content: Content, name: Symbol, value: object) -> Content:
+    """The content with one more annotation of the broker's, unless it has that one already."""
+    known = raw_pairs(encode_pairs(content.annotations, content.annotation_items))
+    if any(key == name for key, _ in known):
+        return content
+    pair = encode(name) + encode(value)
+    return replace(content, annotations=content.annotations + pair, annotation_items=content.annotation_items + 2)
+
+
+def as_dead_letter(content: Content, source: str, reason: str | None, description: str | None) -> Content:
+    """The content of a dead letter that leaves the entity named `source`, with what its receivers would see of that."""
+    bare = _with_dead_letter_properties(content.bare, reason, description)
+    return annotated(replace(content, bare=bare), DEAD_LETTER_SOURCE, source)
+
+
 @dataclass(frozen=True, slots=True)
 class Stamp:
     """What the broker adds on delivery; times in seconds since 1970."""
@@ -214,18 +234,18 @@ class Stamp:
 def compose(content: Content, stamp: Stamp) -> bytes:
     """The encoded message as a receiver gets it."""
     header = [content.durable, UByte(content.priority), _ttl(content.ttl_ms), False, UInt(stamp.delivery_count)]
-    pairs = content.annotations + _fixed_annotations(stamp)
-    count = content.annotation_items + 6
+    pairs, count = _fixed_annotations(stamp), 6
     if stamp.locked_until is not None:
         pairs += _LOCKED_UNTIL + encode(Timestamp(stamp.locked_until * 1000))
         count += 2
     if stamp.dead_letter_source is not None:
-        pairs += _DEAD_LETTER_SOURCE + encode(stamp.dead_letter_source)
-        count += 2
+        content = annotated(content, DEAD_LETTER_SOURCE, stamp.dead_letter_source)
+    pairs = content.annotations + pairs
+    count += content.annotation_items
     parts = (
         encode_described(_HEADER, encode(header)),
         encode_described(_ANNOTATIONS, encode_pairs(pairs, count)),
-        _with_dead_letter_properties(content.bare, stamp),
+        _with_dead_letter_properties(content.bare, stamp.dead_letter_reason, stamp.dead_letter_description),
     )
     return b"".join(parts)
 
@@ -238,7 +258,6 @@ _ENQUEUED_TIME = encode(Symbol("x-opt-enqueued-time"))
 _SEQUENCE_NUMBER = encode(Symbol("x-opt-sequence-number"))
 _STATE = encode(Symbol("x-opt-message-state"))
 _LOCKED_UNTIL = encode(Symbol("x-opt-locked-until"))
-_DEAD_LETTER_SOURCE = encode(Symbol("x-opt-deadletter-source"))
 
 
 def _fixed_annotations(stamp: Stamp) -> bytes:
@@ -254,9 +273,9 @@ def _fixed_annotations(stamp: Stamp) -> bytes:
     )
 
 
-def _with_dead_letter_properties(bare: bytes, stamp: Stamp) -> bytes:
+def _with_dead_letter_properties(bare: bytes, reason: str | None, description: str | None) -> bytes:
     """`bare`, with reason and description among the application properties when the message was dead-lettered."""
-    added = {"DeadLetterReason": stamp.dead_letter_reason, "DeadLetterErrorDescription": stamp.dead_letter_description}
+    added = {"DeadLetterReason": reason, "DeadLetterErrorDescription": description}
     new = {name: value for name, value in added.items() if value is not None}
     if not new:
         return bare

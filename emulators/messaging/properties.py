@@ -18,8 +18,9 @@ from emulators.messaging.codec import (
 )
 from emulators.messaging.errors import AmqpError
 from emulators.messaging.message import (
-    Content,
+    ENQUEUED_SEQUENCE,
     Incoming,
+    annotated,
     around_application_properties,
     raw_pairs,
     read_identifier,
@@ -120,11 +121,9 @@ class MessageProperties:
 
 
 def routed(incoming: Incoming, enqueued_sequence: int) -> Incoming:
-    """The message as a subscription keeps it: with the number that the topic gave it."""
-    content: Content = incoming.content
-    pair = encode(Symbol("x-opt-enqueue-sequence-number")) + encode(Long(enqueued_sequence))
-    stamped = replace(content, annotations=content.annotations + pair, annotation_items=content.annotation_items + 2)
-    return replace(incoming, content=stamped)
+    """The message as a subscription keeps it: with the number that it was given where it was sent first."""
+    content = annotated(incoming.content, ENQUEUED_SEQUENCE, Long(enqueued_sequence))
+    return replace(incoming, content=content)
 
 
 def _raw_fields(bare: bytes) -> list[bytes]:

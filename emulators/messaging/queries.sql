@@ -1,11 +1,15 @@
 -- name: declare_queue
-INSERT INTO queue (name) VALUES (%s) ON CONFLICT (name) DO UPDATE SET name = excluded.name RETURNING id, next_sequence
+INSERT INTO queue (name) VALUES (%s) ON CONFLICT (name) DO UPDATE SET name = excluded.name RETURNING id, next_sequence, rules::text, rules_of,
+          extract(epoch FROM created_at)::float8, extract(epoch FROM updated_at)::float8
+
+-- name: load_created
+SELECT name, kind, description::text FROM queue WHERE description IS NOT NULL ORDER BY id
 
 -- name: load_messages
 SELECT sequence, message_id, session_id, octet_length(annotations) + octet_length(bare), dead_lettered, status,
        extract(epoch FROM enqueued_at)::float8, extract(epoch FROM expires_at)::float8,
        extract(epoch FROM scheduled_at)::float8, delivery_count, lock_token,
-       extract(epoch FROM locked_until)::float8, dead_letter_reason, dead_letter_description
+       extract(epoch FROM locked_until)::float8, dead_letter_reason, dead_letter_description, hops, transfer
 FROM message WHERE queue_id = %s ORDER BY sequence
 
 -- name: load_contents
@@ -21,16 +25,18 @@ SELECT session_id, state FROM session_state WHERE queue_id = %s
 -- name: insert_messages
 INSERT INTO message (queue_id, sequence, message_id, session_id, durable, priority, ttl_ms, annotations,
                      annotation_items, bare, dead_lettered, status, enqueued_at, expires_at, scheduled_at,
-                     delivery_count, lock_token, locked_until, dead_letter_reason, dead_letter_description)
+                     delivery_count, lock_token, locked_until, dead_letter_reason, dead_letter_description,
+                     hops, transfer)
 SELECT queue_id, sequence, message_id, session_id, durable, priority, ttl_ms, annotations, annotation_items, bare,
        dead_lettered, status, to_timestamp(enqueued_at), to_timestamp(expires_at), to_timestamp(scheduled_at),
-       delivery_count, lock_token, to_timestamp(locked_until), dead_letter_reason, dead_letter_description
+       delivery_count, lock_token, to_timestamp(locked_until), dead_letter_reason, dead_letter_description,
+       hops, transfer
 FROM unnest(%s::int[], %s::bigint[], %s::text[], %s::text[], %s::bool[], %s::smallint[], %s::bigint[], %s::bytea[],
             %s::int[], %s::bytea[], %s::bool[], %s::smallint[], %s::float8[], %s::float8[], %s::float8[], %s::int[],
-            %s::uuid[], %s::float8[], %s::text[], %s::text[])
+            %s::uuid[], %s::float8[], %s::text[], %s::text[], %s::smallint[], %s::bool[])
      AS row (queue_id, sequence, message_id, session_id, durable, priority, ttl_ms, annotations, annotation_items,
              bare, dead_lettered, status, enqueued_at, expires_at, scheduled_at, delivery_count, lock_token,
-             locked_until, dead_letter_reason, dead_letter_description)
+             locked_until, dead_letter_reason, dead_letter_description, hops, transfer)
 ON CONFLICT (queue_id, sequence) DO NOTHING
 
 -- name: advance_sequences
@@ -70,6 +76,22 @@ ON CONFLICT (queue_id, session_id) DO UPDATE SET state = excluded.state
 -- name: clear_session_states
 DELETE FROM session_state USING unnest(%s::int[], %s::text[]) AS row (queue_id, session_id)
 WHERE session_state.queue_id = row.queue_id AND session_state.session_id = row.session_id
+
+-- name: describe_queues
+UPDATE queue SET kind = row.kind, description = row.description::jsonb, updated_at = to_timestamp(row.updated_at)
+FROM unnest(%s::int[], %s::text[], %s::text[], %s::float8[]) AS row (queue_id, kind, description, updated_at)
+WHERE queue.id = row.queue_id
+
+-- name: set_rules
+UPDATE queue SET rules = row.rules::jsonb, rules_of = row.rules_of
+FROM unnest(%s::int[], %s::text[], %s::text[]) AS row (queue_id, rules, rules_of) WHERE queue.id = row.queue_id
+
+-- name: drop_queues
+WITH dropped AS (SELECT unnest(%s::int[]) AS id),
+     messages AS (DELETE FROM message USING dropped WHERE queue_id = dropped.id),
+     duplicates AS (DELETE FROM duplicate USING dropped WHERE queue_id = dropped.id),
+     states AS (DELETE FROM session_state USING dropped WHERE queue_id = dropped.id)
+DELETE FROM queue USING dropped WHERE queue.id = dropped.id
 
 -- name: declare_partition
 INSERT INTO event_partition AS known (hub, number) VALUES (%s, %s)

@@ -1,5 +1,6 @@
 """Links to queues: senders, receivers, session receivers."""
 
+import time
 from uuid import UUID
 
 from emulators.messaging.codec import Described, Long, Symbol
@@ -7,7 +8,7 @@ from emulators.messaging.errors import AmqpError, Condition, DecodeError, StoreU
 from emulators.messaging.message import Content, read_messages
 from emulators.messaging.nodes import Settle, SinkLink, Source, SourceLink
 from emulators.messaging.performatives import ACCEPTED, Outcome, rejected
-from emulators.messaging.queues import Queue
+from emulators.messaging.queues import FORWARDS, Queue
 from emulators.messaging.records import Message
 from emulators.messaging.sessions import SessionSubQueue
 from emulators.messaging.settlement import apply, echo
@@ -32,13 +33,20 @@ class QueueNode:
         self._part = part
 
     async def attach_sink(self, link: SinkLink) -> "QueueSink":  # noqa: ARG002
-        if self._part is self._queue.dead_letters or not self._queue.sendable:
+        if self._part is not self._queue.main or not self._queue.sendable:
             raise AmqpError(Condition.NOT_ALLOWED, "Messages cannot be sent to a subscription or a dead-letter queue.")
+        if self._queue.config.properties.status in ("Disabled", "SendDisabled"):
+            raise self._queue.disabled()
         return QueueSink(self._store, self._queue)
 
     async def attach_source(self, link: SourceLink) -> tuple[Source, dict[object, object], dict[object, object]]:
         if not self._queue.receivable:
             raise AmqpError(Condition.NOT_ALLOWED, "Messages are received from a topic's subscriptions.")
+        if self._queue.config.properties.status in ("Disabled", "ReceiveDisabled"):
+            raise self._queue.disabled()
+        if self._part.forward is not None:
+            raise AmqpError(Condition.NOT_ALLOWED, FORWARDS)
+        self._queue.accessed_at = time.time()
         wants_session = _SESSION_FILTER in link.source.filters
         source = QueueSource(self._store, self._queue, self._part, link)
         if isinstance(self._part, SessionSubQueue):

@@ -1,16 +1,34 @@
-"""A queue: its messages, its dead letters, duplicate detection, expiry and schedule."""
+"""A queue: its messages, its dead letters, duplicate detection, expiry, schedule and forwarding.
+
+Forwarding (https://learn.microsoft.com/azure/service-bus-messaging/service-bus-auto-forwarding): what becomes
+deliverable is taken out and sent to the other entity in one group of changes. What that entity does not take stays
+here, among the transfer dead letters.
+"""
 
 import asyncio
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
 
-from emulators.messaging.entities import QueueConfig
-from emulators.messaging.errors import AmqpError, Condition
-from emulators.messaging.message import LAST_TIMESTAMP_S, Content, Incoming, Stamp, compose
+from emulators.messaging.codec import Long
+from emulators.messaging.entities import QueueConfig, QueueProperties
+from emulators.messaging.errors import AmqpError, Condition, entity_not_found
+from emulators.messaging.message import (
+    ENQUEUED_SEQUENCE,
+    LAST_TIMESTAMP_S,
+    Content,
+    Incoming,
+    Stamp,
+    annotated,
+    as_dead_letter,
+    compose,
+)
 from emulators.messaging.records import Message, MessageState, Status
 from emulators.messaging.sessions import SessionSubQueue
 from emulators.messaging.store import LoadedQueue, Store
-from emulators.messaging.subqueue import ContentCache, SubQueue
+from emulators.messaging.subqueue import ContentCache, OnDeadLetter, SubQueue
 
 _FORGET_EVERY_S = 60.0
 _NO_SESSION_ID = (
@@ -21,13 +39,24 @@ _NO_SESSION_ID = (
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """How many messages a queue holds; `locked` ones are among `active` and `dead_letter`."""
+    """How many messages a queue holds; `locked` ones are among the others."""
 
     active: int
     scheduled: int
     dead_letter: int
+    transfer_dead_letter: int
     locked: int
     size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What the entities of one namespace share. `find` gives the queue or topic of a name in lower case."""
+
+    store: Store
+    cache: ContentCache
+    max_messages: int
+    find: "Callable[[str], Queue | None]"
 
 
 class Queue:
@@ -36,11 +65,13 @@ class Queue:
     sendable = True
     receivable = True
 
-    def __init__(self, config: QueueConfig, store: Store, cache: ContentCache, max_messages: int) -> None:
+    def __init__(self, config: QueueConfig, around: Surroundings) -> None:
         self.config = config
-        self._store = store
-        self._cache = cache
-        self._max_messages = max_messages
+        self.created_at = self.updated_at = self.accessed_at = time.time()
+        self._around = around
+        self._store = around.store
+        self._cache = around.cache
+        self._closed = False
         self._id = 0
         self._next_sequence = 1
         self._seen: dict[str, float] = {}
@@ -49,37 +80,86 @@ class Queue:
         self.session_states: dict[str, bytes] = {}
         properties = config.properties
         main_type = SessionSubQueue if properties.requires_session else SubQueue
-        lock_duration_s = properties.lock_duration.total_seconds()
-        self.main: SubQueue = main_type(
-            store,
-            cache,
-            lock_duration_s=lock_duration_s,
+        self.main: SubQueue = self._part(main_type, self.dead_letter)
+        self.dead_letters = self._part(SubQueue, None)
+        self.transfer_dead_letters = self._part(SubQueue, None)
+
+    def _part(self, kind: type[SubQueue], dead_letter: OnDeadLetter | None) -> SubQueue:
+        properties = self.config.properties
+        return kind(
+            self._store,
+            self._cache,
+            lock_duration_s=properties.lock_duration.total_seconds(),
             max_delivery_count=properties.max_delivery_count,
-            dead_letter=self.dead_letter,
-        )
-        self.dead_letters = SubQueue(
-            store,
-            cache,
-            lock_duration_s=lock_duration_s,
-            max_delivery_count=properties.max_delivery_count,
-            dead_letter=None,
+            dead_letter=dead_letter,
         )
 
+    @property
+    def id(self) -> int:
+        """The entity's key in the database."""
+        return self._id
+
+    @property
+    def parts(self) -> tuple[SubQueue, SubQueue, SubQueue]:
+        return self.main, self.dead_letters, self.transfer_dead_letters
+
     async def open(self) -> None:
-        """Take up what the database holds."""
+        """Take up what the database holds; `start` follows when all entities are open. Raises StoreUnavailableError."""
         loaded = await self._store.load_queue(self.config.name.lower())
         self._id, self._next_sequence = loaded.id, loaded.next_sequence
+        self.created_at, self.updated_at = loaded.created_at, loaded.updated_at
         self._seen = dict(sorted(loaded.duplicates.items(), key=lambda item: item[1]))
         self.session_states = loaded.session_states
         self._take_up(loaded)
 
     def _take_up(self, loaded: LoadedQueue) -> None:
         for message in loaded.messages:
-            if message.state.dead_lettered:
+            if message.transfer:
+                self.transfer_dead_letters.add(message)
+            elif message.state.dead_lettered:
                 self.dead_letters.add(message)
             else:
                 self._watch_times(message)
                 self.main.add(message)
+
+    def start(self) -> None:
+        """Forward as the properties say, from now on and what is here already."""
+        properties = self.config.properties
+        for part, target in (
+            (self.main, properties.forward_to),
+            (self.dead_letters, properties.forward_dead_lettered_messages_to),
+        ):
+            part.forward = partial(self._forward, part, target) if target else None
+            if target:
+                part.hang_up(AmqpError(Condition.NOT_ALLOWED, FORWARDS))
+        self.pump()
+
+    def reconfigure(self, properties: QueueProperties) -> None:
+        """Take on other properties; whether there are sessions never changes."""
+        self.config = QueueConfig.model_construct(name=self.config.name, properties=properties)
+        self.updated_at = time.time()
+        for part in self.parts:
+            part.lock_duration_s = properties.lock_duration.total_seconds()
+            part.max_delivery_count = properties.max_delivery_count
+        if properties.status in ("Disabled", "ReceiveDisabled"):
+            for part in self.parts:
+                part.hang_up(self.disabled())
+        self.start()
+
+    def close(self) -> None:
+        """The entity is deleted, with all it holds, when what is written now is committed."""
+        self._closed = True
+        for part in self.parts:
+            part.close(entity_not_found(self.config.name))
+        self._store.write().drop(self._id)
+
+    def disabled(self) -> AmqpError:
+        return AmqpError(Condition.ENTITY_DISABLED, f"The messaging entity '{self.config.name}' is disabled.")
+
+    def pump(self) -> None:
+        """Deliver or forward what can be."""
+        for part in self.parts:
+            part.pump()
 
     # --- sending ----------------------------------------------------------------------------------------------------
 
@@ -87,35 +167,46 @@ class Queue:
         """Take in all of `messages` or none; returns their sequence numbers (0 for a duplicate). Raises AmqpError."""
         self._store.check_accepting()
         self._check(messages)
-        sequences = [self._enqueue(message) for message in messages]
-        self.main.pump()
+        self.accessed_at = time.time()
+        sequences = [self._enqueue(message, 0) for message in messages]
+        self.pump()
         return sequences
+
+    def receive_forwarded(self, incoming: Incoming, hops: int) -> None:
+        """Take in what another entity forwards, for the `hops`th time. Raises AmqpError, then nothing is taken."""
+        self._check([incoming])
+        self._enqueue(incoming, hops)
+        self.pump()
 
     def check_room(self, count: int) -> None:
         """Raise AmqpError (resource-limit-exceeded) unless `count` more messages fit."""
-        if len(self.main.messages) + count > self._max_messages:
+        if sum(len(part.messages) for part in self.parts) + count > self._around.max_messages:
             raise AmqpError(Condition.RESOURCE_LIMIT, f"The entity '{self.config.name}' is full.")
 
     def _check(self, messages: list[Incoming]) -> None:
+        if self._closed:
+            raise entity_not_found(self.config.name)
+        if self.config.properties.status in ("Disabled", "SendDisabled"):
+            raise self.disabled()
         self.check_room(len(messages))
         if self.config.properties.requires_session and any(message.session_id is None for message in messages):
             raise AmqpError(Condition.NOT_ALLOWED, _NO_SESSION_ID)
 
-    def _enqueue(self, incoming: Incoming) -> int:
+    def _enqueue(self, incoming: Incoming, hops: int) -> int:
         now = time.time()
         if incoming.message_id is not None and self._is_duplicate(incoming.message_id, now):
             return 0
-        return self._take_in(incoming, now).sequence
+        return self._take_in(incoming, now, hops).sequence
 
-    def _take_in(self, incoming: Incoming, now: float) -> Message:
-        message = self._new_message(incoming, now)
+    def _take_in(self, incoming: Incoming, now: float, hops: int) -> Message:
+        message = self._new_message(incoming, now, hops)
         self._store.write().insert(message, incoming.content)
         self._cache.keep(message)
         self._watch_times(message)
         self.main.add(message)
         return message
 
-    def _new_message(self, incoming: Incoming, now: float) -> Message:
+    def _new_message(self, incoming: Incoming, now: float, hops: int) -> Message:
         sequence = self._next_sequence
         self._next_sequence += 1
         later = incoming.scheduled_at is not None and incoming.scheduled_at > now
@@ -129,15 +220,21 @@ class Queue:
             delivery_count=0,
         )
         content = incoming.content
-        return Message(self._id, sequence, incoming.message_id, incoming.session_id, content.size, state, content)
+        identity = self._id, sequence, incoming.message_id, incoming.session_id
+        return Message(*identity, content.size, state, content, hops=hops)
 
     def _expiry(self, ttl_ms: int | None, enqueued_at: float) -> float | None:
-        default = self.config.properties.default_message_time_to_live
+        default = self.life
         limits = [ttl_ms / 1000] if ttl_ms is not None else []
         if default is not None:
             limits.append(default.total_seconds())
         end = enqueued_at + min(limits) if limits else None
         return end if end is not None and end < LAST_TIMESTAMP_S else None
+
+    @property
+    def life(self) -> timedelta | None:
+        """How long messages live that do not say so themselves, and no message lives longer."""
+        return self.config.properties.default_message_time_to_live
 
     def _is_duplicate(self, message_id: str, now: float) -> bool:
         properties = self.config.properties
@@ -157,6 +254,44 @@ class Queue:
         if now - self._forgotten_at > _FORGET_EVERY_S:
             self._forgotten_at = now
             self._store.write().forgotten[self._id] = oldest
+
+    # --- forwarding -------------------------------------------------------------------------------------------------
+
+    def _forward(self, part: SubQueue, target: str, message: Message, content: Content) -> None:
+        """Move a message of `part` to the entity named `target`."""
+        part.remove(message)
+        state = message.state
+        if state.dead_lettered:
+            given = state.dead_letter_reason, state.dead_letter_description
+            content = as_dead_letter(content, self.config.name, *given)
+        content = annotated(content, ENQUEUED_SEQUENCE, Long(message.sequence))
+        incoming = Incoming(content, message.message_id, message.session_id, None)
+        try:
+            self._destination(target, message).receive_forwarded(incoming, message.hops + 1)
+        except AmqpError as error:
+            self._keep_back(incoming, message.hops, error)
+
+    def _destination(self, target: str, message: Message) -> "Queue":
+        if message.hops >= _MAX_HOPS:
+            raise AmqpError(Condition.NOT_ALLOWED, f"The message was forwarded {_MAX_HOPS} times already.")
+        destination = self._around.find(target.lower())
+        if destination is None:
+            raise entity_not_found(target)
+        return destination
+
+    def _keep_back(self, incoming: Incoming, hops: int, error: AmqpError) -> None:
+        """Keep what could not be forwarded among the transfer dead letters."""
+        message = self._new_message(incoming, time.time(), hops)
+        message.transfer = True
+        message.state = message.state._replace(
+            dead_lettered=True,
+            expires_at=None,
+            dead_letter_reason="MaxTransferHopCountExceeded" if hops >= _MAX_HOPS else "TransferFailed",
+            dead_letter_description=_text(error.description),
+        )
+        self._store.write().insert(message, incoming.content)
+        self._cache.keep(message)
+        self.transfer_dead_letters.add(message)
 
     # --- time -------------------------------------------------------------------------------------------------------
 
@@ -233,10 +368,9 @@ class Queue:
             active=len(self.main.messages) - self._scheduled,
             scheduled=self._scheduled,
             dead_letter=len(self.dead_letters.messages),
-            locked=self.main.locked_count + self.dead_letters.locked_count,
-            size_bytes=sum(
-                message.size for part in (self.main, self.dead_letters) for message in part.messages.values()
-            ),
+            transfer_dead_letter=len(self.transfer_dead_letters.messages),
+            locked=sum(part.locked_count for part in self.parts),
+            size_bytes=sum(message.size for part in self.parts for message in part.messages.values()),
         )
 
     def encode(self, message: Message, content: Content) -> bytes:
@@ -257,6 +391,8 @@ class Queue:
         )
 
 
+FORWARDS = "Cannot create a message receiver on an entity with auto-forwarding enabled."
+_MAX_HOPS = 4
 _EXPIRY_RETRY_S = 1.0
 _LONGEST_REASON = 4096
 

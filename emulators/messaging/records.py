@@ -45,7 +45,8 @@ class MessageState(NamedTuple):
 class Message:
     """A message in memory. `content` is None when only the database holds it; `size` counts bytes.
 
-    `cached` says that the content counts against the cache, and so stays until the message is removed.
+    `cached` says that the content counts against the cache, and so stays until the message is removed. `hops` counts
+    how often it was forwarded; `transfer` marks a dead letter that could not be forwarded.
     """
 
     queue_id: int
@@ -56,6 +57,8 @@ class Message:
     state: MessageState
     content: Content | None
     cached: bool = False
+    hops: int = 0
+    transfer: bool = False
 
     @property
     def key(self) -> MessageKey:
@@ -76,6 +79,9 @@ class ChangeSet:
     duplicates: dict[tuple[int, str], float] = field(default_factory=dict)
     forgotten: dict[int, float] = field(default_factory=dict)
     session_states: dict[tuple[int, str], bytes | None] = field(default_factory=dict)
+    descriptions: dict[int, tuple[str, str | None, float]] = field(default_factory=dict)
+    rules: dict[int, tuple[str, str]] = field(default_factory=dict)
+    dropped: set[int] = field(default_factory=set)
     blocks: list[EventBlock] = field(default_factory=list)
     heads: dict[int, tuple[int, int, int]] = field(default_factory=dict)
     trims: dict[int, int] = field(default_factory=dict)
@@ -122,6 +128,21 @@ class ChangeSet:
 
     def set_session_state(self, queue_id: int, session_id: str, state: bytes | None) -> None:
         self.session_states[queue_id, session_id] = state
+        self.durable = True
+
+    def describe(self, queue_id: int, kind: str, description: str | None, updated_at: float) -> None:
+        """Keep an entity's description as JSON; None for one that the configuration declares."""
+        self.descriptions[queue_id] = (kind, description, updated_at)
+        self.durable = True
+
+    def set_rules(self, queue_id: int, rules: str, rules_of: str) -> None:
+        """Keep a subscription's rules as JSON, and which declared ones they replace."""
+        self.rules[queue_id] = (rules, rules_of)
+        self.durable = True
+
+    def drop(self, queue_id: int) -> None:
+        """Delete an entity with all it holds. Nothing may be written for it any more."""
+        self.dropped.add(queue_id)
         self.durable = True
 
     def append(self, block: EventBlock) -> None:

@@ -3,6 +3,7 @@
 Reference: https://learn.microsoft.com/azure/service-bus-messaging/service-bus-amqp-request-response#rule-operations
 """
 
+import time
 from collections.abc import Mapping
 
 from emulators.messaging.codec import Described, Long, ULong
@@ -42,6 +43,7 @@ def add_rule(queue: Queue, body: Fields) -> dict[object, object]:
             _text(body, "rule-name"),
             _read_filter(description),
             SqlAction.parse(_text(action, "expression")) if isinstance(action, dict) and action else None,
+            time.time(),
         )
     except SqlSyntaxError as error:
         raise AmqpError(Condition.ARGUMENT_ERROR, str(error)) from error

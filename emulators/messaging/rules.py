@@ -62,11 +62,13 @@ class SqlFilter:
 
     expression: str
     predicate: Expression = field(repr=False, compare=False)
+    parameters: Mapping[str, Value] = field(default_factory=dict)
 
     @classmethod
-    def parse(cls, expression: str) -> "SqlFilter":
+    def parse(cls, expression: str, parameters: Mapping[str, Value] | None = None) -> "SqlFilter":
         """Raises SqlSyntaxError."""
-        return cls(expression, parse_filter(expression))
+        given = dict(parameters or {})
+        return cls(expression, parse_filter(expression, given), given)
 
     def matches(self, message: MessageProperties) -> bool:
         return truth(self.predicate(message)) is True
@@ -78,11 +80,13 @@ class SqlAction:
 
     expression: str
     statements: Sequence[Assignment] = field(repr=False, compare=False)
+    parameters: Mapping[str, Value] = field(default_factory=dict)
 
     @classmethod
-    def parse(cls, expression: str) -> "SqlAction":
+    def parse(cls, expression: str, parameters: Mapping[str, Value] | None = None) -> "SqlAction":
         """Raises SqlSyntaxError."""
-        return cls(expression, parse_action(expression))
+        given = dict(parameters or {})
+        return cls(expression, parse_action(expression, given), given)
 
     def apply(self, incoming: Incoming) -> Incoming:
         """A changed copy. Raises FilterError."""
@@ -110,6 +114,8 @@ class Rule:
     name: str
     filter: Filter
     action: SqlAction | None = None
+    created_at: float = 0.0
+    """Seconds since 1970; 0 for a rule of the configuration."""
 
 
 def copies(rules: Sequence[Rule], incoming: Incoming) -> list[Incoming]:

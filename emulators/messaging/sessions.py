@@ -191,6 +191,21 @@ class SessionSubQueue(SubQueue):
             self._session_changed(session.id)
         self.pump()
 
+    # --- the end ----------------------------------------------------------------------------------------------------
+
+    def hang_up(self, error: AmqpError) -> None:
+        for receiver in list(self._held):
+            receiver.close(error)
+        while self._waiting:
+            _, future = self._waiting.popleft()
+            if not future.done():
+                future.set_exception(error)
+
+    def close(self, error: AmqpError) -> None:
+        super().close(error)
+        self.sessions.clear()
+        self._ready.clear()
+
     # --- message locks follow the session's -------------------------------------------------------------------------
 
     def lock_end(self, message: Message) -> float:

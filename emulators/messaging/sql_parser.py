@@ -4,7 +4,7 @@ Grammar: https://learn.microsoft.com/azure/service-bus-messaging/service-bus-mes
 https://learn.microsoft.com/azure/service-bus-messaging/service-bus-messaging-sql-rule-action
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from uuid import uuid4
 
@@ -27,6 +27,8 @@ _MAX_STATEMENTS = 32
 _COMPARISONS = ("=", "<>", "!=", "<", "<=", ">", ">=")
 
 type Expression = Callable[[Properties], Value]
+type Parameters = Mapping[str, Value]
+"""Values by name, the leading `@` included."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,17 +50,17 @@ class Assignment:
     value: Expression | None
 
 
-def parse_filter(text: str) -> Expression:
+def parse_filter(text: str, parameters: Parameters) -> Expression:
     """A predicate; a message matches when it gives True. Raises SqlSyntaxError."""
-    parser = _Parser(tokenize(text))
+    parser = _Parser(tokenize(text), parameters)
     predicate = parser.disjunction()
     parser.expect_end()
     return predicate
 
 
-def parse_action(text: str) -> list[Assignment]:
+def parse_action(text: str, parameters: Parameters) -> list[Assignment]:
     """The statements of an action. Raises SqlSyntaxError."""
-    parser = _Parser(tokenize(text))
+    parser = _Parser(tokenize(text), parameters)
     statements = [parser.statement()]
     while not parser.at_end():
         if len(statements) == _MAX_STATEMENTS:
@@ -70,8 +72,9 @@ def parse_action(text: str) -> list[Assignment]:
 class _Parser:
     """One method a rule of the grammar; each consumes its tokens."""
 
-    def __init__(self, tokens: list[Token]) -> None:
+    def __init__(self, tokens: list[Token], parameters: Parameters) -> None:
         self._tokens = tokens
+        self._parameters = parameters
         self._index = 0
         self._depth = 0
 
@@ -235,9 +238,18 @@ class _Parser:
         if self._next.kind in (Kind.NUMBER, Kind.STRING) or self._at_keyword("TRUE", "FALSE", "NULL"):
             constant = _constant(self._take())
             return lambda _message: constant
+        if self._next.kind is Kind.PARAMETER:
+            return self._parameter()
         if self._next.kind is Kind.NAME and self._tokens[self._index + 1].text == "(":
             return self._function()
         return self._property().read
+
+    def _parameter(self) -> Expression:
+        name = self._take().text
+        if name not in self._parameters:
+            raise SqlSyntaxError(f"The parameter '{name}' has no value.")
+        value = self._parameters[name]
+        return lambda _message: value
 
     def _function(self) -> Expression:
         name = self._take().text.lower()

@@ -20,6 +20,7 @@ _PATTERN = re.compile(
     | \[(?P<bracketed>(?:[^\]]|\]\])+)\]
     | "(?P<quoted>(?:[^"]|"")+)"
     | (?P<word>[^\W\d_]\w*)
+    | (?P<parameter>@\w+)
     | (?P<symbol><>|!=|<=|>=|[=<>+\-*/%(),.;])
     | (?P<end>$)
     )""",
@@ -36,6 +37,7 @@ class Kind(Enum):
     STRING = auto()
     NAME = auto()
     KEYWORD = auto()
+    PARAMETER = auto()
     SYMBOL = auto()
     END = auto()
 
@@ -70,6 +72,7 @@ _KINDS = {
     "bracketed": (Kind.NAME, "]"),
     "quoted": (Kind.NAME, '"'),
     "word": (Kind.NAME, ""),
+    "parameter": (Kind.PARAMETER, ""),
     "symbol": (Kind.SYMBOL, ""),
     "end": (Kind.END, ""),
 }

@@ -47,6 +47,19 @@ class LoadedQueue:
     messages: list[Message]
     duplicates: dict[str, float]
     session_states: dict[str, bytes]
+    rules: str | None
+    rules_of: str | None
+    created_at: float
+    updated_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Created:
+    """An entity that was created while a server ran; `name` is its path in lower case, `description` JSON."""
+
+    name: str
+    kind: str
+    description: str
 
 
 def _read_queries() -> dict[str, str]:
@@ -158,6 +171,10 @@ class Store:
         """Call back each time PostgreSQL answers again."""
         self._returned.append(callback)
 
+    def forget_returned(self, callback: Callable[[], None]) -> None:
+        """End what `when_returned` began."""
+        self._returned.remove(callback)
+
     async def _commit_forever(self) -> None:
         while True:
             await self._work.wait()
@@ -213,8 +230,14 @@ class Store:
     # --- reading ----------------------------------------------------------------------------------------------------
 
     async def load_queue(self, name: str) -> LoadedQueue:
-        """Declare the queue and read everything but the contents of its messages."""
-        [(queue_id, next_sequence)] = await self.fetch("declare_queue", (name,))
+        """Declare the queue and read everything but the contents of its messages. Raises StoreUnavailableError."""
+        try:
+            return await self._load_queue(name)
+        except (psycopg.OperationalError, psycopg.InterfaceError, TimeoutError) as error:
+            raise StoreUnavailableError from error
+
+    async def _load_queue(self, name: str) -> LoadedQueue:
+        [(queue_id, next_sequence, *described)] = await self.fetch("declare_queue", (name,))
         rows = await self.fetch("load_messages", (queue_id,))
         duplicates = await self.fetch("load_duplicates", (queue_id,))
         states = await self.fetch("load_session_states", (queue_id,))
@@ -224,7 +247,12 @@ class Store:
             [_message(queue_id, row) for row in rows],
             dict(duplicates),
             dict(states),
+            *described,
         )
+
+    async def load_created(self) -> list[Created]:
+        """What was created while a server ran, oldest first. Raises psycopg.Error."""
+        return [Created(*row) for row in await self.fetch("load_created", ())]
 
     async def load_contents(self, queue_id: int, sequences: list[int]) -> dict[int, Content]:
         """Contents by sequence number. Raises StoreUnavailableError."""
@@ -270,9 +298,9 @@ async def _attempts(seconds: float) -> AsyncIterator[None]:
 
 
 def _message(queue_id: int, row: tuple[Any, ...]) -> Message:
-    sequence, message_id, session_id, size, dead_lettered, status, *rest = row
+    sequence, message_id, session_id, size, dead_lettered, status, *rest, hops, transfer = row
     state = MessageState(dead_lettered, Status(status), *rest)
-    return Message(queue_id, sequence, message_id, session_id, size, state, None)
+    return Message(queue_id, sequence, message_id, session_id, size, state, None, hops=hops, transfer=transfer)
 
 
 def _columns(rows: Iterable[tuple[object, ...]]) -> list[list[object]]:
@@ -291,6 +319,9 @@ def _statements(changes: ChangeSet) -> Iterable[tuple[str, list[list[object]]]]:
         ("forget_duplicates", [*sorted(changes.forgotten.items())]),
         ("set_session_states", [(*key, value) for key, value in sorted(set_states.items())]),
         ("clear_session_states", sorted(key for key in changes.session_states if key not in set_states)),
+        ("describe_queues", [(key, *value) for key, value in sorted(changes.descriptions.items())]),
+        ("set_rules", [(key, *value) for key, value in sorted(changes.rules.items())]),
+        ("drop_queues", [(key,) for key in sorted(changes.dropped)]),
         ("insert_event_blocks", [block.row for block in changes.blocks]),
         ("advance_partitions", [(key, *head) for key, head in sorted(changes.heads.items())]),
         ("trim_partitions", [*sorted(changes.trims.items())]),
@@ -311,4 +342,6 @@ def _insert_row(message: Message, content: Content, state: MessageState) -> tupl
         content.annotation_items,
         content.bare,
         *state,
+        message.hops,
+        message.transfer,
     )

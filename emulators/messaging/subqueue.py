@@ -11,7 +11,7 @@ Rules:
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from heapq import nsmallest
 from itertools import islice
 from uuid import UUID, uuid4
@@ -29,6 +29,8 @@ _LOAD_AHEAD = 256
 _LOAD_RETRY_S = 1.0
 
 type OnDeadLetter = Callable[[Message, str | None, str | None], None]
+type Forward = Callable[[Message, Content], None]
+"""Takes a deliverable message out of its sub-queue and sends it on, in one group of changes."""
 
 
 class ContentCache:
@@ -67,9 +69,11 @@ class SubQueue:
         self.lock_duration_s = lock_duration_s
         self.messages: dict[int, Message] = {}
         self.receivers: deque[Receiver] = deque()
+        self.forward: Forward | None = None
+        self.max_delivery_count = max_delivery_count
+        self._closed = False
         self._store = store
         self._cache = cache
-        self._max_delivery_count = max_delivery_count
         self._dead_letter = dead_letter
         self._line = Line()
         self._by_token: dict[UUID, Message] = {}
@@ -108,13 +112,35 @@ class SubQueue:
     # --- delivery ---------------------------------------------------------------------------------------------------
 
     def pump(self) -> None:
-        """Assign what can be delivered to those who have capacity."""
+        """Assign what can be delivered to those who have capacity, or forward it."""
         if self._store.away:
+            return
+        if self.forward is not None:
+            self._forward_line(self.forward)
             return
         assigned = []
         while self._line and (receiver := self._next_receiver()) is not None:
             assigned.append(self._assign(receiver, self._line.pop()))
         self._send_after_commit(assigned)
+
+    def _forward_line(self, forward: Forward) -> None:
+        """Send on in order, stopping at the first message whose content must be read."""
+        while self._line:
+            message = self.messages[self._line.pop()]
+            if message.content is None:
+                self._line.push(message.sequence)
+                self._load(self._load_line)
+                return
+            forward(message, message.content)
+
+    async def _load_line(self) -> None:
+        ahead = [self.messages[sequence] for sequence in self._line.first(_LOAD_AHEAD)]
+        contents = await self.load(ahead)
+        for message in ahead:
+            message.content = contents.get(message.sequence)
+            if message.content is None and self.messages.get(message.sequence) is message:
+                _log.error("A message has no row", sequence=message.sequence)
+                self.take_out(message)
 
     def _next_receiver(self) -> Receiver | None:
         for _ in range(len(self.receivers)):
@@ -154,7 +180,7 @@ class SubQueue:
         while self._outbox:
             delivery = self._outbox[0]
             if delivery.message.content is None and self._still_locked(delivery):
-                self._load()
+                self._load(self._load_outbox)
                 return
             self._outbox.popleft()
             self._hand_over(delivery)
@@ -182,7 +208,7 @@ class SubQueue:
         """Receive-and-delete delivers at most once, so the deletion commits before the message leaves."""
 
         def deliver() -> None:
-            if not receiver.deliver(message, content):
+            if not receiver.deliver(message, content) and not self._closed:
                 message.state = message.state._replace(lock_token=None, locked_until=None)
                 message.content = content
                 self._cache.keep(message)
@@ -193,9 +219,12 @@ class SubQueue:
         self.remove(message)
         self._store.when_committed(deliver)
 
-    def _load(self) -> None:
+    def _load(self, load: Callable[[], Awaitable[None]]) -> None:
+        async def run() -> None:
+            await load()
+
         if self._loading is None:
-            self._loading = asyncio.create_task(self._load_outbox())
+            self._loading = asyncio.create_task(run())
             self._loading.add_done_callback(self._loaded)
 
     async def _load_outbox(self) -> None:
@@ -213,10 +242,15 @@ class SubQueue:
             return
         error = task.exception()
         if error is None:
-            self._send()
+            self._go_on()
             return
         _log.warning("Contents could not be read; trying again", error=str(error))
-        asyncio.get_running_loop().call_later(_LOAD_RETRY_S, self._send)
+        asyncio.get_running_loop().call_later(_LOAD_RETRY_S, self._go_on)
+
+    def _go_on(self) -> None:
+        """Do what waited for contents."""
+        self._send()
+        self.pump()
 
     async def load(self, messages: Iterable[Message]) -> dict[int, Content]:
         """Contents by sequence number, from memory or the database. Raises StoreUnavailableError."""
@@ -291,7 +325,7 @@ class SubQueue:
 
     def fail(self, message: Message) -> None:
         """A delivery failed: count it, and dead-letter the message at the maximum. The caller pumps."""
-        if self._dead_letter is None or message.state.delivery_count + 1 < self._max_delivery_count:
+        if self._dead_letter is None or message.state.delivery_count + 1 < self.max_delivery_count:
             self.unlock(message, failed=True)
             return
         count = message.state.delivery_count + 1
@@ -321,3 +355,24 @@ class SubQueue:
             if sequence >= first and (session_id is None or message.session_id == session_id)
         )
         return [self.messages[sequence] for sequence in nsmallest(limit, matching)]
+
+    # --- the end ----------------------------------------------------------------------------------------------------
+
+    def hang_up(self, error: AmqpError) -> None:
+        """Detach everybody who receives."""
+        for receiver in list(self.receivers):
+            receiver.close(error)
+
+    def close(self, error: AmqpError) -> None:
+        """The entity is deleted: detach everybody and forget the messages, whose rows are the caller's to delete."""
+        self._closed = True
+        self.hang_up(error)
+        for timer in self._timers.values():
+            timer.cancel()
+        for message in self.messages.values():
+            self._cache.release(message)
+        for index in (self.messages, self._by_token, self._timers):
+            index.clear()
+        self._line = Line()
+        self._store.forget_returned(self.pump)
+        self._send()

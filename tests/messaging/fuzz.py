@@ -28,7 +28,7 @@ from emulators.messaging.entities import (
 )
 from emulators.messaging.records import AfterCommit, ChangeSet
 from emulators.messaging.server import MessagingServer, ServerSettings
-from emulators.messaging.store import LoadedQueue, Store
+from emulators.messaging.store import Created, LoadedQueue, Store
 from tests.messaging.hostile import conversation, hostile
 
 _CASES_A_SERVER = 200
@@ -53,9 +53,12 @@ class MemoryStore(Store):
     def after_commit(self, callback: AfterCommit) -> None:
         callback(None)
 
+    async def load_created(self) -> list[Created]:
+        return []
+
     async def load_queue(self, name: str) -> LoadedQueue:
         self._ids += 1
-        return LoadedQueue(self._ids, 1, [], {}, {})
+        return LoadedQueue(self._ids, 1, [], {}, {}, None, None, 0.0, 0.0)
 
     async def fetch(self, query: str, parameters: tuple[object, ...] | dict[str, object]) -> list[tuple[Any, ...]]:
         self._ids += 1
@@ -154,7 +157,7 @@ class Bench:
         if errors or self.faults:
             raise NotWithstoodError(f"the server failed: {errors or self.faults}")
         broker = self.server.broker
-        queues = [*broker.queues.values(), *broker.subscriptions.values()]
+        queues = broker.entities()
         readers = [left for hub in broker.event_hubs.values() for one in hub.partitions for left in one.readers]
         if readers or any(queue.main.receivers or queue.dead_letters.receivers for queue in queues):
             raise NotWithstoodError("a receiver was left behind")

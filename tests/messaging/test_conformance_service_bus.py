@@ -9,6 +9,7 @@ import pytest
 from azure.servicebus import ServiceBusMessage, ServiceBusReceivedMessage, ServiceBusReceiveMode
 from azure.servicebus._common import mgmt_handlers
 from azure.servicebus.aio import ServiceBusClient, ServiceBusReceiver
+from azure.servicebus.amqp import AmqpAnnotatedMessage
 from azure.servicebus.exceptions import MessageSizeExceededError, ServiceBusError
 
 from emulators.messaging.entities import parse_config
@@ -148,6 +149,19 @@ async def test_dead_letter_carries_reason_description_and_source(client: Service
     [found] = await dead(client, "orders", "all")
     assert (found.dead_letter_reason, found.dead_letter_error_description) == ("ProcessingError", "why")
     assert found.dead_letter_source == "orders/Subscriptions/all"
+
+
+async def test_delivery_annotations_pass_behind_the_body(client: ServiceBusClient) -> None:
+    """azure-sdk-for-python samples/sync_samples/send_and_receive_amqp_annotated_message.py"""
+    given = AmqpAnnotatedMessage(
+        data_body=[b"1", b"2"], delivery_annotations={"own": "kept"}, application_properties={"side": "BUY"}
+    )
+    async with client.get_topic_sender("orders") as sender:
+        await sender.send_messages(given)
+    async with client.get_subscription_receiver("orders", "desk") as receiver:
+        [message] = await receive(receiver)
+    raw = message.raw_amqp_message
+    assert (list(raw.body), raw.delivery_annotations) == ([b"1", b"2"], {b"own": b"kept"})
 
 
 async def test_session_state_outlives_its_receivers(client: ServiceBusClient) -> None:
