@@ -13,6 +13,9 @@ from emulators.messaging.cbs import SharedKey
 from emulators.messaging.entities import ConfigError, Entities, read_config
 from emulators.messaging.server import DEFAULT_KEY, DEFAULT_KEY_NAME, MessagingServer, ServerSettings
 from emulators.messaging.store import StoreError
+from emulators.open_files import allow_open_files
+
+_OPEN_FILES = 8192
 
 
 def main(
@@ -31,6 +34,7 @@ def main(
 ) -> None:
     """Serve Service Bus and Event Hubs over AMQP 1.0 until SIGTERM or SIGINT."""
     _log_to_stderr()
+    allow_open_files(_OPEN_FILES)
     try:
         entities = read_config(*config)
         settings = ServerSettings(

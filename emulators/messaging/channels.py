@@ -81,6 +81,9 @@ class Channel:
     def hold(self, size: int) -> None:
         self._connection.hold(size)
 
+    def gather(self, size: int) -> None:
+        self._connection.gather(size)
+
     def release(self, size: int) -> None:
         self._connection.hold(-size)
 
@@ -237,6 +240,7 @@ class Channel:
         if attach.handle >= self.limits.max_links or len(self._links) >= self.limits.max_links:
             raise SessionError(Condition.RESOURCE_LIMIT, f"A session has at most {self.limits.max_links} links.")
         link = self._new_link(attach)
+        self._connection.count_link()
         self._refused.discard(attach.handle)
         self._links[attach.handle] = link
         task = asyncio.create_task(self._open(link))
@@ -288,6 +292,7 @@ class Channel:
 
     def _forget(self, link: Link) -> None:
         del self._links[link.handle]
+        self._connection.forget_link()
         task = self._attaching.pop(link.handle, None)
         if task is not None and task is not asyncio.current_task():
             task.cancel()

@@ -40,6 +40,10 @@ _log = structlog.get_logger(__name__)
 _SASL_MECHANISMS = Array([Symbol("MSSBCBS"), Symbol("ANONYMOUS")])
 _MIN_FRAME_SIZE = 512
 _MAX_HELD_BYTES = 16 << 20
+_MAX_UNFINISHED_BYTES = 8 << 20
+_UNPROVED_UNFINISHED_BYTES = 64 << 10
+_UNPROVED_LINKS = 16
+"""What a connection may hold that has proved no claim yet: enough to prove one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +55,7 @@ class Limits:
     max_connections: int = 1000
     max_channels: int = 256
     max_links: int = 256
+    max_links_a_connection: int = 5000
     idle_timeout_s: float = 240.0
     open_timeout_s: float = 30.0
 
@@ -81,6 +86,8 @@ class Connection(asyncio.Protocol):
         self._out: list[bytes] = []
         self._flushing = False
         self._held = 0
+        self._unfinished = 0
+        self._links = 0
         self._last_read = 0.0
         self._last_write = 0.0
         self._transport: asyncio.Transport | None = None
@@ -218,6 +225,8 @@ class Connection(asyncio.Protocol):
     def _on_begin(self, number: int, begin: Begin) -> None:
         if number in self._channels or number >= self.limits.max_channels:
             raise ProtocolError(Condition.NOT_ALLOWED, "A channel is in use already, or its number is too large.")
+        if not self.claims and len(self._channels) >= _UNPROVED_LINKS:
+            raise ProtocolError(Condition.RESOURCE_LIMIT, "A connection without claims has too many sessions.")
         self._channels[number] = Channel(self, number, begin)
 
     def _end(self, number: int, error: AmqpError | None) -> None:
@@ -254,6 +263,24 @@ class Connection(asyncio.Protocol):
             self._transport.pause_reading()
         elif self._held <= _MAX_HELD_BYTES < before:
             self._transport.resume_reading()
+
+    def gather(self, size: int) -> None:
+        """Count bytes of deliveries that are not complete, less when negative. Raises ProtocolError past the bound."""
+        self._unfinished += size
+        bound = _MAX_UNFINISHED_BYTES if self.claims else _UNPROVED_UNFINISHED_BYTES
+        if size > 0 and self._unfinished > bound:
+            raise ProtocolError(Condition.RESOURCE_LIMIT, f"Unfinished deliveries have more than {bound} bytes.")
+
+    def count_link(self) -> None:
+        """One link more. Raises SessionError past the bound."""
+        bound = self.limits.max_links_a_connection if self.claims else _UNPROVED_LINKS
+        if self._links >= bound:
+            raise SessionError(Condition.RESOURCE_LIMIT, f"A connection has at most {bound} links.")
+        self._links += 1
+
+    def forget_link(self) -> None:
+        """One link less."""
+        self._links -= 1
 
     # --- closing ----------------------------------------------------------------------------------------------------
 

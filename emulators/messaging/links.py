@@ -94,6 +94,8 @@ class IncomingLink:
         return write_source(_address(self.attach.source), None)
 
     def detached(self) -> None:
+        if self._partial is not None:
+            self._end_partial(self._partial)
         if self.sink is not None:
             self.sink.on_detach()
             self.sink = None
@@ -110,12 +112,16 @@ class IncomingLink:
         current = self._partial
         current.settled = current.settled or frame.settled is True
         if frame.aborted:
-            self._partial = None
+            self._end_partial(current)
             return
         self._append(current, payload)
         if not frame.more:
-            self._partial = None
+            self._end_partial(current)
             self._complete(current)
+
+    def _end_partial(self, current: _Partial) -> None:
+        self._partial = None
+        self.peer.gather(-len(current.payload))
 
     def _begin(self, frame: Transfer) -> _Partial:
         if frame.delivery_id is None:
@@ -128,9 +134,11 @@ class IncomingLink:
         current.size += len(payload)
         if current.size > self._limit:
             current.oversize = True
+            self.peer.gather(-len(current.payload))
             current.payload.clear()
         else:
             current.payload += payload
+            self.peer.gather(len(payload))
 
     def _complete(self, current: _Partial) -> None:
         self._credit -= 1

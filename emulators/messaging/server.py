@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import cast
 
 import structlog
 
@@ -50,6 +51,13 @@ class ServerSettings:
     max_messages: int = 1_000_000
 
 
+class _HangUp(asyncio.Protocol):
+    """Takes no connection."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        cast("asyncio.Transport", transport).abort()
+
+
 class MessagingServer:
     """Listens for AMQP connections and routes their links to nodes."""
 
@@ -60,7 +68,7 @@ class MessagingServer:
         self.admin_port: int | None = None
         self._cbs = CbsNode(settings.shared_key)
         self._hub_management = HubManagementNode(broker.event_hub)
-        self._connections: set[Connection] = set()
+        self._connections: dict[Connection, None] = {}
         self._server: asyncio.Server | None = None
         self._admin: admin.AdminServer | None = None
 
@@ -142,13 +150,27 @@ class MessagingServer:
             self.admin_port = await self._admin.listen(self.settings.host, self.settings.admin_port, tls)
 
     def _connect(self) -> asyncio.Protocol:
+        """A connection past the limit is told so when it opens, and there are not many of those either."""
         limits = self.settings.limits
         refusal = None
-        if len(self._connections) >= limits.max_connections:
+        if len(self._connections) >= limits.max_connections and not self._make_room():
             refusal = AmqpError(Condition.RESOURCE_LIMIT, f"The server has {limits.max_connections} connections.")
-        connection = Connection(self, limits, self._connections.discard, refusal)
-        self._connections.add(connection)
+        if len(self._connections) >= 2 * limits.max_connections:
+            return _HangUp()
+        connection = Connection(self, limits, self._forget, refusal)
+        self._connections[connection] = None
         return connection
+
+    def _make_room(self) -> bool:
+        """Hang up on who has waited longest without proving a claim; false when all have proved one."""
+        waiting = next((one for one in self._connections if not one.claims), None)
+        if waiting is not None:
+            self._forget(waiting)
+            waiting.abort()
+        return waiting is not None
+
+    def _forget(self, connection: Connection) -> None:
+        self._connections.pop(connection, None)
 
     async def _stop(self) -> None:
         """Stop listening, let what was received be committed and answered, then hang up."""

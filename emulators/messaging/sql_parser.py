@@ -29,6 +29,7 @@ _COMPARISONS = ("=", "<>", "!=", "<", "<=", ">", ">=")
 type Expression = Callable[[Properties], Value]
 type Parameters = Mapping[str, Value]
 """Values by name, the leading `@` included."""
+_NONE: Parameters = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ class Assignment:
     value: Expression | None
 
 
-def parse_filter(text: str, parameters: Parameters) -> Expression:
+def parse_filter(text: str, parameters: Parameters = _NONE) -> Expression:
     """A predicate; a message matches when it gives True. Raises SqlSyntaxError."""
     parser = _Parser(tokenize(text), parameters)
     predicate = parser.disjunction()
@@ -58,7 +59,7 @@ def parse_filter(text: str, parameters: Parameters) -> Expression:
     return predicate
 
 
-def parse_action(text: str, parameters: Parameters) -> list[Assignment]:
+def parse_action(text: str, parameters: Parameters = _NONE) -> list[Assignment]:
     """The statements of an action. Raises SqlSyntaxError."""
     parser = _Parser(tokenize(text), parameters)
     statements = [parser.statement()]

@@ -11,6 +11,7 @@ import structlog
 import typer
 import uvloop
 
+from emulators.open_files import allow_open_files
 from emulators.signalr.app import create_app
 from emulators.signalr.hubs import Registry
 from emulators.signalr.limits import Limits
@@ -39,6 +40,7 @@ def main(
 ) -> None:
     """Azure SignalR Service in serverless mode on this machine."""
     _log_to_stderr()
+    allow_open_files(2 * max_connections + 1024)
     limits = Limits(
         max_connections,
         max_message_bytes,

@@ -10,10 +10,15 @@ from azure.servicebus.exceptions import ServiceBusQuotaExceededError
 from emulators.messaging.connection import Limits
 from emulators.messaging.errors import Condition
 from emulators.messaging.frames import AMQP_HEADER, write_frame
-from emulators.messaging.performatives import Open
+from emulators.messaging.performatives import Attach, Begin, Open, Transfer, write_source, write_target
 from emulators.messaging.server import ServerSettings
 from tests.messaging.conftest import StartServer
 from tests.messaging.test_queues import receive, send
+
+
+def _attach(handle: int) -> bytes:
+    termini = {"source": write_source("s", None), "target": write_target("$cbs")}
+    return write_frame(Attach(f"s{handle}", handle, role=False, **termini))
 
 
 @pytest.mark.parametrize("mode", list(ServiceBusReceiveMode))
@@ -57,14 +62,54 @@ async def test_full_queue_refuses_by_name(start_server: StartServer) -> None:
 
 
 async def test_connection_beyond_the_limit_is_told_why(start_server: StartServer) -> None:
-    async with start_server(ServerSettings(limits=Limits(max_connections=1))) as server:
-        _, first = await asyncio.open_connection("127.0.0.1", server.port)
+    async with (
+        start_server(ServerSettings(limits=Limits(max_connections=1))) as server,
+        ServiceBusClient.from_connection_string(server.connection_string, retry_total=0) as client,
+        client.get_queue_sender("plain"),
+    ):
         reader, second = await asyncio.open_connection("127.0.0.1", server.port)
         second.write(AMQP_HEADER + write_frame(Open("second")))
         answer = await asyncio.wait_for(reader.read(), 10)
-        first.close()
         second.close()
     assert Condition.RESOURCE_LIMIT.encode() in answer
+
+
+async def test_crowd_that_proves_nothing_keeps_nobody_out(start_server: StartServer) -> None:
+    """Half-open connections, five times as many as there may be: the oldest give way."""
+    async with start_server(ServerSettings(limits=Limits(max_connections=20))) as server:
+        crowd = [await asyncio.open_connection("127.0.0.1", server.port) for _ in range(100)]
+        for number, (_, writer) in enumerate(crowd):
+            writer.write((b"", AMQP_HEADER[:3], AMQP_HEADER + write_frame(Open("crowd")))[number % 3])
+        async with ServiceBusClient.from_connection_string(server.connection_string, retry_total=0) as client:
+            await send(client, "plain", ServiceBusMessage("served"))
+        assert len(server._connections) <= 20
+        for _, writer in crowd:
+            writer.close()
+
+
+@pytest.mark.parametrize(
+    "flood",
+    [
+        b"".join(write_frame(Begin(None, 0, 100, 100), channel) for channel in range(1, 20)),
+        b"".join(_attach(handle) for handle in range(1, 20)),
+        b"".join(write_frame(Transfer(0, 0, b"t", 0, more=True), payload=bytes(8000)) for _ in range(9)),
+    ],
+    ids=["sessions", "links", "an endless delivery"],
+)
+async def test_stranger_may_hold_no_more_than_a_claim_needs(start_server: StartServer, flood: bytes) -> None:
+    async with start_server() as server:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        opening = AMQP_HEADER + write_frame(Open("stranger")) + write_frame(Begin(None, 0, 100, 100)) + _attach(0)
+        writer.write(opening)
+        seen = b""
+        while b"\x53\x13" not in seen:
+            seen += await asyncio.wait_for(reader.read(65536), 10)
+        writer.write(flood)
+        while Condition.RESOURCE_LIMIT.encode() not in seen:
+            part = await asyncio.wait_for(reader.read(65536), 10)
+            assert part, seen
+            seen += part
+        writer.close()
 
 
 async def test_silent_connections_are_closed(start_server: StartServer) -> None:
