@@ -8,7 +8,7 @@ const tell = (event, data) => console.log(JSON.stringify({ event, data }));
 
 const connection = new HubConnectionBuilder()
   .withUrl(negotiateUrl, token ? { accessTokenFactory: () => token, transport: HttpTransportType.WebSockets } : {})
-  .withAutomaticReconnect([0, 50, 100, 200, 400, 800, 1600])
+  .withAutomaticReconnect([0, 50, 100, 200, ...Array(40).fill(500)])
   .configureLogging(LogLevel.Error)
   .build();
 
