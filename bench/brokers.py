@@ -36,7 +36,9 @@ class BenchmarkError(Exception):
 
 
 @contextmanager
-def broker(users: int, settings: Mapping[str, str] | None = None, *, makers: bool = True) -> Iterator[Sandbox]:
+def broker(
+    users: int, settings: Mapping[str, str] | None = None, *, makers: bool = True, port: int = 0
+) -> Iterator[Sandbox]:
     """A fresh sandbox with that many funded customers, with fsync as users have it.
 
     `users` is a multiple of twice the instruments, so that one user always trades one instrument.
@@ -44,7 +46,9 @@ def broker(users: int, settings: Mapping[str, str] | None = None, *, makers: boo
     with TemporaryDirectory(prefix="bench-") as folder:
         demo = Path(folder) / "demo.json"
         demo.write_bytes(orjson.dumps(demo_of(users)))
-        options = SandboxOptions(groups="default", demo=demo, settings=settings or {}, makers=makers, fsync=True)
+        options = SandboxOptions(
+            port=port, groups="default", demo=demo, settings=settings or {}, makers=makers, fsync=True
+        )
         started = time.monotonic()
         with Sandbox.start(Path(folder) / "data", options) as sandbox:
             say(f"a broker with {users} customers is up after {time.monotonic() - started:.1f} s")

@@ -1,7 +1,11 @@
 """The connection pool: bounded waits, generic plans, and one error for "PostgreSQL is away"."""
 
+import asyncio
+import os
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 import psycopg
 import stamina
@@ -33,6 +37,27 @@ _AWAY = (
     psycopg.errors.ReadOnlySqlTransaction,
 )
 RETRY_AFTER_S = 1
+_SILENCE_S = 7.0
+"""Above `statement_timeout`, so only a server that does not answer at all takes so long for one round trip."""
+
+
+class _Connection(AsyncConnection):
+    """Hangs up on a server that is silent: a machine that froze keeps its connections open and never ends them."""
+
+    silence_s = _SILENCE_S
+
+    async def wait(self, *arguments: Any, **options: Any) -> Any:
+        """One round trip, as psycopg makes all of them. Raises OperationalError after `silence_s`."""
+        watch = asyncio.get_running_loop().call_later(self.silence_s, self._hang_up)
+        try:
+            return await super().wait(*arguments, **options)
+        finally:
+            watch.cancel()
+
+    def _hang_up(self) -> None:
+        if not self.closed:
+            with socket.socket(fileno=os.dup(self.fileno())) as line:
+                line.shutdown(socket.SHUT_RDWR)
 
 
 class Database:
@@ -42,6 +67,7 @@ class Database:
         options = " ".join(f"-c {name}={value}" for name, value in _SESSION.items())
         self._pool = AsyncConnectionPool(
             url,
+            connection_class=_Connection,
             min_size=1,
             max_size=most,
             timeout=wait_s,

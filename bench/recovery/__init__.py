@@ -1,0 +1,1 @@
+"""Orders over HTTP: accepted, sustained to fill, and how long each takes."""

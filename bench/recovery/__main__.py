@@ -1,0 +1,156 @@
+"""`python -m bench.recovery`: P13, from a start to the first filled order, and from kill -9 of everything to work.
+
+Warm start: the data folder and compiled modules are there, nothing runs. The clock starts with the command and ends
+with the fill of an order that a client tries to place from the beginning. After kill -9 of supervisor, PostgreSQL,
+emulators, exchange and host at one moment, with orders under way, the same command follows at once; the first 202
+is the first commit. Absolute times: there is no reference. Nothing that was answered with 202 may be lost.
+"""
+
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import httpx
+import orjson
+import typer
+
+from bench.brokers import BenchmarkError, broker, check_invariants, drain, prices, tokens
+from bench.report import Effort, Quick, Rounds, Seconds, middle, result, say
+from sandbox.harness import Sandbox
+from sandbox.ports import free_port
+
+_USERS = 48
+_PATIENCE_S = 60.0
+_RETRY_S = 0.01
+_TARGET_S = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class Comeback:
+    """Seconds from the command: the first 202, its order's fill, and everything up."""
+
+    commit_s: float
+    fill_s: float
+    serving_s: float
+
+
+def main(rounds: Rounds = 5, seconds: Seconds = 3.0, *, quick: Quick = False) -> None:
+    """Measure, check the invariants, print one JSON line; `seconds` of orders come before each kill."""
+    effort = Effort.of(rounds, seconds, quick=quick)
+    with broker(_USERS, port=free_port()) as sandbox, TemporaryDirectory(prefix="bench-") as folder:
+        customers = Customers(sandbox, Path(folder) / "journal")
+        warm = [_warm_start(sandbox, customers) for _ in range(effort.rounds)]
+        killed = [_killed(sandbox, customers, effort.seconds) for _ in range(effort.rounds)]
+        drain(sandbox)
+        check_invariants(sandbox, customers.journal, at_rest=True)
+    figures = {"rounds": effort.rounds, "warm_start": _told(warm), "kill_everything": _told(killed)}
+    result("recovery", figures | {"target_s": _TARGET_S, "accepted": customers.accepted})
+
+
+class Customers:
+    """Places orders one after the other; every 202 is in the journal before the next order is sent."""
+
+    def __init__(self, sandbox: Sandbox, journal: Path) -> None:
+        self.journal = journal
+        self.accepted = 0
+        self._users = tokens(sandbox)
+        self._client = httpx.Client(base_url=f"{sandbox.base_url}/api", timeout=_PATIENCE_S)
+        self._place = 0
+
+    def place(self) -> tuple[str, dict[str, str]]:
+        """Place the next order under one key until it is accepted; its id and its user's headers."""
+        place, self._place = self._place, self._place + 1
+        user_id, token = self._users[place % len(self._users)]
+        key = f"recovery-{place}"
+        headers = {"Authorization": f"Bearer {token}", "Idempotency-Key": key}
+        instrument, buy, sell = prices()[place // 2 % len(prices())]
+        side, price = ("BUY", buy) if place % 2 else ("SELL", sell)
+        body = {"instrument_id": instrument, "side": side, "order_type": "LIMIT", "product": "CNC", "quantity": 1}
+        order_id = self._until_accepted(body | {"price": price, "client_order_id": key}, headers)
+        entry = {"order_id": order_id, "user_id": user_id, "client_order_id": key, "idempotency_key": key}
+        with self.journal.open("ab") as journal:
+            journal.write(orjson.dumps(entry) + b"\n")
+        self.accepted += 1
+        return order_id, headers
+
+    def _until_accepted(self, body: dict[str, Any], headers: dict[str, str]) -> str:
+        deadline = time.monotonic() + _PATIENCE_S
+        while time.monotonic() < deadline:
+            try:
+                answer = self._client.post("/orders", json=body, headers=headers)
+            except httpx.TransportError:
+                time.sleep(_RETRY_S)
+                continue
+            if answer.status_code == httpx.codes.ACCEPTED:
+                return str(answer.json()["order_id"])
+            if answer.status_code not in {httpx.codes.SERVICE_UNAVAILABLE, httpx.codes.TOO_MANY_REQUESTS}:
+                raise BenchmarkError(f"an order was answered {answer.status_code}: {answer.text}")
+            time.sleep(_RETRY_S)
+        raise BenchmarkError(f"no order was accepted within {_PATIENCE_S:.0f} s")
+
+    def wait_for_fill(self, order_id: str, headers: dict[str, str]) -> None:
+        """Return once the order is filled."""
+        deadline = time.monotonic() + _PATIENCE_S
+        while time.monotonic() < deadline:
+            answer = self._client.get(f"/orders/{order_id}", headers=headers)
+            if answer.status_code == httpx.codes.OK and answer.json()["status"] == "FILLED":
+                return
+            # Reads are counted against the user's limit, 300 a minute.
+            time.sleep(0.05)
+        raise BenchmarkError(f"order {order_id} was not filled within {_PATIENCE_S:.0f} s")
+
+
+def _warm_start(sandbox: Sandbox, customers: Customers) -> Comeback:
+    sandbox.stop()
+    comeback = _come_back(sandbox, customers)
+    say(f"warm start: {comeback}")
+    return comeback
+
+
+def _killed(sandbox: Sandbox, customers: Customers, seconds: float) -> Comeback:
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        customers.place()
+    sandbox.kill_everything()
+    comeback = _come_back(sandbox, customers)
+    say(f"kill -9 of everything: {comeback}")
+    return comeback
+
+
+def _come_back(sandbox: Sandbox, customers: Customers) -> Comeback:
+    """Start the sandbox while a customer tries to trade."""
+    started = time.monotonic()
+    seen: list[float] = []
+
+    def trade() -> None:
+        order = customers.place()
+        seen.append(time.monotonic() - started)
+        customers.wait_for_fill(*order)
+        seen.append(time.monotonic() - started)
+
+    customer = threading.Thread(target=trade, name="customer")
+    customer.start()
+    # On this thread: the sandbox ends with the one that started it.
+    sandbox.launch()
+    serving_s = time.monotonic() - started
+    customer.join()
+    if len(seen) != 2:
+        raise BenchmarkError("the customer could not trade: see above")
+    return Comeback(round(seen[0], 2), round(seen[1], 2), round(serving_s, 2))
+
+
+def _told(comebacks: list[Comeback]) -> dict[str, Any]:
+    """Medians, and the worst first commit and fill."""
+    return {
+        "first_commit_s": middle((each.commit_s for each in comebacks), 2),
+        "first_fill_s": middle((each.fill_s for each in comebacks), 2),
+        "everything_up_s": middle((each.serving_s for each in comebacks), 2),
+        "worst_fill_s": max(each.fill_s for each in comebacks),
+    }
+
+
+if __name__ == "__main__":
+    typer.run(main)
