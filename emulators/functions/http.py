@@ -179,6 +179,9 @@ async def _answer(send: Send, status: int) -> None:
     await send({"type": "http.response.body", "body": b""})
 
 
+_UNSET = TypedData(http=RpcHttp(body=TypedData(bytes=b"")))
+
+
 def _response(function: FunctionDefinition, outcome: InvocationOutcome) -> tuple[int, RawHeaders, bytes]:
     if outcome.failure is not None:
         return 500, [(b"content-length", b"0")], b""
@@ -190,11 +193,12 @@ def _response(function: FunctionDefinition, outcome: InvocationOutcome) -> tuple
 
 
 def _http_value(function: FunctionDefinition, outcome: InvocationOutcome) -> TypedData | None:
+    """What the response is made of; a function whose HTTP output was not set answers 200 without a body."""
     for binding in function.raw_bindings:
         if binding["type"] == "http" and binding["name"] != "$return":
-            return outcome.outputs.get(binding["name"])
-    is_queue = any(output.parameter == "$return" for output in function.outputs)
-    return None if is_queue else outcome.return_value
+            return outcome.outputs.get(binding["name"], _UNSET)
+    is_elsewhere = any(output.parameter == "$return" for output in function.outputs)
+    return _UNSET if is_elsewhere else outcome.return_value
 
 
 def _converted(value: TypedData | None) -> tuple[int, RawHeaders, bytes]:

@@ -182,7 +182,8 @@ class FunctionDefinition:
     @cached_property
     def has_expressions(self) -> bool:
         """Whether bindings may be named by what the trigger tells."""
-        return bool(self.blob_inputs) or any(isinstance(one, QueueOutput | BlobOutput) for one in self.outputs)
+        places = [one.place for one in self.outputs if isinstance(one, QueueOutput | BlobOutput)]
+        return bool(self.blob_inputs) or any("{" in place for place in places)
 
     @property
     def is_durable(self) -> bool:

@@ -31,6 +31,7 @@ class BlobTrigger:
     parameter: str
     path: str
     connection: str
+    text: bool
 
     service = "blob"
 
@@ -53,6 +54,10 @@ class QueueOutput:
         """With its expressions replaced. Raises BindingError."""
         return replace(self, queue=data.bind(self.queue).lower())
 
+    @property
+    def place(self) -> str:
+        return self.queue
+
 
 @dataclass(frozen=True)
 class BlobOutput:
@@ -68,14 +73,19 @@ class BlobOutput:
         """With its expressions replaced. Raises BindingError."""
         return replace(self, path=data.bind(self.path))
 
+    @property
+    def place(self) -> str:
+        return self.path
+
 
 @dataclass(frozen=True)
 class BlobInput:
-    """A blob whose content a parameter is given."""
+    """A blob whose content a parameter is given, as text when its `dataType` is string."""
 
     parameter: str
     path: str
     connection: str
+    text: bool
 
     service = "blob"
 
@@ -113,7 +123,7 @@ def _blob_trigger(binding: Mapping[str, Any], settings: Mapping[str, str]) -> Bl
         raise SettingsError(f"binding '{binding['name']}': the container in '{path}' cannot have expressions")
     if path.partition("/")[0] not in _SPECIAL_CONTAINERS:
         _named(binding, path.partition("/")[0])
-    return BlobTrigger(binding["name"], path, _connection(binding, settings))
+    return BlobTrigger(binding["name"], path, _connection(binding, settings), _is_text(binding))
 
 
 def queue_output(binding: Mapping[str, Any], settings: Mapping[str, str]) -> QueueOutput:
@@ -134,7 +144,7 @@ def blob_output(binding: Mapping[str, Any], settings: Mapping[str, str]) -> Blob
 def blob_input(binding: Mapping[str, Any], settings: Mapping[str, str]) -> BlobInput:
     """Raises SettingsError."""
     _refuse_sdk_types(binding)
-    return BlobInput(binding["name"], _path(binding, settings), _connection(binding, settings))
+    return BlobInput(binding["name"], _path(binding, settings), _connection(binding, settings), _is_text(binding))
 
 
 def _path(binding: Mapping[str, Any], settings: Mapping[str, str], *, whole: bool = True) -> str:
@@ -146,6 +156,10 @@ def _path(binding: Mapping[str, Any], settings: Mapping[str, str], *, whole: boo
     if not container or (slash and not blob) or (whole and not slash and not is_template):
         raise SettingsError(f"binding '{binding['name']}': the path '{path}' must be in the format 'container/blob'")
     return path
+
+
+def _is_text(binding: Mapping[str, Any]) -> bool:
+    return str(binding.get("dataType", "")).lower() == "string"
 
 
 def _is_template(binding: Mapping[str, Any], text: str) -> bool:

@@ -27,7 +27,7 @@ from emulators.functions.logging import get_logger
 from emulators.functions.settings import SettingsError
 from emulators.functions.storage_accounts import HOST_STORAGE
 from emulators.functions.storage_bindings import BlobTrigger
-from emulators.functions.storage_blobs import create_container, download, upload
+from emulators.functions.storage_blobs import blob_input, create_container, download, upload
 from emulators.functions.storage_clients import StorageClients, has_code, is_outage
 from emulators.functions.storage_leases import Lease
 from emulators.functions.storage_queue_messages import encoded
@@ -312,7 +312,8 @@ class BlobListener:
         if content is None:
             return True
         metadata = _metadata(blob, properties, registration.pattern.match(name) or {})
-        outcome = await self._executor.run(registration.function, TypedData(bytes=content), trace_context(), metadata)
+        given = blob_input(content, text=registration.trigger.text)
+        outcome = await self._executor.run(registration.function, given, trace_context(), metadata)
         return outcome.failure is None
 
 

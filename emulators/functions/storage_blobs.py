@@ -25,7 +25,9 @@ class BlobInputs:
             content = await download(container.get_blob_client(name))
         except AzureError as error:
             raise BindingError(f"The blob '{binding.path}' cannot be read: {error.message}") from error
-        return ParameterBinding(binding.parameter, NO_DATA if content is None else TypedData(bytes=content))
+        return ParameterBinding(
+            binding.parameter, NO_DATA if content is None else blob_input(content, text=binding.text)
+        )
 
 
 class BlobOutputs:
@@ -48,6 +50,11 @@ def _place(service: BlobServiceClient, path: str) -> tuple[ContainerClient, str]
     if not container or not name:
         raise BindingError(f"Invalid blob path specified: '{path}'. Blob identifiers must be 'container/blob'")
     return service.get_container_client(container), name
+
+
+def blob_input(content: bytes, *, text: bool) -> TypedData:
+    """A blob's content as the worker takes it; what is no UTF-8 is replaced in text."""
+    return TypedData(string=content.decode("utf-8", "replace")) if text else TypedData(bytes=content)
 
 
 async def download(blob: BlobClient, etag: str | None = None) -> bytes | None:

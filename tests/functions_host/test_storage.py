@@ -186,6 +186,8 @@ def test_outputs_send_one_and_many_messages(scene: Scene) -> None:
     scene.wait_for("one", body="second")
     assert scene.host.call("POST", "/api/return", content="from return").text == "returned"
     scene.wait_for("one", body="from return")
+    silent = scene.host.call("POST", "/api/return", content="silent")
+    assert (silent.status_code, silent.content) == (200, b"")
     assert scene.host.call("POST", "/api/send/No_Queue", json=["x"]).status_code == 500
 
 
@@ -193,6 +195,8 @@ def test_blob_input_reads_what_the_route_names(scene: Scene) -> None:
     scene.upload("files", "a/b c.bin", bytes(range(256)))
     assert scene.host.call("GET", "/api/files/a/b%20c.bin").content == bytes(range(256))
     assert scene.host.call("GET", "/api/files/a/missing").status_code == 404
+    scene.upload("files", "word", b"\xc3\xa4")
+    assert scene.host.call("GET", "/api/types/word").text == "'ä' b'\\xc3\\xa4'"
 
 
 def test_each_version_of_a_blob_triggers_once(scene: Scene) -> None:

@@ -72,6 +72,13 @@ def read_file(req: func.HttpRequest, file: func.InputStream) -> func.HttpRespons
     return func.HttpResponse(status_code=404) if file is None else func.HttpResponse(file.read())
 
 
+@app.route(route="types/{name}")
+@app.blob_input(arg_name="text", path="files/{name}", data_type="STRING", connection=_STORAGE)
+@app.blob_input(arg_name="data", path="files/{name}", data_type="BINARY", connection=_STORAGE)
+def read_types(req: func.HttpRequest, text: str, data: bytes) -> str:
+    return f"{text!r} {data!r}"
+
+
 @app.route(route="send/{queue}")
 @app.queue_output(arg_name="messages", queue_name="{queue}", connection=_STORAGE)
 def send(req: func.HttpRequest, messages: func.Out[typing.List[str]]) -> str:
@@ -83,7 +90,8 @@ def send(req: func.HttpRequest, messages: func.Out[typing.List[str]]) -> str:
 @app.route(route="return", binding_arg_name="response")
 @app.queue_output(arg_name="$return", queue_name="%QUEUE%", connection=_STORAGE)
 def return_message(req: func.HttpRequest, response: func.Out[str]) -> func.QueueMessage:
-    response.set("returned")
+    if req.get_body() != b"silent":
+        response.set("returned")
     return func.QueueMessage(body=req.get_body())
 
 
