@@ -9,7 +9,6 @@ in this one process, as `dbos` applications do; each is idle while another is me
 import asyncio
 import json
 import logging
-import os
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -25,13 +24,9 @@ from durabletask import worker as durabletask_worker
 from durabletask.testing import create_test_backend
 
 from bench import steps
-from emulators.durable import DurableTaskHub, open_task_hub
+from bench.durable.hub import working_hub
+from emulators.durable import DurableTaskHub
 from emulators.durable.history import EventRaised
-from emulators.functions import worker
-from emulators.functions.durable import WorkerInvoker
-from emulators.functions.execution import Executor
-from emulators.functions.indexing import index
-from emulators.functions.logging import LogLevels, configure
 from emulators.postgres import PostgresServer, free_port
 
 _APP = Path(__file__).parent / "app"
@@ -56,19 +51,18 @@ class Ours:
 
     name = "ours"
 
-    def __init__(self, hub: DurableTaskHub, dsn: str) -> None:
+    def __init__(self, hub: DurableTaskHub, observer: psycopg.AsyncConnection[Any]) -> None:
         self._hub = hub
-        self._dsn = dsn
+        self._observer = observer
 
     async def run(self, workflow: str, ids: Sequence[str]) -> float:
         started = time.perf_counter()
-        async with await psycopg.AsyncConnection.connect(self._dsn, autocommit=True) as connection:
-            await asyncio.gather(*(self._hub.client.start(workflow, each, _input(each)) for each in ids))
-            pause_s = _POLL_S if len(ids) > 1 else 0.002
-            while not await _all_completed(connection, ids):
-                if time.perf_counter() - started > _PATIENCE_S:
-                    raise TimeoutError(f"{workflow} did not complete")
-                await asyncio.sleep(pause_s)
+        await asyncio.gather(*(self._hub.client.start(workflow, each, _input(each)) for each in ids))
+        pause_s = _POLL_S if len(ids) > 1 else 0.002
+        while not await _all_completed(self._observer, ids):
+            if time.perf_counter() - started > _PATIENCE_S:
+                raise TimeoutError(f"{workflow} did not complete")
+            await asyncio.sleep(pause_s)
         return time.perf_counter() - started
 
     async def answer(self, instance_id: str) -> None:
@@ -144,14 +138,11 @@ async def engines() -> AsyncIterator[dict[str, Engine]]:
 
 @asynccontextmanager
 async def _ours(dsn: str) -> AsyncIterator[Engine]:
-    executor = Executor(configure(LogLevels({"default": "Warning"}), "bench"), None)
-    functions = index(await worker.load_app(_APP), os.environ)
-    hub = await open_task_hub(dsn, "bench", {})
-    await hub.start_worker(WorkerInvoker(functions, executor))
-    try:
-        yield Ours(hub, dsn)
-    finally:
-        await hub.drain(5)
+    async with (
+        working_hub(dsn, _APP) as hub,
+        await psycopg.AsyncConnection.connect(dsn, autocommit=True) as observer,
+    ):
+        yield Ours(hub, observer)
 
 
 @asynccontextmanager

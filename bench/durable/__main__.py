@@ -1,4 +1,5 @@
-"""`python -m bench.durable`: a chain of three activities, idle latency and chains/s, against `dbos` and `durabletask`.
+"""`python -m bench.durable`: a chain of three activities, idle latency and chains/s, against `dbos` and `durabletask`;
+then ten thousand instances in flight, without a reference.
 
 Throughput: the chains of a round are started at once. `durabletask` keeps everything in memory and survives nothing.
 """
@@ -9,16 +10,20 @@ from typing import Any
 
 import typer
 
+from bench.durable import in_flight
 from bench.engines import Engine, engines
 from bench.report import Effort, Quick, Rounds, Seconds, middle, ratio, result, say
 
 _IDLE = 20
+_IN_FLIGHT, _FEW_IN_FLIGHT = 10_000, 1_000
 
 
 def main(rounds: Rounds = 5, seconds: Seconds = 10.0, *, quick: Quick = False) -> None:
     """Measure in turns, print one JSON line. `seconds` scales how many chains a round has."""
     effort = Effort.of(rounds, seconds, quick=quick)
-    result("durable", {"rounds": effort.rounds} | asyncio.run(_measure(effort)))
+    figures = {"rounds": effort.rounds} | asyncio.run(_measure(effort))
+    figures["in_flight"] = asyncio.run(in_flight.measure(_FEW_IN_FLIGHT if quick else _IN_FLIGHT))
+    result("durable", figures)
 
 
 async def _measure(effort: Effort) -> dict[str, Any]:

@@ -44,6 +44,12 @@ class Event:
         """The sequence id of a scheduled task; -1 for every other event."""
         return -1
 
+    @property
+    def weight(self) -> int:
+        """About how much memory its texts take, in characters."""
+        values = (getattr(self, field.name) for field in fields(self))
+        return sum(len(value) for value in values if isinstance(value, str))
+
     def to_json(self) -> dict[str, Any]:
         """The full form, as the extension stores it."""
         return self._head(utc_text(self.timestamp)) | self._body()
@@ -123,7 +129,7 @@ class Scheduled(Event):
 
 def utc_text(moment: datetime) -> str:
     """ISO 8601 with microseconds and `Z`."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
 def parse_utc(text: str) -> datetime:

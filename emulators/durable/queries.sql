@@ -71,11 +71,30 @@ ORDER BY fire_at, execution_id, seq
 LIMIT %(limit)s;
 
 -- name: arrivals
-SELECT message, instance_id, execution_id, incarnation, event, sent_by::text AS sent_by, position,
+-- A page ends where it has enough bytes, but not before its first message; `available` tells where it would end else.
+WITH page AS MATERIALIZED (
+    SELECT * FROM durable.inbox
+    WHERE hub = %(hub)s AND partition = ANY(%(partitions)s)
+      AND (sent_by, position) > (%(sent_by)s::xid8, %(position)s)
+    ORDER BY sent_by, position
+    LIMIT %(limit)s
+), weighed AS (
+    SELECT page.*, count(*) OVER () AS available,
+           sum(octet_length(event::text)) OVER (ORDER BY sent_by, position) - octet_length(event::text) AS bytes_before
+    FROM page
+)
+SELECT message, instance_id, execution_id, incarnation, event, sent_by::text AS sent_by, position, available,
        pg_snapshot_xmin(pg_current_snapshot())::text AS horizon
-FROM durable.inbox
-WHERE hub = %(hub)s AND partition = ANY(%(partitions)s) AND (sent_by, position) > (%(sent_by)s::xid8, %(position)s)
+FROM weighed WHERE bytes_before < %(most_bytes)s
 -- Qualified, because the text of a transaction id sorts otherwise than its number.
+ORDER BY weighed.sent_by, weighed.position;
+
+-- name: urgent_arrivals
+-- ExecutionTerminated, ExecutionSuspended, ExecutionResumed: they are small, and they let others go.
+SELECT message, instance_id, execution_id, incarnation, event, sent_by::text AS sent_by, position,
+       0 AS available, '0' AS horizon
+FROM durable.inbox
+WHERE hub = %(hub)s AND partition = ANY(%(partitions)s) AND event->>'EventType' IN ('3', '19', '20')
 ORDER BY inbox.sent_by, inbox.position
 LIMIT %(limit)s;
 

@@ -149,7 +149,7 @@ class Session:
     def reserve(self, letters: Iterable[Letter]) -> list[Letter]:
         """The letters that are for this session: each must be given to `post` or `release` after its commit."""
         kept = [letter for letter in letters if self.owns(letter.partition) or letter.refusal is not None]
-        self.mailbox.reserve(letter.message for letter in kept)
+        self.mailbox.reserve(letter.incoming for letter in kept)
         return kept
 
     def release(self, letters: Sequence[Letter]) -> None:
@@ -335,7 +335,7 @@ class Session:
     async def _park(self, actor: Actor, step: Park) -> None:
         commit = self._new_commit(actor.partition)
         parked = [park(commit, actor.instance_id, outcome) for outcome in step.outcomes]
-        self.mailbox.reserve(incoming.message for incoming in parked if incoming.message is not None)
+        self.mailbox.reserve(parked)
         await self._committer.submit(commit)
         actor.drop(step.outcomes)
         actor.pending += [kept for kept in parked if kept.message is not None and self.mailbox.claim(kept.message)]

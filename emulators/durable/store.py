@@ -100,6 +100,7 @@ class ArrivalRow:
     event: dict[str, Any]
     sent_by: str
     position: int
+    available: int
     horizon: str
 
 

@@ -12,8 +12,10 @@ import pytest
 from emulators.durable import intake, mailbox
 from emulators.durable.activities import ActivityCall, ActivityRunner
 from emulators.durable.entities import EntityId
+from emulators.durable.history import EventRaised, ExecutionResumed, ExecutionSuspended
+from emulators.durable.records import Incoming
 from tests.durable.conftest import OpenHub
-from tests.durable.support import AppInvoker, decoded, finished
+from tests.durable.support import AppInvoker, decoded, finished, utc_now
 from tests.support.waiting import eventually
 
 
@@ -85,13 +87,13 @@ async def test_messages_never_overtake_those_that_wait_in_the_table(
 
 async def test_mailbox_reserves_only_once_it_has_caught_up() -> None:
     post = mailbox.Mailbox(None, [0], lambda *_: None)  # type: ignore[arg-type]
-    message = uuid.uuid4()
-    post.reserve([message])
-    assert not post.claim(message)
+    letter = _letter("{}")
+    post.reserve([letter])
+    assert not post.claim(letter.message)
     post._behind = False
-    post.reserve([message])
-    assert post.claim(message)
-    assert not post.claim(message)
+    post.reserve([letter])
+    assert post.claim(letter.message)
+    assert not post.claim(letter.message)
 
 
 async def test_mailbox_delivers_nothing_past_what_it_must_still_sweep() -> None:
@@ -99,16 +101,54 @@ async def test_mailbox_delivers_nothing_past_what_it_must_still_sweep() -> None:
     pages: asyncio.Queue[list[Any]] = asyncio.Queue()
     post = mailbox.Mailbox(None, [0], lambda *given: delivered.append(given))  # type: ignore[arg-type]
     post._page = lambda _: pages.get()  # type: ignore[method-assign]
-    older, newer = uuid.uuid4(), uuid.uuid4()
+    older, newer = _letter(), _letter()
     sweeping = asyncio.create_task(post._sweep())
     await asyncio.sleep(0)
     post.reserve([older])  # while the first sweep reads
     pages.put_nowait([])
     await sweeping
-    assert not post.claim(older)  # it is in the table now, and no sweep has begun since
+    assert not post.claim(older.message)  # it is in the table now, and no sweep has begun since
     post.reserve([newer])
-    assert not post.claim(newer)
+    assert not post.claim(newer.message)
     pages.put_nowait([])
     await post._sweep()
     post.reserve([newer])
-    assert post.claim(newer)
+    assert post.claim(newer.message)
+
+
+async def test_suspended_instance_with_heavy_messages_stops_nobody(
+    open_hub: OpenHub, app: AppInvoker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mailbox, "_MOST_WEIGHT", 300_000)
+    monkeypatch.setattr(mailbox, "_PAGE_BYTES", 150_000)
+    monkeypatch.setattr(mailbox, "_SWEEP_S", 0.1)
+
+    @app.orchestrator
+    def gather(context: df.DurableOrchestrationContext) -> Any:
+        parts = []
+        for _ in range(10):
+            part = yield context.wait_for_external_event("part")
+            parts.append(part[:1])
+        return "".join(parts)
+
+    hub = await open_hub(app)
+    await hub.client.start("gather", "s", None)
+    await hub.client.send("s", ExecutionSuspended(utc_now(), "wait"))
+    await eventually(lambda: _is_suspended(hub, "s"))
+    for letter in "abcdefghij":
+        await hub.client.send("s", EventRaised(utc_now(), "part", json.dumps(letter * 100_000)))
+    assert hub._worker is not None
+    session = hub._worker.session
+    assert session is not None
+    assert session.mailbox._weight < 500_000
+    await hub.client.send("s", ExecutionResumed(utc_now(), "go on"))
+    assert decoded((await finished(hub, "s")).output) == "abcdefghij"
+    await eventually(lambda: session.mailbox._weight == 0)
+
+
+async def _is_suspended(hub: Any, instance_id: str) -> bool:
+    return (await hub.client.status(instance_id)).status == "Suspended"
+
+
+def _letter(text: str = "") -> Incoming:
+    return Incoming(EventRaised(utc_now(), "part", text), None, uuid.uuid4())

@@ -1,6 +1,5 @@
 """The developers' page and the `history` command: what they show, and what they never show."""
 
-import asyncio
 import json
 import os
 import shutil
@@ -8,18 +7,19 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 
 import aiohttp
 import azure.durable_functions as df
 import pytest
+from playwright.async_api import Page, async_playwright
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from emulators.durable import DurableTaskHub
 from tests.durable.conftest import OpenHub
 from tests.durable.support import AppInvoker, client_input, finished, serving
+from tests.edge.test_documentation import QUIET
 
 SECRET = "a-secret-payload"
 
@@ -107,29 +107,63 @@ async def test_history_command_prints_a_time_line(
 
 
 @pytest.mark.slow
-async def test_page_works_in_a_real_browser(open_hub: OpenHub, app: AppInvoker, tmp_path: Path) -> None:
-    browser = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
-    if browser is None:
-        pytest.skip("no Chromium on this machine: apt-get install chromium, or set CHROMIUM")
+async def test_clicks_lead_from_filters_to_a_time_line(open_hub: OpenHub, app: AppInvoker) -> None:
     hub = await open_hub(app)
-    await hub.client.start("chain", "seen", client_input(SECRET))
-    await finished(hub, "seen")
-    async with page_of(hub) as page:
-        dom = await _rendered(browser, f"{page}/instances/seen", tmp_path)
-    assert "Task hub" not in dom
-    assert dom.count('class="bar"') == 6
-    assert "•••• (" in dom
-    assert SECRET not in dom
+    await hub.client.start("chain", "seen 1 <b>", client_input(SECRET))
+    await hub.client.start("chain", "other", client_input(SECRET))
+    await hub.client.start("broken", "seen-2", None)
+    for name in ("seen 1 <b>", "other", "seen-2"):
+        await finished(hub, name)
+    async with page_of(hub) as address, _browser_page() as page:
+        await page.goto(f"{address}/?code=key")
+        assert await _listed(page) == {"seen 1 <b>", "other", "seen-2"}
+        await page.get_by_label("Id begins with").fill("seen")
+        await page.get_by_role("button", name="Show").click()
+        assert await _listed(page) == {"seen 1 <b>", "seen-2"}
+        await page.get_by_label("Status").select_option("Completed")
+        await page.get_by_role("button", name="Show").click()
+        assert await _listed(page) == {"seen 1 <b>"}
+        await page.get_by_role("link", name="seen 1 <b>").click()
+        assert await page.get_by_role("heading", level=1).inner_text() == "chain seen 1 <b>"
+        events = await page.locator("tbody tr td:nth-child(3)").all_inner_texts()
+        assert (events[0], events[-1]) == ("ExecutionStarted", "ExecutionCompleted")
+        bars = page.locator("tbody .bar")
+        assert await bars.count() == len(events)
+        assert all(box["width"] > 0 for box in [await bar.bounding_box() for bar in await bars.all()] if box)
+        text = await page.content()
+        assert "•••• (" in text
+        assert SECRET not in text
+        await page.get_by_role("link", name="All instances").click()
+        assert await _listed(page) == {"seen 1 <b>"}
+        assert await page.get_by_label("Id begins with").input_value() == "seen"
+        await page.get_by_label("Status").select_option("Failed")
+        await page.get_by_role("button", name="Show").click()
+        await page.get_by_role("link", name="seen-2").click()
+        assert "TaskCompleted" not in await page.content()
+        assert SECRET not in await page.content()
+        assert "code=key" in page.url
 
 
-async def _rendered(browser: str, url: str, profile: Path) -> str:
-    """The document as the browser has it after loading."""
-    options = ("--headless=new", "--no-sandbox", "--disable-gpu", f"--user-data-dir={profile}", "--dump-dom")
-    process = await asyncio.create_subprocess_exec(
-        browser, *options, url, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL
-    )
-    output, _ = await asyncio.wait_for(process.communicate(), 60)
-    return output.decode()
+@asynccontextmanager
+async def _browser_page() -> AsyncIterator[Page]:
+    """A page of a real Chromium; nothing on it may break a rule or fail to load."""
+    chromium = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+    if chromium is None:
+        pytest.skip("no Chromium on this machine: apt-get install chromium, or set CHROMIUM")
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", *QUIET])
+        page = await browser.new_page()
+        faults: list[str] = []
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        page.on("console", lambda said: faults.append(said.text) if said.type == "error" else None)
+        yield page
+        await browser.close()
+        assert faults == []
+
+
+async def _listed(page: Page) -> set[str]:
+    """The ids in the table of instances."""
+    return set(await page.locator("tbody tr td:first-child").all_inner_texts())
 
 
 def _run(*arguments: str) -> subprocess.CompletedProcess[str]:

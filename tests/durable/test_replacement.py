@@ -92,15 +92,19 @@ async def say(hub: DurableTaskHub, word: str = "now") -> None:
     await hub.client.send("w", EventRaised(utc_now(), "go", f'"{word}"'))
 
 
-def session_of(hub: DurableTaskHub) -> Session:
-    assert hub._worker is not None
-    assert hub._worker.session is not None
-    return hub._worker.session
+async def session_of(hub: DurableTaskHub) -> Session:
+    """The session of the hub's worker, once it delivers this process's messages past the table."""
+    worker = hub._worker
+    assert worker is not None
+    session = await eventually(lambda: worker.session)
+    assert session is not None
+    await eventually(lambda: not session.mailbox._behind)
+    return session
 
 
 async def test_start_during_a_replacement_replaces_again(hub: DurableTaskHub, monkeypatch: pytest.MonkeyPatch) -> None:
     await waiting(hub, 1)
-    session, gate = session_of(hub), Gate()
+    session, gate = await session_of(hub), Gate()
     monkeypatch.setattr(session._commits, "commit", gate.before(session._commits.commit))
     monkeypatch.setattr(session._reads, "rows", gate.before(session._reads.rows))
     await start(hub, 2)
@@ -115,7 +119,7 @@ async def test_event_for_the_newest_overtakes_its_start(
     hub: DurableTaskHub, open_hub: OpenHub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await waiting(hub, 1)
-    elsewhere, session, gate = await open_hub(**ANY_STATE), session_of(hub), Gate()
+    elsewhere, session, gate = await open_hub(**ANY_STATE), await session_of(hub), Gate()
     monkeypatch.setattr(session.mailbox, "_page", gate.before(session.mailbox._page))
     await start(elsewhere, 2)
     await eventually(lambda: gate.waiting)
@@ -128,7 +132,7 @@ async def test_event_for_the_newest_overtakes_its_start(
 async def test_start_that_comes_while_its_instance_is_read_is_seen(
     hub: DurableTaskHub, open_hub: OpenHub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    elsewhere, session = await open_hub(**ANY_STATE), session_of(hub)
+    elsewhere, session = await open_hub(**ANY_STATE), await session_of(hub)
     sweep, read = Gate(), Gate()
     monkeypatch.setattr(session.mailbox, "_page", sweep.before(session.mailbox._page))
     monkeypatch.setattr(session._reads, "rows", read.before(session._reads.rows))
@@ -146,7 +150,7 @@ async def test_termination_of_the_replaced_spares_the_newest(
     hub: DurableTaskHub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await waiting(hub, 1)
-    session, gate = session_of(hub), Gate()
+    session, gate = await session_of(hub), Gate()
     monkeypatch.setattr(session._reads, "rows", gate.before(session._reads.rows))
     monkeypatch.setattr(session._commits, "commit", gate.before(session._commits.commit))
     await hub.client.send("w", EventRaised(utc_now(), "other", "1"))
@@ -162,7 +166,7 @@ async def test_late_commit_of_the_replaced_changes_nothing(
     hub: DurableTaskHub, app: AppInvoker, session_dsn: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     replaced = await waiting(hub, 1, "fan")
-    session, gate = session_of(hub), Gate()
+    session, gate = await session_of(hub), Gate()
     monkeypatch.setattr(session._commits, "commit", gate.before(session._commits.commit))
     await say(hub)
     await eventually(lambda: gate.waiting)
@@ -241,8 +245,9 @@ async def test_start_that_was_replaced_long_ago_changes_nothing(
         await finished(hub, "w")
     late = str(uuid.uuid4())
     begun = ExecutionStarted(utc_now(), "wait", None, client_input(2), "w", late)
-    session_of(hub).deliver("w", Incoming(begun, late, uuid.uuid4()))
-    await eventually(lambda: not session_of(hub)._drives)
+    session = await session_of(hub)
+    session.deliver("w", Incoming(begun, late, uuid.uuid4()))
+    await eventually(lambda: not session._drives)
     if not answered:
         await say(hub)
     row = await finished(hub, "w")
