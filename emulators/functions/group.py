@@ -328,7 +328,7 @@ class _Group:
                 admin,
                 route_prefix=self.host_json.route_prefix,
                 body_limit=self.options.body_limit,
-                custom_headers=self.host_json.section("extensions", "http", "customHeaders"),
+                custom_headers=self.host_json.custom_headers,
             )
         except InvalidResponseError as error:
             raise CannotStartError(f"host.json: extensions.http.customHeaders: {error}") from error

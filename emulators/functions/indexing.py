@@ -5,6 +5,7 @@ Consumption: all HTTP functions, all Durable functions, all blob functions, ever
 """
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -28,6 +29,7 @@ from emulators.functions.storage_bindings import (
 
 _HTTP, _REST, _DURABLE, _BLOB = "http", "rest", "durable", "blob"
 _DURABLE_TRIGGERS = ("orchestrationTrigger", "activityTrigger", "entityTrigger")
+_NAME = re.compile(r"(?!host\Z)[a-z][a-z0-9_-]{0,127}\Z", re.IGNORECASE | re.ASCII)  # Utility.IsValidFunctionName
 _TRUE = frozenset({"1", "true"})
 
 
@@ -204,6 +206,8 @@ def index(metadata: Sequence[Any], settings: Mapping[str, str]) -> tuple[Functio
     functions = tuple(_definition(item, settings) for item in metadata)
     names: set[str] = set()
     for function in functions:
+        if not _NAME.match(function.name):
+            raise IndexingError(f"'{function.name}' is not a valid function name.")
         if function.name.lower() in names:
             raise IndexingError(
                 f"Function {function.name} does not have a unique function name. "

@@ -54,7 +54,12 @@ class HostJson:
 
     @property
     def route_prefix(self) -> str:
-        return str(self.section("extensions", "http").get("routePrefix", "api")).strip("/")
+        return _as_text(self.section("extensions", "http").get("routePrefix", "api")).strip("/")
+
+    @property
+    def custom_headers(self) -> Mapping[str, str]:
+        """Headers of every answer."""
+        return {name: _as_text(value) for name, value in self.section("extensions", "http", "customHeaders").items()}
 
     @property
     def function_timeout_s(self) -> float | None:
@@ -119,7 +124,17 @@ def load_local_settings(app: Path, override: Path | None) -> LocalSettings:
     document = _read_json(path)
     if document.get("IsEncrypted"):
         raise SettingsError(f"{path} is encrypted: run 'func settings decrypt' or set IsEncrypted to false")
-    return LocalSettings(_flat_values(path, document), document.get("Host") or {})
+    host = _object(path, document, "Host")
+    if not isinstance(host.get("CORS", ""), str):
+        raise SettingsError(f'{path}: Host.CORS must be a string such as "http://localhost:3000,http://localhost:5173"')
+    return LocalSettings(_flat_values(path, document), host)
+
+
+def _object(path: Path, document: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    found = document.get(name) or {}
+    if not isinstance(found, Mapping):
+        raise SettingsError(f"{path}: {name} must be an object")
+    return found
 
 
 def _copy_whole(sample: Path, path: Path) -> None:
@@ -135,12 +150,16 @@ def _copy_whole(sample: Path, path: Path) -> None:
 
 def _flat_values(path: Path, document: Mapping[str, Any]) -> dict[str, str]:
     values: dict[str, str] = {}
-    for name, value in (document.get("Values") or {}).items():
+    for name, value in _object(path, document, "Values").items():
         if isinstance(value, dict | list):
             raise SettingsError(f"{path}: Values.{name} must be a string; write nested settings as {name}__key")
         values[name] = _as_text(value)
-    for name, value in (document.get("ConnectionStrings") or {}).items():
-        values[f"ConnectionStrings__{name}"] = _as_text(value["ConnectionString"] if isinstance(value, dict) else value)
+    for name, value in _object(path, document, "ConnectionStrings").items():
+        text = value.get("ConnectionString") if isinstance(value, dict) else value
+        values[f"ConnectionStrings__{name}"] = _as_text(text)
+    for name, text in values.items():
+        if not name or "=" in name or "\0" in name + text:
+            raise SettingsError(f"{path}: {name!r} and its value cannot be an environment variable")
     return values
 
 

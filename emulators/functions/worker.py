@@ -222,7 +222,10 @@ async def load_app(app: Path) -> Sequence[Any]:
     library_logger = logging.getLogger("azure.functions")
     library_logger.setLevel(logging.CRITICAL)
     runtime.start_threadpool_executor()
-    response = await runtime.worker_init_request(_init_request(app))
+    try:
+        response = await runtime.worker_init_request(_init_request(app))
+    except SystemExit as error:
+        raise AppLoadError(f"{app / _script_name()} ends the process when it is imported: {error!r}") from error
     if response.result.status != Message.Success:
         failure = response.result.exception
         remedy = _remedy(app, failure.message)

@@ -43,15 +43,14 @@ def refusal(host: RunningHost) -> str:
         ),
         (
             HEADER
-            + '@app.queue_trigger(arg_name="m", queue_name="q", connection="C")\n'
-            "def taker(m: func.QueueMessage) -> None: ...\n",
-            "Function 'taker': binding 'm' of type 'queueTrigger' is not supported",
+            + '@app.event_grid_trigger(arg_name="e")\ndef taker(e: func.EventGridEvent) -> None: ...\n',
+            "Function 'taker': binding 'e' of type 'eventGridTrigger' is not supported",
         ),
         (
             HEADER
-            + '@app.route(route="x")\n@app.blob_output(arg_name="o", path="p", connection="C")\n'
+            + '@app.route(route="x")\n@app.table_output(arg_name="o", table_name="t", connection="C")\n'
             "def writer(req: func.HttpRequest, o: func.Out[str]) -> str: ...\n",
-            "Function 'writer': binding 'o' of type 'blob' is not supported",
+            "Function 'writer': binding 'o' of type 'table' is not supported",
         ),
         (
             HEADER
@@ -80,6 +79,8 @@ def refusal(host: RunningHost) -> str:
             "Function 'f': route 'api/a/{id'",
         ),
         (HEADER + OK + OK, "does not have a unique function name"),
+        (HEADER + '@app.function_name("my function")\n' + OK, "'my function' is not a valid function name."),
+        ("import sys\nsys.exit(3)\n", "ends the process when it is imported: SystemExit(3)"),
     ],
 )  # fmt: skip
 def test_app_that_azure_refuses_is_refused(
