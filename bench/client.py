@@ -22,7 +22,7 @@ import uvloop
 
 from bench.report import percentile
 
-_ACCEPTED = 202
+_ACCEPTED, _UNAVAILABLE = 202, 503
 _TIMEOUT_S = 60.0
 
 
@@ -52,6 +52,10 @@ class Load:
     worst_ms: float
     cpu_s: float
     statuses: dict[str, int] = field(default_factory=dict)
+    refused_p99_ms: float = 0.0
+    """Of the answers with 503, from sending to answer."""
+    without_retry_after: int = 0
+    """Answers with 503 that do not tell when to come back."""
 
     @property
     def per_second(self) -> float:
@@ -71,6 +75,7 @@ class _Connection(asyncio.Protocol):
     def __init__(self) -> None:
         self._buffer = b""
         self._needed = 0
+        self.told_when_to_retry = False
         self._answer: asyncio.Future[tuple[int, bytes]] | None = None
         self._transport: Any = None
 
@@ -88,6 +93,7 @@ class _Connection(asyncio.Protocol):
             if end < 0:
                 return
             self._needed = end + 4 + _content_length(self._buffer[:end])
+            self.told_when_to_retry = b"\r\nretry-after:" in self._buffer[:end].lower()
         if len(self._buffer) >= self._needed and self._answer is not None:
             status, body = int(self._buffer[9:12]), self._buffer[self._buffer.find(b"\r\n\r\n") + 4 : self._needed]
             self._buffer, self._needed = self._buffer[self._needed :], 0
@@ -117,6 +123,8 @@ class _Client:
         self._places: Iterator[int] = iter(range(sys.maxsize))
         self._statuses: Counter[int] = Counter()
         self._latencies: list[float] = []
+        self._refusals: list[float] = []
+        self._without_retry_after = 0
         self._accepted: list[tuple[str, str, bytes]] = []
         self._from = 0.0
 
@@ -140,6 +148,8 @@ class _Client:
             worst_ms=round(max(self._latencies, default=0.0) * 1000, 2),
             cpu_s=times.user + times.system,
             statuses={str(status): count for status, count in self._statuses.items()},
+            refused_p99_ms=round(percentile(self._refusals, 0.99) * 1000, 2),
+            without_retry_after=self._without_retry_after,
         )
 
     async def _use(self, connection: _Connection) -> None:
@@ -149,11 +159,16 @@ class _Client:
             if due >= end:
                 return
             user, key = place % len(self._users), f"{self._plan.run_id}-{place}"
+            sent = time.perf_counter()
             status, body = await connection.ask(self._request(place, user, key))
-            self._latencies.append(time.perf_counter() - due)
+            answered = time.perf_counter()
+            self._latencies.append(answered - due)
             self._statuses[status] += 1
             if status == _ACCEPTED:
                 self._accepted.append((self._users[user][0], key, body))
+            elif status == _UNAVAILABLE:
+                self._refusals.append(answered - sent)
+                self._without_retry_after += not connection.told_when_to_retry
             elif status == 0:
                 return
 

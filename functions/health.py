@@ -5,13 +5,16 @@ from functions.responses import Reply
 from shared.contracts import routes
 
 _OK, _UNAVAILABLE = 200, 503
+_ASK_AGAIN_S = 1
 
 
 @endpoint(routes.GET_HEALTH)
 async def get_health(call: Call) -> Reply:
     """200 with the state of each dependency, 503 when orders can't be taken."""
     health = await call.app.health.get()
-    return Reply(health, _UNAVAILABLE if health.status == "DOWN" else _OK)
+    if health.status == "DOWN":
+        return Reply(health, _UNAVAILABLE, {"Retry-After": str(_ASK_AGAIN_S)})
+    return Reply(health, _OK)
 
 
 blueprint = blueprint_of(get_health)

@@ -1,1 +1,1 @@
-"""Orders over HTTP: accepted, sustained to fill, and how long each takes."""
+"""Three times more orders than the broker can take: what it still does, and how fast it says no."""

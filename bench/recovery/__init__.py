@@ -1,1 +1,1 @@
-"""Orders over HTTP: accepted, sustained to fill, and how long each takes."""
+"""From a start, and from kill -9 of everything, to the first commit and the first fill."""

@@ -46,11 +46,6 @@ class Intake:
         self._books = books
         self._batches: Batcher[Candidate, Taken] = Batcher(self._commit, most=MOST_REQUESTS)
 
-    @property
-    def backlog(self) -> int:
-        """Candidates that wait for a commit."""
-        return self._batches.backlog
-
     async def take(self, candidate: Candidate) -> Taken:
         """Put the candidate on record, or find its twin. Raises UnavailableError when the ledger is away."""
         return await self._batches.submit(candidate)

@@ -71,6 +71,8 @@ class Database:
             min_size=1,
             max_size=most,
             timeout=wait_s,
+            # The pool's own attempts come ever more rarely; after these, each caller makes one.
+            reconnect_timeout=2.0,
             kwargs={"options": options, "connect_timeout": 2, "prepare_threshold": 0},
             check=None,
             open=False,
