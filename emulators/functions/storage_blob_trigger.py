@@ -169,9 +169,9 @@ class BlobListener:
                     for sweep in self._sweeps.values():
                         await self._scan(sweep)
                 self._away = False
-            except AzureError as error:
+            except Exception as error:  # noqa: BLE001 - a trigger outlives whatever the SDK raises
                 if not self._away:
-                    _logger.warning("Blob storage is away; its triggers wait for it", error=error.message)
+                    _logger.warning("Blob storage is away; its triggers wait for it", error=str(error))
                 self._away = True
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_SCAN_PAUSE_S):
@@ -193,7 +193,7 @@ class BlobListener:
                     newest = max(newest, blob.last_modified)
         except ResourceNotFoundError:
             return  # the container comes with its first blob
-        if not refused:
+        if not refused and newest > sweep.since:
             # A blob may have been written behind the listing's back, a second old already.
             await self._remember(sweep, newest - timedelta(seconds=time.monotonic() - began) - _CLOCK_MARGIN)
 

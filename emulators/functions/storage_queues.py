@@ -176,19 +176,19 @@ class QueueListener:
             messages = [message async for page in _first(pages) async for message in page]
         except ResourceNotFoundError:
             messages = []  # the queue comes with its first message
-        except AzureError as error:
+        except Exception as error:  # noqa: BLE001 - a trigger outlives whatever the SDK raises
             self._report_outage(error)
             return []
         self._away = False
         return messages
 
-    def _report_outage(self, error: AzureError) -> None:
+    def _report_outage(self, error: Exception) -> None:
         if not self._away:
             _logger.warning(
                 "Queue storage is away; the trigger waits for it",
                 function=self._name,
                 queue=self._queue.queue_name,
-                error=error.message,
+                error=str(error),
             )
         self._away = True
 

@@ -128,6 +128,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     folder = tmp_path_factory.mktemp("storage")
     azurite = Azurite(folder / "azurite", (free_port(), free_port(), free_port())).start()
     scene = Scene(azurite, folder, None)  # type: ignore[arg-type]
+    scene.blobs.create_container("uploads")  # the first scan finds it empty
     scene.host = scene.start_host().wait_ready()
     yield scene
     scene.host.stop()
