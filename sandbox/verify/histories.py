@@ -7,7 +7,7 @@ mistake in the books must not hide in a copy of itself.
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Final
 from uuid import uuid5
@@ -29,6 +29,7 @@ from shared.domain.orders import (
     Side,
     State,
     apply,
+    changed,
 )
 
 _SQL = load("orders.sql")
@@ -98,7 +99,7 @@ def _strangers(inspection: Inspection) -> Iterator[Violation]:
 def judge(row: Row, cards: RateCards) -> Iterator[Finding]:
     """What is wrong with one order."""
     try:
-        order = rebuild(Order, {field.name: row[field.name] for field in fields(Order)})
+        order = rebuild(Order, {name: row[name] for name in Order._fields})
     except (TypeError, ValueError) as error:
         yield 8, "an order's values are legal", {"order_id": row["order_id"], "error": str(error)}
         return
@@ -119,9 +120,9 @@ def _replay(dossier: Dossier, cards: RateCards) -> Iterator[Finding]:
         yield 8, "an order moves by legal transitions only", dossier.facts | {"error": str(error)}
         return
     different = {
-        field.name: f"{getattr(dossier.order, field.name)} instead of {getattr(replayed, field.name)}"
-        for field in fields(Order)
-        if getattr(dossier.order, field.name) != getattr(replayed, field.name)
+        name: f"{here} instead of {made}"
+        for name, here, made in zip(Order._fields, dossier.order, replayed, strict=True)
+        if here != made
     }
     if different:
         yield 8, "an order is what its history makes of it", dossier.facts | different
@@ -136,7 +137,7 @@ def replay(stored: Order, events: Sequence[Row], cards: RateCards) -> Order:
     _require(bool(events) and events[0]["event"] in {"Accepted", "Refused"}, "the first event is the verdict")
     if events[0]["event"] == "Refused":
         _require(len(events) == 1 and stored.state is State.REJECTED, "a refused order has no further life")
-        return replace(stored, version=1, owner=Owner.NOBODY, filled_quantity=0, notional=0)
+        return changed(stored, version=1, owner=Owner.NOBODY, filled_quantity=0, notional=0)
     order = _as_accepted(stored, events)
     for row in events[1:]:
         order = _step(order, row, cards)
@@ -159,7 +160,7 @@ def _step(order: Order, row: Row, cards: RateCards) -> Order:
     _require(after.state == row["state"], f"{row['event']} leads to {after.state}, not {row['state']}")
     if isinstance(event, Filled):
         total = cards.for_date(date.fromisoformat(after.trade_date)).delivery(after.side, after.notional).total
-        after = replace(after, charges=total)
+        after = changed(after, charges=total)
     return after
 
 

@@ -11,7 +11,7 @@ from uuid import UUID
 
 
 def rebuild[T](cls: type[T], values: Mapping[str, Any]) -> T:
-    """An instance of the dataclass; a field that is missing gets its default, or None where that is allowed.
+    """An instance of the dataclass or named tuple; a missing field gets its default, or None where that is allowed.
 
     Raises KeyError, TypeError or ValueError when the values do not fit.
     """
@@ -28,7 +28,8 @@ def rebuild[T](cls: type[T], values: Mapping[str, Any]) -> T:
 @cache
 def _hints(cls: type[Any]) -> dict[str, Any]:
     hints = get_type_hints(cls)
-    return {field.name: hints[field.name] for field in fields(cls)}
+    names = [field.name for field in fields(cls)] if is_dataclass(cls) else cls._fields
+    return {name: hints[name] for name in names}
 
 
 def _convert(hint: Any, value: Any) -> Any:

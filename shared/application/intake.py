@@ -5,11 +5,11 @@ are looked at again, so of any number of twins, in any processes, exactly one wi
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from shared.batching import Batcher
-from shared.domain.orders import Order, Owner, State
+from shared.domain.orders import Order, Owner, State, changed
 from shared.domain.rejects import Reject, RejectCode, reject
 from shared.ports.books import BookStore, Claim, Committed, NewOrder, Scope, StoredAnswer, Unit
 
@@ -68,7 +68,7 @@ def _take(unit: Unit, candidate: Candidate) -> Taken:
     used_by = None if name is None else unit.client_order_ids.get((user_id, name))
     if used_by is not None:
         refusal = refusal or reject(RejectCode.DUPLICATE_CLIENT_ORDER_ID, limit=used_by, actual=name)
-        order = replace(order, client_order_id=None)
+        order = changed(order, client_order_id=None)
     answer = _record(unit, candidate, order, refusal)
     if key is not None:
         unit.answers[user_id, key] = answer
@@ -78,9 +78,9 @@ def _take(unit: Unit, candidate: Candidate) -> Taken:
 
 
 def _record(unit: Unit, candidate: Candidate, order: Order, refusal: Reject | None) -> StoredAnswer:
-    order = replace(order, accepted_at=unit.books.at, updated_at=unit.books.at)
+    order = changed(order, accepted_at=unit.books.at, updated_at=unit.books.at)
     if refusal is not None:
-        order = replace(
+        order = changed(
             order,
             state=State.REJECTED,
             owner=Owner.NOBODY,

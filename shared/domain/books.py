@@ -7,7 +7,7 @@ transaction. So a batch equals its orders one by one, by construction.
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID, uuid5
@@ -15,7 +15,7 @@ from uuid import UUID, uuid5
 from shared.domain.charges import Charges, RateCards
 from shared.domain.ledger import INR, Account, Balance, Hold, TotalCharges, Transfer, hold_account, worst_case
 from shared.domain.money import format_rupees
-from shared.domain.orders import Event, Filled, FundsHeld, Order, Refused, Side, apply
+from shared.domain.orders import Event, Filled, FundsHeld, Order, Refused, Side, apply, changed
 from shared.domain.published import Json, published_order, wire_time
 
 type OrderKey = tuple[UUID, UUID]
@@ -206,7 +206,7 @@ class Books:
         total = self._charges(order, order.notional)
         before = self._charges(order, order.notional - value)
         charges = {name: amount - before.components[name] for name, amount in total.components.items()}
-        order = replace(order, charges=total.total)
+        order = changed(order, charges=total.total)
         spent = total.total - before.total
         self._capture(order, value + spent if order.side is Side.BUY else fill.quantity)
         entry_id = uuid5(order.order_id, f"{fill.venue}/{fill.trade_date}/{fill.exec_id}")

@@ -11,8 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from operator import attrgetter
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 
@@ -88,9 +87,11 @@ class Owner(StrEnum):
     NOBODY = "NOBODY"
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
-    """One order of one user. Prices and notional in paise, quantities in shares."""
+class Order(NamedTuple):
+    """One order of one user. Prices and notional in paise, quantities in shares.
+
+    A tuple, because every event makes a new order and a frozen dataclass sets its fields one by one.
+    """
 
     user_id: UUID
     order_id: UUID
@@ -169,16 +170,15 @@ class Order:
         return not self.terminal and self.venue_quantity > self.filled_quantity
 
 
-_PLACES: Final = {name: place for place, name in enumerate(Order.__slots__)}
-_values: Final = attrgetter(*_PLACES)
+_PLACES: Final = {name: place for place, name in enumerate(Order._fields)}
 
 
 def changed(order: Order, **changes: Any) -> Order:
-    """`dataclasses.replace` for orders, at a quarter of its time: every event copies its order."""
-    values = list(_values(order))
+    """`Order._replace`, which looks every field up, at a third of its time."""
+    values: list[Any] = list(order)
     for name, value in changes.items():
         values[_PLACES[name]] = value
-    return Order(*values)
+    return Order._make(values)
 
 
 @dataclass(frozen=True, slots=True)

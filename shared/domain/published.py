@@ -15,7 +15,7 @@ type Json = dict[str, Any]
 
 def wire_time(instant: datetime) -> str:
     """RFC 3339 in UTC with microseconds."""
-    return f"{instant.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
+    return f"{instant.astimezone(UTC).isoformat(timespec='microseconds').removesuffix('+00:00')}Z"
 
 
 def published_order(order: Order) -> Json:

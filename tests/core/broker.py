@@ -1,7 +1,7 @@
 """The order core on a real database, with recording fakes only for engine, exchange and clients."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4, uuid5
@@ -26,7 +26,7 @@ from shared.domain.books import Effect, OrderKey
 from shared.domain.errors import UnavailableError
 from shared.domain.ids import new_order_id
 from shared.domain.ledger import INR, Account
-from shared.domain.orders import Order
+from shared.domain.orders import Order, changed
 from shared.ports.books import Claim, ExchangeMessage, Scope
 from tests.core.values import ALICE, BOB, SPACE, an_order
 
@@ -178,7 +178,7 @@ def fresh_order(**changes: Any) -> Order:
         "updated_at": at,
         "deadline": at + timedelta(seconds=30),
     }
-    return replace(an_order(), **(values | changes))
+    return changed(an_order(), **(values | changes))
 
 
 def a_user(number: int) -> UUID:

@@ -200,7 +200,7 @@ def _sorted_new(unit: Unit) -> list[int]:
 
 def _inserted(unit: Unit, index: int) -> Row:
     new = unit.new_orders[index]
-    return _slots(new.order) | {
+    return new.order._asdict() | {
         "idempotency_key": new.idempotency_key,
         "fingerprint": new.answer.fingerprint.hex(),
         "answer_status": new.answer.status,
