@@ -92,8 +92,15 @@ class OrderSaga:
 
     async def confirm(self, saga_id: UUID, sagas: Sagas) -> Json:
         """Close the saga; orders without an answer get a recovery each. Returns counts by outcome."""
+        members, silent = await self._records.confirm(saga_id)
+        unanswered = await self._hand_to_recovery(saga_id, silent, sagas) if silent else 0
+        self._dispatcher.kick(sagas)
+        return {"orders": members, "unanswered": unanswered}
 
-        def close(unit: Unit, key: OrderKey) -> None:
+    async def _hand_to_recovery(self, saga_id: UUID, silent: Sequence[OrderKey], sagas: Sagas) -> int:
+        """Let recoveries ask about the orders that have no answer yet, then close the saga; returns how many."""
+
+        def hand_over(unit: Unit, key: OrderKey) -> None:
             order = unit.books.orders[key]
             if _unanswered(order):
                 if order.owner is not Owner.RECOVERY:
@@ -102,13 +109,12 @@ class OrderSaga:
             else:
                 _note(unit, saga_id, order, "confirm", _outcome(order))
 
-        orders = await self._step(saga_id, sagas, close)
+        orders = await self._run(saga_id, silent, sagas, hand_over)
         unanswered = [order for order in orders if _unanswered(order)]
         for order in unanswered:
             await sagas.recover((order.user_id, order.order_id))
         await self._records.finish(saga_id)
-        self._dispatcher.kick(sagas)
-        return {"orders": len(orders), "unanswered": len(unanswered)}
+        return len(unanswered)
 
     async def release_funds(self, saga_id: UUID, sagas: Sagas, failed_step: str) -> int:
         """Compensation: refuse each order that never left us and release its hold; returns how many."""

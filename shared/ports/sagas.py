@@ -20,6 +20,12 @@ class SagaRecords(Protocol):
     async def unanswered(self, saga_id: UUID) -> int:
         """Members at the exchange that it has not answered."""
 
+    async def confirm(self, saga_id: UUID) -> tuple[int, list[OrderKey]]:
+        """Note how each order stands that the exchange has answered; with all answered the saga is closed.
+
+        Returns how many members there are, and those without an answer.
+        """
+
     async def finish(self, saga_id: UUID) -> None:
         """The saga has nothing left to do. Idempotent."""
 

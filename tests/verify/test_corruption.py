@@ -286,12 +286,13 @@ CORRUPTIONS = [
     Corruption(
         13,
         "every change of an order is told once",
-        "UPDATE effects SET payload = jsonb_set(payload, '{{version}}', '9') WHERE sequence = 2 AND kind = 'order'",
+        "UPDATE effects SET payload = jsonb_set(payload::jsonb, '{{version}}', '9') "
+        "WHERE sequence = 2 AND kind = 'order'",
     ),
     Corruption(
         13,
         "every trade is told once",
-        "UPDATE effects SET payload = jsonb_set(payload, '{{trade_id}}', '\"other\"') WHERE kind = 'trade'",
+        "UPDATE effects SET payload = jsonb_set(payload::jsonb, '{{trade_id}}', '\"other\"') WHERE kind = 'trade'",
     ),
     Corruption(
         17,

@@ -92,7 +92,7 @@ FROM json_to_recordset(%(rows)s::json) AS n (deadline timestamptz, user_id uuid,
 INSERT INTO order_events (user_id, order_id, version, event, state, detail, at)
 SELECT user_id, order_id, version, event, state, detail, %(at)s
 FROM json_to_recordset(%(rows)s::json) AS n (user_id uuid, order_id uuid, version integer, event text, state text,
-    detail jsonb)
+    detail json)
 
 -- name: write_accounts
 INSERT INTO accounts AS a (user_id, account, asset, balance, held)
@@ -135,7 +135,7 @@ ON CONFLICT (user_id, instrument_id) DO UPDATE SET
 -- name: insert_effects
 INSERT INTO effects (user_id, sequence, kind, payload, created_at)
 SELECT user_id, sequence, kind, payload, %(at)s
-FROM json_to_recordset(%(rows)s::json) AS n (user_id uuid, sequence bigint, kind text, payload jsonb)
+FROM json_to_recordset(%(rows)s::json) AS n (user_id uuid, sequence bigint, kind text, payload json)
 
 -- name: insert_effects_outbox
 INSERT INTO effects_outbox (commit_id, created_at, users, firsts, lasts)

@@ -65,6 +65,11 @@ class PostgresSagaRecords(_Statements):
         rows = await self._rows("unanswered", saga_id=saga_id)
         return int(rows[0][0]) if rows else 0
 
+    async def confirm(self, saga_id: UUID) -> tuple[int, list[OrderKey]]:
+        """See `SagaRecords.confirm`."""
+        rows = await self._rows("confirm", saga_id=saga_id)
+        return rows[0][0], [(user_id, order_id) for _, user_id, order_id in rows if order_id is not None]
+
     async def finish(self, saga_id: UUID) -> None:
         """See `SagaRecords.finish`."""
         await self._run("finish", saga_id=saga_id)

@@ -23,6 +23,27 @@ SELECT user_id, order_id FROM saga_orders WHERE saga_id = %(saga_id)s ORDER BY o
 -- name: unanswered
 SELECT coalesce(unanswered, 0) FROM sagas WHERE saga_id = %(saga_id)s
 
+-- name: confirm
+-- Orders that the exchange has answered need no lock: nothing of them changes. With all answered the saga is closed.
+WITH members AS MATERIALIZED (
+    SELECT o.user_id, o.order_id, o.state, o.reject_code,
+           o.state = 'SUBMITTED' AND o.answered_at IS NULL AS unanswered
+    FROM saga_orders m JOIN orders o ON o.user_id = m.user_id AND o.order_id = m.order_id
+    WHERE m.saga_id = %(saga_id)s
+), noted AS (
+    INSERT INTO saga_steps AS s (saga_id, user_id, order_id, step, outcome, at)
+    SELECT %(saga_id)s, user_id, order_id, 'confirm', concat_ws(': ', state, reject_code), now()
+    FROM members WHERE NOT unanswered ORDER BY user_id, order_id
+    ON CONFLICT (saga_id, user_id, order_id, step) DO UPDATE
+        SET outcome = excluded.outcome, detail = excluded.detail, attempts = s.attempts + 1, at = excluded.at
+), closed AS (
+    UPDATE sagas SET finished_at = now()
+    WHERE saga_id = %(saga_id)s AND finished_at IS NULL AND NOT EXISTS (SELECT FROM members WHERE unanswered)
+)
+SELECT (SELECT count(*) FROM members), user_id, order_id
+FROM (SELECT) AS one LEFT JOIN (SELECT user_id, order_id FROM members WHERE unanswered) AS left_over ON true
+ORDER BY order_id
+
 -- name: finish
 UPDATE sagas SET finished_at = now() WHERE saga_id = %(saga_id)s AND finished_at IS NULL
 
