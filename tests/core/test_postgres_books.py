@@ -1,6 +1,7 @@
 """The books in PostgreSQL: what is written is loaded again, whoever else writes at the same time."""
 
 import asyncio
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 from emulators.postgres import PostgresServer
 from shared.adapters.postgres.books import PostgresBooks
 from shared.adapters.postgres.database import Database
+from shared.adapters.postgres.queries import load as load_statements
 from shared.domain.errors import UnavailableError
 from shared.domain.orders import Filled, FundsHeld, Order, Owner, Refused, Request, Side, State, changed
 from shared.ports.books import Scope, Unit
@@ -269,3 +271,14 @@ async def test_server_that_only_reads_is_unavailable(broker: Broker):
     with pytest.raises(UnavailableError):
         await Broker(pool, broker.url).change(key, Refused("X", "x"))
     await pool.close()
+
+
+@pytest.mark.parametrize("statement", ["load_orders", "load_balances", "update_orders"])
+async def test_orders_are_reached_by_their_key_from_the_first(broker: Broker, database: Database, statement: str):
+    """A plan is kept: made while a user has few orders, it must not read all of them when they have become many."""
+    await asyncio.gather(*(broker.intake.take(broker.candidate()) for _ in range(150)))
+    text = re.sub(r"%\(\w+\)s", "$1", load_statements("books.sql")[statement])
+    async with database.connection() as connection:
+        plan = await (await connection.execute(f"EXPLAIN (GENERIC_PLAN) {text}".encode(), prepare=False)).fetchall()
+    used = set(re.findall(r"using (?:orders_\d_)?(\w+)", "\n".join(line for (line,) in plan)))
+    assert used <= {"pkey", "accounts_pkey"}
