@@ -1,12 +1,15 @@
 """What all history events have in common: their shape in JSON, and how tasks, retries and parents are named.
 
-Rules: a subclass lists its JSON fields in `KEYS` in the order of its attributes; `SLIM` tells whether a
-replay needs the event. The events themselves are in history.py.
+Rules: an attribute of a subclass is a JSON field with its name in PascalCase, unless `RENAMED` says otherwise;
+`SLIM` tells whether a replay needs the event. The events themselves are in history.py.
 """
 
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import astuple, dataclass, field, fields
 from datetime import UTC, datetime
 from typing import Any, ClassVar, Self
+
+_COMMON = frozenset({"timestamp", "seq", "policy"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +34,10 @@ class Parent:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One entry of a history; subclasses name their JSON fields in the order of their attributes."""
+    """One entry of a history."""
 
     EVENT_TYPE: ClassVar[int] = -1
-    KEYS: ClassVar[tuple[str, ...]] = ()
+    RENAMED: ClassVar[Mapping[str, str]] = {"task_id": "TaskScheduledId", "status": "OrchestrationStatus"}
     SLIM: ClassVar[bool] = True
 
     timestamp: datetime
@@ -47,7 +50,7 @@ class Event:
     @property
     def weight(self) -> int:
         """About how much memory its texts take, in characters."""
-        values = (getattr(self, field.name) for field in fields(self))
+        values = (getattr(self, name) for name, _ in _own(type(self)))
         return sum(len(value) for value in values if isinstance(value, str))
 
     def to_json(self) -> dict[str, Any]:
@@ -61,25 +64,26 @@ class Event:
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Self:
         """The event of this class that `to_json` wrote."""
-        values = (data.get(key) for key in cls.KEYS)
+        values = (data.get(key) for _, key in _own(cls))
         return cls(parse_utc(data["Timestamp"]), *values)
 
     def _head(self, timestamp: str) -> dict[str, Any]:
         return {"EventType": self.EVENT_TYPE, "EventId": self.event_id, "IsPlayed": False, "Timestamp": timestamp}
 
     def _body(self) -> dict[str, Any]:
-        names = (field.name for field in fields(self)[1:])
-        return {key: getattr(self, name) for key, name in zip(self.KEYS, names, strict=True)}
+        return {key: getattr(self, name) for name, key in _own(type(self))}
 
 
 @dataclass(frozen=True, slots=True)
 class Scheduled(Event):
-    """A task that the orchestrator asked for under the sequence id `seq`."""
+    """A task that the orchestrator asked for under the sequence id `seq`, and where its retry policy stands."""
 
     SLIM: ClassVar[bool] = False
     WHAT: ClassVar[str] = ""
+    LABEL: ClassVar[str] = ""
 
     seq: int
+    policy: Retry | None = field(default=None, kw_only=True)
 
     @property
     def event_id(self) -> int:
@@ -88,43 +92,27 @@ class Scheduled(Event):
     @property
     def label(self) -> str:
         """The name that a replay must repeat; empty where the kind alone says it."""
-        return ""
-
-    @property
-    def policy(self) -> Retry | None:
-        """The retry policy's state, if the task has one."""
-        return None
+        return str(getattr(self, self.LABEL)) if self.LABEL else ""
 
     def to_json(self) -> dict[str, Any]:
-        body = Event.to_json(self)
-        if self.policy is not None:
-            body["Retry"] = [
-                self.policy.leaf,
-                self.policy.attempt,
-                self.policy.max_attempts,
-                self.policy.interval_ms,
-            ]
-        return body
-
-    def _body(self) -> dict[str, Any]:
-        return {key: getattr(self, name) for name, key in zip(self._names(), self.KEYS, strict=True)}
+        return Event.to_json(self) | ({} if self.policy is None else {"Retry": astuple(self.policy)})
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Self:
-        values = [data[key] for key in cls.KEYS]
         retry = data.get("Retry")
-        return cls._restore(parse_utc(data["Timestamp"]), data["EventId"], values, Retry(*retry) if retry else None)
+        values = [data[key] for _, key in _own(cls)]
+        return cls(parse_utc(data["Timestamp"]), data["EventId"], *values, policy=Retry(*retry) if retry else None)
 
-    @classmethod
-    def _names(cls) -> list[str]:
-        return [field.name for field in fields(cls) if field.name not in {"timestamp", "seq", "retry"}]
 
-    @classmethod
-    def _restore(cls, timestamp: datetime, seq: int, values: list[Any], retry: Retry | None) -> Self:
-        named = dict(zip(cls._names(), values, strict=True))
-        if retry is not None:
-            named["retry"] = retry
-        return cls(timestamp, seq, **named)
+_OWN: dict[type[Event], tuple[tuple[str, str], ...]] = {}
+
+
+def _own(cls: type[Event]) -> tuple[tuple[str, str], ...]:
+    """The attributes that a kind of event has of its own, each with its name in JSON."""
+    if cls not in _OWN:
+        names = [own.name for own in fields(cls) if own.name not in _COMMON]
+        _OWN[cls] = tuple((name, cls.RENAMED.get(name) or name.title().replace("_", "")) for name in names)
+    return _OWN[cls]
 
 
 def utc_text(moment: datetime) -> str:

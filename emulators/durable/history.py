@@ -7,7 +7,7 @@ parses every `Timestamp` with dateutil but reads only that of OrchestratorStarte
 Field names are the extension's (PascalCase); source: DurableTask.Core.History.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
@@ -126,21 +126,12 @@ class TaskScheduled(Scheduled):
     """An activity call; `input` is the JSON text of its argument."""
 
     EVENT_TYPE: ClassVar[int] = 4
-    KEYS: ClassVar[tuple[str, ...]] = ("Name", "Version", "Input")
     WHAT: ClassVar[str] = "activity"
+    LABEL: ClassVar[str] = "name"
 
     name: str
     version: str | None
     input: str | None
-    retry: Retry | None = None
-
-    @property
-    def label(self) -> str:
-        return self.name
-
-    @property
-    def policy(self) -> Retry | None:
-        return self.retry
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,22 +139,13 @@ class SubOrchestrationCreated(Scheduled):
     """A sub-orchestration call; `input` is the JSON text of the child's input."""
 
     EVENT_TYPE: ClassVar[int] = 7
-    KEYS: ClassVar[tuple[str, ...]] = ("Name", "Version", "InstanceId", "Input")
     WHAT: ClassVar[str] = "sub-orchestration"
+    LABEL: ClassVar[str] = "name"
 
     name: str
     version: str | None
     instance_id: str
     input: str | None
-    retry: Retry | None = None
-
-    @property
-    def label(self) -> str:
-        return self.name
-
-    @property
-    def policy(self) -> Retry | None:
-        return self.retry
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,16 +153,10 @@ class TimerCreated(Scheduled):
     """A timer, of the orchestrator or (with `retry`) of a retry policy; `fire_at` in UTC."""
 
     EVENT_TYPE: ClassVar[int] = 10
-    KEYS: ClassVar[tuple[str, ...]] = ("FireAt", "Canceled")
     WHAT: ClassVar[str] = "timer"
 
     fire_at: str
     canceled: bool = False
-    retry: Retry | None = None
-
-    @property
-    def policy(self) -> Retry | None:
-        return self.retry
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,63 +164,54 @@ class EventSent(Scheduled):
     """A message to an entity: `instance_id` is `@name@key`, `input` the request message's JSON."""
 
     EVENT_TYPE: ClassVar[int] = 14
-    KEYS: ClassVar[tuple[str, ...]] = ("InstanceId", "Name", "Input")
     SLIM: ClassVar[bool] = True
     WHAT: ClassVar[str] = "entity operation"
+    LABEL: ClassVar[str] = "instance_id"
 
     instance_id: str
     name: str
     input: str | None
 
-    @property
-    def label(self) -> str:
-        return self.instance_id
+
+@dataclass(frozen=True, slots=True)
+class _Success(Event):
+    task_id: int
+    result: str | None
 
 
 @dataclass(frozen=True, slots=True)
-class TaskCompleted(Event):
+class _Failure(Event):
+    task_id: int
+    reason: str
+    details: str = ""
+
+
+class TaskCompleted(_Success):
     """An activity returned; `result` is a JSON text."""
 
     EVENT_TYPE: ClassVar[int] = 5
-    KEYS: ClassVar[tuple[str, ...]] = ("TaskScheduledId", "Result")
-
-    task_id: int
-    result: str | None
+    __slots__ = ()
 
 
-@dataclass(frozen=True, slots=True)
-class TaskFailed(Event):
+class TaskFailed(_Failure):
     """An activity raised; the SDK shows reason and details as one message."""
 
     EVENT_TYPE: ClassVar[int] = 6
-    KEYS: ClassVar[tuple[str, ...]] = ("TaskScheduledId", "Reason", "Details")
-
-    task_id: int
-    reason: str
-    details: str = ""
+    __slots__ = ()
 
 
-@dataclass(frozen=True, slots=True)
-class SubOrchestrationCompleted(Event):
+class SubOrchestrationCompleted(_Success):
     """A sub-orchestration returned; `result` is a JSON text or None."""
 
     EVENT_TYPE: ClassVar[int] = 8
-    KEYS: ClassVar[tuple[str, ...]] = ("TaskScheduledId", "Result")
-
-    task_id: int
-    result: str | None
+    __slots__ = ()
 
 
-@dataclass(frozen=True, slots=True)
-class SubOrchestrationFailed(Event):
+class SubOrchestrationFailed(_Failure):
     """A sub-orchestration failed or was terminated."""
 
     EVENT_TYPE: ClassVar[int] = 9
-    KEYS: ClassVar[tuple[str, ...]] = ("TaskScheduledId", "Reason", "Details")
-
-    task_id: int
-    reason: str
-    details: str = ""
+    __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,7 +219,6 @@ class TimerFired(Event):
     """A timer's time came."""
 
     EVENT_TYPE: ClassVar[int] = 11
-    KEYS: ClassVar[tuple[str, ...]] = ("TimerId", "FireAt")
 
     timer_id: int
     fire_at: str
@@ -263,7 +229,6 @@ class TimerCanceled(Event):
     """The orchestrator cancelled an open timer; a generic event, which every reader of histories skips."""
 
     EVENT_TYPE: ClassVar[int] = 17
-    KEYS: ClassVar[tuple[str, ...]] = ("TimerId",)
     SLIM: ClassVar[bool] = False
 
     timer_id: int
@@ -274,7 +239,6 @@ class EventRaised(Event):
     """An external event arrived; `input` is a JSON text."""
 
     EVENT_TYPE: ClassVar[int] = 15
-    KEYS: ClassVar[tuple[str, ...]] = ("Name", "Input")
 
     name: str
     input: str | None
@@ -285,51 +249,44 @@ class ExecutionCompleted(Event):
     """The execution ended as Completed or Failed; `result` is its output's JSON text."""
 
     EVENT_TYPE: ClassVar[int] = 1
-    KEYS: ClassVar[tuple[str, ...]] = ("OrchestrationStatus", "Result")
 
     status: str
     result: str | None
 
 
 @dataclass(frozen=True, slots=True)
-class ExecutionTerminated(Event):
+class _Operation(Event):
+    reason: str
+
+
+class ExecutionTerminated(_Operation):
     """An operator ended the execution."""
 
     EVENT_TYPE: ClassVar[int] = 3
-    KEYS: ClassVar[tuple[str, ...]] = ("Input",)
+    RENAMED: ClassVar[Mapping[str, str]] = {"reason": "Input"}
+    __slots__ = ()
 
-    reason: str
 
-
-@dataclass(frozen=True, slots=True)
-class ExecutionSuspended(Event):
+class ExecutionSuspended(_Operation):
     """An operator paused the execution."""
 
     EVENT_TYPE: ClassVar[int] = 19
-    KEYS: ClassVar[tuple[str, ...]] = ("Reason",)
-
-    reason: str
+    __slots__ = ()
 
 
-@dataclass(frozen=True, slots=True)
-class ExecutionResumed(Event):
+class ExecutionResumed(_Operation):
     """An operator let the execution go on."""
 
     EVENT_TYPE: ClassVar[int] = 20
-    KEYS: ClassVar[tuple[str, ...]] = ("Reason",)
-
-    reason: str
+    __slots__ = ()
 
 
-@dataclass(frozen=True, slots=True)
-class ExecutionRewound(Event):
+class ExecutionRewound(_Operation):
     """An operator took a failure back: what is open runs again."""
 
     EVENT_TYPE: ClassVar[int] = 21
-    KEYS: ClassVar[tuple[str, ...]] = ("Reason",)
     SLIM: ClassVar[bool] = False
-
-    reason: str
+    __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -337,7 +294,6 @@ class GenericEvent(Event):
     """Something that no replay reads; `data` tells people what stood here."""
 
     EVENT_TYPE: ClassVar[int] = 17
-    KEYS: ClassVar[tuple[str, ...]] = ("Data",)
     SLIM: ClassVar[bool] = False
 
     data: str

@@ -305,12 +305,10 @@ class Session:
         consume(commit, None, handled)
         if execution is not None and turn is not None:
             record(commit, execution, turn, self._partitions)
-        self.reserve(commit.letters)
-        answer = await self._committer.submit(commit)
+        answer = await self._submit(commit)
         actor.drop(handled)
         self._forget(handled)
         if answer.replaced:
-            self.mailbox.forget(letter.message for letter in commit.letters)
             self._actors.forget_execution(actor)
             return
         if execution is not None and turn is not None:
@@ -324,10 +322,21 @@ class Session:
         commit = self._new_commit(partition)
         consume(commit, None, handled)
         effects(commit)
-        self.reserve(commit.letters)
-        answer = await self._committer.submit(commit)
+        answer = await self._submit(commit)
         self._forget(handled)
         await self._send(commit, answer.refused)
+
+    async def _submit(self, commit: Commit) -> Answer:
+        """Commit with what is sent to this session's own instances announced, and nothing announced if it fails."""
+        self.reserve(commit.letters)
+        try:
+            answer = await self._committer.submit(commit)
+        except psycopg.Error:
+            self.mailbox.forget(letter.message for letter in commit.letters)
+            raise
+        if answer.replaced:
+            self.mailbox.forget(letter.message for letter in commit.letters)
+        return answer
 
     def _new_commit(self, partition: int) -> Commit:
         return Commit(partition, self._epochs[partition])

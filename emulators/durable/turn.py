@@ -226,7 +226,7 @@ def _scheduled(execution: Execution, seq: int, task: Task, now: datetime, functi
         case CallActivity():
             name = functions.activity(task.name)
             check_payload(f"The input of activity function '{name}'", task.input)
-            return TaskScheduled(now, seq, name, None, task.input, _first_attempt(seq, task.retry))
+            return TaskScheduled(now, seq, name, None, task.input, policy=_first_attempt(seq, task.retry))
         case CallSubOrchestrator():
             return _sub_orchestration(execution, seq, task, now, functions)
         case CreateTimer():
@@ -272,7 +272,7 @@ def _sub_orchestration(
     # A call's input is the JSON text of a text, exactly as a client's is.
     text = None if task.input is None else json.dumps(task.input)
     version = task.version or functions.default_version
-    return SubOrchestrationCreated(now, seq, name, version, child, text, _first_attempt(seq, task.retry))
+    return SubOrchestrationCreated(now, seq, name, version, child, text, policy=_first_attempt(seq, task.retry))
 
 
 def _cancellations(execution: Execution, begun: tuple[Event, ...], tasks: tuple[Task, ...]) -> list[TimerCanceled]:
@@ -309,16 +309,16 @@ def _retried(execution: Execution, seq: int, event: Event, now: datetime) -> Sch
     assert policy is not None
     if not isinstance(event, TimerFired):
         fire_at = now + timedelta(milliseconds=policy.interval_ms)
-        return TimerCreated(now, seq, utc_text(fire_at), canceled=False, retry=policy)
+        return TimerCreated(now, seq, utc_text(fire_at), canceled=False, policy=policy)
     retry = replace(policy, attempt=policy.attempt + 1)
     leaf = execution.scheduled[policy.leaf]
     if isinstance(leaf, TaskScheduled):
-        return TaskScheduled(now, seq, leaf.name, leaf.version, leaf.input, retry)
+        return TaskScheduled(now, seq, leaf.name, leaf.version, leaf.input, policy=retry)
     assert isinstance(leaf, SubOrchestrationCreated)
     child = leaf.instance_id
     if child == _default_child_id(execution, leaf.seq):
         child = _default_child_id(execution, seq)
-    return SubOrchestrationCreated(now, seq, leaf.name, leaf.version, child, leaf.input, retry)
+    return SubOrchestrationCreated(now, seq, leaf.name, leaf.version, child, leaf.input, policy=retry)
 
 
 def _default_child_id(execution: Execution, seq: int) -> str:

@@ -120,7 +120,7 @@ def test_failed_attempt_takes_the_next_id_for_its_pause() -> None:
     assert turn.timers[0].fire_at == utc_text(T0 + timedelta(milliseconds=100))
     turn = play(execution, (TimerFired(T0, 2, utc_text(T0)),), state(retried(), activity()))
     assert scheduled(turn) == [("TaskScheduled", 3)]
-    assert turn.activities[0].retry == Retry(0, 2, 3, 100)
+    assert turn.activities[0].policy == Retry(0, 2, 3, 100)
 
 
 def test_new_tasks_take_ids_before_the_retry_that_ends_the_turn() -> None:
@@ -276,7 +276,7 @@ ANY_TEXT = st.none() | st.text()
 SEQ = st.integers(0, 2**31 - 1)
 EVENTS: st.SearchStrategy[Event] = st.one_of(
     st.builds(TaskScheduled, st.just(T0), SEQ, st.text(), ANY_TEXT, ANY_TEXT),
-    st.builds(TaskScheduled, st.just(T0), SEQ, st.text(), ANY_TEXT, ANY_TEXT, st.just(Retry(1, 2, 3, 4))),
+    st.builds(TaskScheduled, st.just(T0), SEQ, st.text(), ANY_TEXT, ANY_TEXT, policy=st.just(Retry(1, 2, 3, 4))),
     st.builds(SubOrchestrationCreated, st.just(T0), SEQ, st.text(), ANY_TEXT, st.text(), ANY_TEXT),
     st.builds(TimerCreated, st.just(T0), SEQ, st.text(), st.booleans()),
     st.builds(EventSent, st.just(T0), SEQ, st.text(), st.text(), ANY_TEXT),
