@@ -8,6 +8,7 @@ PUT creates, or changes with `If-Match: *`. A shared access signature in the Aut
 Reference: https://learn.microsoft.com/rest/api/servicebus/
 """
 
+import asyncio
 import re
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -18,6 +19,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from emulators.messaging import descriptions
+from emulators.messaging.admin_connections import AdminConnections
 from emulators.messaging.administration import Administration
 from emulators.messaging.broker import Broker
 from emulators.messaging.cbs import SharedKey, TokenError, covers, verify_token
@@ -38,6 +40,9 @@ from emulators.messaging.topics import Subscription, Topic
 
 _MAX_BODY_BYTES = 256 * 1024
 _MAX_PAGE = 100
+_MAX_CONNECTIONS = 256
+_IDLE_S = 30.0
+_REQUEST_TIMEOUT_S = 30.0
 _STATUS = {
     Condition.NOT_FOUND: 404,
     Condition.ALREADY_EXISTS: 409,
@@ -52,11 +57,15 @@ _PATH = re.compile(
 class AdminServer:
     """Serves the entities of a broker."""
 
-    def __init__(self, broker: Broker, shared_key: SharedKey) -> None:
+    def __init__(self, broker: Broker, shared_key: SharedKey, *, idle_s: float = _IDLE_S) -> None:
         self._broker = broker
         self._administration = Administration(broker)
         self._shared_key = shared_key
-        app = web.Application(middlewares=[self._answer_errors, self._authorize], client_max_size=_MAX_BODY_BYTES)
+        self._idle_s = idle_s
+        self._connections: AdminConnections | None = None
+        app = web.Application(
+            middlewares=[self._answer_errors, self._bound, self._authorize], client_max_size=_MAX_BODY_BYTES
+        )
         app.router.add_get("/$namespaceinfo", self._namespace)
         app.router.add_get("/$Resources/{kind:queues|topics}", self._entities)
         app.router.add_route("*", "/{path:.+}", self._dispatch)
@@ -65,11 +74,26 @@ class AdminServer:
     async def listen(self, host: str, port: int, tls: SSLContext | None) -> int:
         """Start; returns the port."""
         await self._runner.setup()
-        await web.TCPSite(self._runner, host, port, ssl_context=tls).start()
-        return int(self._runner.addresses[0][1])
+        assert self._runner.server is not None
+        self._connections = AdminConnections(self._runner.server, limit=_MAX_CONNECTIONS, idle_s=self._idle_s)
+        return await self._connections.listen(host, port, tls)
 
     async def close(self) -> None:
+        if self._connections is not None:
+            self._connections.stop_listening()
         await self._runner.cleanup()
+
+    @web.middleware
+    async def _bound(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        assert self._connections is not None
+        self._connections.serving(request, begins=True)
+        try:
+            async with asyncio.timeout(_REQUEST_TIMEOUT_S):
+                return await handler(request)
+        except TimeoutError as error:
+            raise web.HTTPRequestTimeout from error
+        finally:
+            self._connections.serving(request, begins=False)
 
     @web.middleware
     async def _answer_errors(self, request: web.Request, handler: Handler) -> web.StreamResponse:

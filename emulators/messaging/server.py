@@ -144,7 +144,9 @@ class MessagingServer:
         self._server = await loop.create_server(self._connect, self.settings.host, self.settings.port, backlog=512)
         self.port = self._server.sockets[0].getsockname()[1]
         if self.settings.admin_port is not None:
-            self._admin = admin.AdminServer(self.broker, self.settings.shared_key)
+            self._admin = admin.AdminServer(
+                self.broker, self.settings.shared_key, idle_s=self.settings.limits.open_timeout_s
+            )
             certificate = self.settings.admin_certificate
             tls = None if certificate is None else server_context(certificate, self.settings.host)
             self.admin_port = await self._admin.listen(self.settings.host, self.settings.admin_port, tls)

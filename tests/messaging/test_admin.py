@@ -1,6 +1,7 @@
 """Figures through the unmodified ServiceBusAdministrationClient, and queues through the synchronous SDK."""
 
 import asyncio
+import contextlib
 from pathlib import Path
 
 import aiohttp
@@ -10,6 +11,7 @@ from azure.servicebus import NEXT_AVAILABLE_SESSION, ServiceBusClient, ServiceBu
 from azure.servicebus.management import ServiceBusAdministrationClient
 
 from emulators.messaging.cbs import SharedKey
+from emulators.messaging.connection import Limits
 from emulators.messaging.server import MessagingServer, ServerSettings
 from tests.messaging.conftest import StartServer
 
@@ -64,6 +66,21 @@ async def test_administration_refuses_a_wrong_key(start_server: StartServer, tmp
         string = server.admin_connection_string.replace("SharedAccessKey=key", "SharedAccessKey=no")
         with pytest.raises(HttpResponseError, match=r"401|Unauthorized|invalid signature"):
             await asyncio.to_thread(ask, string)
+
+
+async def test_slow_crowd_keeps_nobody_out_of_the_administration(start_server: StartServer) -> None:
+    """More connections than there may be, each with half a head; then the last of them wait in vain."""
+    limits = Limits(open_timeout_s=5)
+    async with start_server(ServerSettings(admin_port=0, limits=limits)) as server:
+        crowd = [await asyncio.open_connection("127.0.0.1", server.admin_port) for _ in range(300)]
+        for _, writer in crowd:
+            writer.write(b"GET /plain HTTP/1.1\r\nHost: x\r\nX: ")
+        async with aiohttp.ClientSession() as session, session.get(f"http://127.0.0.1:{server.admin_port}/x") as answer:
+            assert answer.status == 401
+        for reader, writer in crowd:
+            with contextlib.suppress(ConnectionError):
+                assert await asyncio.wait_for(reader.read(), 20) == b""
+            writer.close()
 
 
 async def test_plain_http_answers_without_a_certificate(start_server: StartServer) -> None:
