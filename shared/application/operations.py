@@ -1,5 +1,6 @@
 """What staff see: sagas with everything they did, orders in doubt, the ledger's sums, and what waits."""
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -121,9 +122,10 @@ class Operations:
 
     async def _look_at_bus(self) -> tuple[Sequence[QueueFigures] | None, Sequence[DeadLetter]]:
         try:
-            return await self._queues.figures(), await self._queues.dead_letters(_MOST_SHOWN)
+            figures, dead_letters = await asyncio.gather(self._queues.figures(), self._queues.dead_letters(_MOST_SHOWN))
         except UnavailableError:
             return None, ()
+        return figures, dead_letters
 
 
 def saga_view(record: SagaRecord) -> SagaView:
