@@ -164,17 +164,13 @@ class _Group:
 
     async def _load(self, channel: Channel) -> None:
         """Index the app and tell the supervisor what it holds. Raises CannotStartError."""
-        os.chdir(self.options.app)
         try:
+            os.chdir(self.options.app)
             self.local = load_local_settings(self.options.app, self.options.settings)
             apply_to_environment(self.local)
             self.host_json = load_host_json(self.options.app, os.environ)
             levels = LogLevels(self.host_json.section("logging", "logLevel"), self.options.log_level)
             self.executor = Executor(configure(levels, self.options.group), self.host_json.function_timeout_s)
-            if self.host_json.rest and self.options.group == _HTTP:
-                _logger.warning(
-                    "host.json goes on after its end; Azure refuses such a file", rest=self.host_json.rest[:80]
-                )
             self.functions = index(await worker.load_app(self.options.app), os.environ)
             self._check()
             storage_timers = await self._find_storage()
@@ -182,6 +178,8 @@ class _Group:
             raise CannotStartError(str(error), error.traceback) from error
         except (SettingsError, IndexingError) as error:
             raise CannotStartError(str(error)) from error
+        except FileNotFoundError as error:
+            raise CannotStartError(f"{self.options.app} is gone") from error
         groups = process_groups(self.functions, self.options.mode)
         self.own = groups.get(self.options.group, ())
         channel.send(

@@ -26,7 +26,7 @@ _LEVELS = {
     "critical": logging.CRITICAL,
     "none": logging.CRITICAL + 10,
 }
-_QUIET_LIBRARIES = ("azure", "uvicorn", "asyncio", "aiohttp.access", "httpx", "urllib3")
+_QUIET_LIBRARIES = ("azure", "uvicorn", "asyncio", "aiohttp.access", "httpx", "urllib3", "yoyo")
 RESULTS = "Host.Results"
 _SUCCEEDED = "Executed (Succeeded)"
 _SHARED: list[structlog.typing.Processor] = [

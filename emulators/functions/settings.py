@@ -38,10 +38,9 @@ class LocalSettings:
 
 @dataclass(frozen=True)
 class HostJson:
-    """host.json with overrides applied; sections are read by path. `rest` is what follows the object in the file."""
+    """host.json with overrides applied; sections are read by path."""
 
     document: Mapping[str, Any]
-    rest: str = ""
 
     def section(self, *path: str) -> Mapping[str, Any]:
         """The object at `path`, empty when absent. Raises SettingsError when it is no object."""
@@ -180,7 +179,7 @@ def apply_to_environment(local: LocalSettings) -> None:
 def load_host_json(app: Path, settings: Mapping[str, str]) -> HostJson:
     """host.json of the app with environment overrides; defaults when missing. Raises SettingsError."""
     path = app / "host.json"
-    document, rest = _read_json_and_rest(path) if path.exists() else ({"version": "2.0"}, "")
+    document = _read_json(path) if path.exists() else {"version": "2.0"}
     if "version" not in document:
         raise SettingsError(
             f"The {path} file is missing the required 'version' property. "
@@ -194,7 +193,7 @@ def load_host_json(app: Path, settings: Mapping[str, str]) -> HostJson:
     for name, value in settings.items():
         if name.startswith(_OVERRIDE_PREFIX):
             _override(document, name.removeprefix(_OVERRIDE_PREFIX).split("__"), value)
-    return HostJson(document, rest)
+    return HostJson(document)
 
 
 def _override(document: dict[str, Any], path: list[str], value: str) -> None:
@@ -207,24 +206,16 @@ def _override(document: dict[str, Any], path: list[str], value: str) -> None:
 
 
 def _read_json(path: Path) -> dict[str, Any]:
-    document, rest = _read_json_and_rest(path)
-    if rest:
-        raise SettingsError(f"{path} is not valid JSON: it goes on after its end with {rest[:20]!r}")
-    return document
-
-
-def _read_json_and_rest(path: Path) -> tuple[dict[str, Any], str]:
-    """The file's JSON object and what follows it; comments and a comma after the last member do not count."""
+    """The file's JSON object; comments and a comma after the last member do not count, as in .NET."""
     try:
         text = path.read_text("utf-8-sig")
         for ignored in (_COMMENT, _LAST_COMMA):
             text = ignored.sub(lambda match: match[1] or "", text)
-        text = text.strip()
-        document, end = json.JSONDecoder().raw_decode(text)
+        document = json.loads(text)
     except OSError as error:
         raise SettingsError(f"cannot read {path}: {error.strerror}") from error
     except ValueError as error:
         raise SettingsError(f"{path} is not valid JSON: {error}") from error
     if not isinstance(document, dict):
         raise SettingsError(f"{path} must hold a JSON object")
-    return document, text[end:].strip()
+    return document

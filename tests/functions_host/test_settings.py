@@ -11,7 +11,7 @@ from emulators.functions.settings import SettingsError, load_host_json, load_loc
     ("text", "words"),
     [
         ('{"Values": {"A": 1 "B"}}', "is not valid JSON"),
-        ('{"Values": {}} {"Values": {}}', "goes on after its end"),
+        ('{"Values": {}} {"Values": {}}', "is not valid JSON: Extra data"),
         ("[]", "must hold a JSON object"),
         ('{"Values": ["A"]}', "Values must be an object"),
         ('{"ConnectionStrings": "A"}', "ConnectionStrings must be an object"),

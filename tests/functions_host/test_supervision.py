@@ -99,12 +99,6 @@ def test_missing_requirement_is_told_with_its_remedy(start_host: StartHost, writ
     assert refusal(host).rstrip().endswith(f"-m pip install -r {host.folder / 'app' / 'requirements.txt'}")
 
 
-def test_text_after_host_json_is_told_and_left_out(start_host: StartHost, write_app: Callable[..., Path]) -> None:
-    host = start_host(write_app(HEADER + OK, '{"version": "2.0"}\n{"version": "1.0"}'), *_ONE_PROCESS).wait_ready()
-    assert "host.json goes on after its end" in host.errors
-    assert host.call("GET", "/api/ok").text == "ok"
-
-
 def test_import_error_shows_the_apps_own_traceback(start_host: StartHost, write_app: Callable[..., Path]) -> None:
     shown = refusal(start_host(write_app("def broken():\n    return {}['key']\nbroken()\n")))
     assert 'function_app.py", line 2, in broken' in shown
@@ -116,6 +110,7 @@ def test_import_error_shows_the_apps_own_traceback(start_host: StartHost, write_
     ("host_json", "words"),
     [
         ("{", "host.json is not valid JSON"),
+        ('{"version": "2.0"}\n{"version": "2.0"}', "host.json is not valid JSON: Extra data: line 2"),
         ("{}", "missing the required 'version' property"),
         ('{"version": "1.0"}', "'1.0' is an invalid value"),
         ('{"version": "2.0", "functionTimeout": "soon"}', "'soon' is not a TimeSpan"),
