@@ -124,8 +124,8 @@ class HttpHost:
 
 
 def given_key(headers: Mapping[str, str], query: Mapping[str, str]) -> str:
-    """The access key of a request, empty without one."""
-    return headers.get("x-functions-key") or query.get("code") or ""
+    """The access key of a request, empty without one; names of queries are as good in capitals, as in ASP.NET."""
+    return headers.get("x-functions-key") or next((query[name] for name in query if name.lower() == "code"), "")
 
 
 def _is_reserved(path: str) -> bool:

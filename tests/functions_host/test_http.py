@@ -74,6 +74,7 @@ def test_function_key_opens_by_header_and_query(http_host: RunningHost) -> None:
     for key in (own, http_host.keys["functionKeys"]["default"], http_host.keys["masterKey"]["_master"]):
         assert http_host.call("GET", "/api/guarded", headers={"x-functions-key": key}).text == "open"
         assert http_host.call("GET", "/api/guarded", params={"code": key}).text == "open"
+        assert http_host.call("GET", "/api/guarded", params={"Code": key}).text == "open"
 
 
 @pytest.mark.parametrize("key", [None, "", "wrong", "ключ", "\udcff"])
