@@ -10,7 +10,7 @@ import time
 
 from pydantic import BaseModel
 
-from emulators.messaging.broker import Broker
+from emulators.messaging.broker import SUBSCRIPTIONS, Broker
 from emulators.messaging.entities import QueueConfig, QueueProperties, SubscriptionConfig, TopicConfig, TopicProperties
 from emulators.messaging.errors import AmqpError, Condition, entity_not_found
 from emulators.messaging.queues import Queue
@@ -82,6 +82,10 @@ class Administration:
             raise entity_not_found(entity.config.name)
 
     def _check_name(self, name: str) -> None:
+        if SUBSCRIPTIONS in f"/{name.lower()}/":
+            raise AmqpError(
+                Condition.ARGUMENT_ERROR, f"'{name}' is neither a queue's or topic's name nor a subscription."
+            )
         if self._broker.entity(name.lower()) is not None or self._broker.hub_at(name) is not None:
             raise _exists(name)
         if len(self._broker.queues) + len(self._broker.topics) >= _MAX_ENTITIES:

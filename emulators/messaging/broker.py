@@ -14,7 +14,7 @@ from emulators.messaging.topics import Subscription, Topic
 
 _log = structlog.get_logger(__name__)
 _TRIM_EVERY_S = 60.0
-_SUBSCRIPTIONS = "/subscriptions/"
+SUBSCRIPTIONS = "/subscriptions/"
 _TRANSFER_SUFFIX = "/$transfer"
 
 
@@ -58,7 +58,7 @@ class Broker:
     def _take_up(self, created: Created) -> None:
         """Add what an earlier server's administration API created, unless the configuration says otherwise by now."""
         path, text = created.name, created.description
-        topic = self.topics.get(path.partition(_SUBSCRIPTIONS)[0])
+        topic = self.topics.get(path.partition(SUBSCRIPTIONS)[0])
         if path in self.declared or path in self.event_hubs:
             return
         if created.kind == Queue.__name__:
@@ -100,7 +100,7 @@ class Broker:
 
     def entity(self, path: str) -> Queue | None:
         """The queue, topic or subscription at a path in lower case."""
-        topic, separator, subscription = path.rpartition(_SUBSCRIPTIONS)
+        topic, separator, subscription = path.rpartition(SUBSCRIPTIONS)
         if separator and topic in self.topics:
             return self.topics[topic].subscription(subscription)
         return self.target(path)

@@ -298,6 +298,7 @@ _WRONG = [
     ("PUT", "/x", _entry("<ForwardTo>declared</ForwardTo><RequiresSession>true</RequiresSession>"), 400),
     ("PUT", "/declared", _entry("<RequiresSession>true</RequiresSession>"), 409),
     ("PUT", "/" + "x" * 261, _entry(""), 400),
+    ("PUT", "/orders/subscriptions/a/b", _entry(""), 400),
     ("PUT", "/$x", _entry(""), 400),
     ("PUT", "/x", "", 400),
     ("PUT", "/x", "<a>" * 20_000, 400),
