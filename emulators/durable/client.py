@@ -6,6 +6,7 @@ for the caller to repeat it, since only it knows whether that is safe.
 """
 
 import asyncio
+import select
 import uuid
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -78,7 +79,7 @@ class HubClient:
             max_size=_POOL_SIZE,
             open=False,
             timeout=_WAIT_S,
-            check=AsyncConnectionPool.check_connection,
+            check=_check,
             kwargs={
                 "autocommit": True,
                 "row_factory": dict_row,
@@ -298,6 +299,18 @@ class HubClient:
     async def _count(self, query: str, **parameters: object) -> int:
         async with self._store() as store:
             return await store.count(query, **parameters)
+
+
+async def _check(connection: psycopg.AsyncConnection[Any]) -> None:
+    """Let the pool replace a connection that the server has closed, without a round trip for one that it has not.
+
+    An idle connection has something to read only if the server took its leave, or sent a notice before. Raises
+    psycopg.OperationalError.
+    """
+    poll = select.poll()
+    poll.register(connection.fileno(), select.POLLIN)
+    if poll.poll(0):
+        await AsyncConnectionPool.check_connection(connection)
 
 
 async def _submit[T](committer: GroupCommitter[T, str | Exception | None], item: T) -> str | None:
