@@ -7,6 +7,7 @@ Rules: a kill at any moment leaves a folder that the next start accepts; a serve
 killed owner left behind is waited for, or ended by `end_previous`; every error is one sentence.
 """
 
+import asyncio
 import os
 import secrets
 import shutil
@@ -15,11 +16,14 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
 import psycopg
+import structlog
 from psycopg import sql
 
 from emulators.drop_privileges import EXIT_REFUSED
@@ -39,7 +43,36 @@ _SETTINGS = {
 }
 _MAJOR_VERSION = "18"
 _UNPRIVILEGED_UID = 65534
+_WATCH_S = 0.5
+_log = structlog.get_logger(__name__)
 _ESSENTIAL = ("PG_VERSION", "global/pg_control", "base", "pg_wal", "pg_hba.conf", "postgresql.conf")
+
+
+@asynccontextmanager
+async def own_database(folder: Path, name: str) -> AsyncIterator[str]:
+    """URI of one database on a server of its own, which is started again at its address whenever it was killed.
+
+    To be entered on the main thread: the server ends with the thread that started it. Raises PostgresError.
+    """
+    server = PostgresServer.start(folder)
+    watch = asyncio.create_task(_keep_running(server), name="postgres")
+    try:
+        yield server.create_database(name)
+    finally:
+        watch.cancel()
+        server.stop()
+
+
+async def _keep_running(server: "PostgresServer") -> None:
+    while True:
+        await asyncio.sleep(_WATCH_S)
+        if not server.ended:
+            continue
+        _log.warning("PostgreSQL ended; it is started again")
+        try:
+            server.revive()
+        except PostgresError as error:
+            _log.warning("PostgreSQL could not be started again", reason=str(error))
 
 
 class PostgresError(Exception):
@@ -82,6 +115,17 @@ class PostgresServer:
         server._spawn()
         server._wait_until_ready()
         return server
+
+    @property
+    def ended(self) -> bool:
+        """True if the server was started and runs no more."""
+        return self.process is not None and self.process.poll() is not None
+
+    def revive(self) -> None:
+        """Start a server that ended again, at the same address. Raises PostgresError."""
+        self.prepare()
+        self._spawn()
+        self._wait_until_ready()
 
     @property
     def data(self) -> Path:

@@ -307,12 +307,11 @@ class Supervisor:
 
     def _revive_postgres(self) -> None:
         """Start our own server again, at its address, when it was killed."""
-        server = self._postgres
-        if server is None or server.process is None or server.process.poll() is None or self._stopping.is_set():
+        if self._postgres is None or not self._postgres.ended or self._stopping.is_set():
             return
         _warn("PostgreSQL ended; it is started again.")
         try:
-            self._postgres = PostgresServer.start(server.folder, server.port)
+            self._postgres.revive()
         except PostgresError as error:
             _warn(str(error))
 

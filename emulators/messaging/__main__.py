@@ -1,8 +1,9 @@
-"""Command line: `python -m emulators.messaging --database DSN --config Config.json`."""
+"""Command line: `python -m emulators.messaging --config Config.json`, with a PostgreSQL of its own or a given database."""
 
 import asyncio
 import signal
 import sys
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Annotated
 
@@ -14,15 +15,23 @@ from emulators.messaging.entities import ConfigError, Entities, read_config
 from emulators.messaging.server import DEFAULT_KEY, DEFAULT_KEY_NAME, MessagingServer, ServerSettings
 from emulators.messaging.store import StoreError
 from emulators.open_files import allow_open_files
+from emulators.postgres import PostgresError, own_database
 
 _OPEN_FILES = 8192
 
 
 def main(
-    database: Annotated[str, typer.Option(help="libpq URI of a database of its own", envvar="MESSAGING_DATABASE")],
     config: Annotated[
         list[Path], typer.Option(help="Config.json of the Azure Service Bus or Event Hubs emulator; may be repeated")
     ],
+    database: Annotated[
+        str | None,
+        typer.Option(
+            help="libpq URI of a database for the messages alone; by default a PostgreSQL of its own is started",
+            envvar="MESSAGING_DATABASE",
+        ),
+    ] = None,
+    data: Annotated[Path, typer.Option(help="folder of its own PostgreSQL")] = Path(".emulators/messaging"),
     host: Annotated[str, typer.Option(help="address to listen on")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="AMQP port; 0 takes a free one")] = 5672,
     admin_port: Annotated[int | None, typer.Option(help="HTTP port of the administration API; none by default")] = None,
@@ -44,8 +53,8 @@ def main(
             admin_certificate=admin_certificate,
             shared_key=SharedKey(sas_key_name, sas_key),
         )
-        asyncio.run(_serve(database, entities, settings))
-    except (ConfigError, StoreError) as error:
+        asyncio.run(_run(database, data, entities, settings))
+    except (ConfigError, StoreError, PostgresError) as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(1) from error
     except OSError as error:
@@ -65,6 +74,12 @@ def _log_to_stderr() -> None:
         ],
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
+
+
+async def _run(database: str | None, data: Path, entities: Entities, settings: ServerSettings) -> None:
+    async with AsyncExitStack() as stack:
+        dsn = database or await stack.enter_async_context(own_database(data / "postgres", "messaging"))
+        await _serve(dsn, entities, settings)
 
 
 async def _serve(database: str, entities: Entities, settings: ServerSettings) -> None:

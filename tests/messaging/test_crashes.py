@@ -15,8 +15,10 @@ from azure.servicebus import ServiceBusMessage
 from azure.servicebus.aio import ServiceBusClient
 from azure.servicebus.exceptions import ServiceBusError
 
+from emulators import processes
 from emulators.messaging.server import MessagingServer
 from emulators.postgres import PostgresServer, free_port
+from emulators.processes import working_in
 from tests.messaging.conftest import QUEUES
 from tests.messaging.test_queues import receive, send
 
@@ -24,9 +26,9 @@ from tests.messaging.test_queues import receive, send
 class ServerProcess:
     """The command line server on one port, killed and started at will."""
 
-    def __init__(self, dsn: str, config: Path) -> None:
+    def __init__(self, config: Path, *place: str) -> None:
         self.port = free_port()
-        self._dsn = dsn
+        self._place = place
         self._config = config
         self._process: asyncio.subprocess.Process | None = None
 
@@ -39,8 +41,8 @@ class ServerProcess:
 
     async def start(self) -> None:
         self._process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "emulators.messaging", "--database", self._dsn, "--config", str(self._config)),
-            *("--port", str(self.port)),
+            *(sys.executable, "-m", "emulators.messaging", "--config", str(self._config), "--port", str(self.port)),
+            *self._place,
             env={**os.environ, "MESSAGING_SAS_KEY": "secret"},
             stdout=asyncio.subprocess.PIPE,
         )
@@ -66,7 +68,7 @@ class ServerProcess:
 
 @pytest.fixture
 async def process(dsn: str, config_file: Path) -> AsyncIterator[ServerProcess]:
-    running = ServerProcess(dsn, config_file)
+    running = ServerProcess(config_file, "--database", dsn)
     await running.start()
     yield running
     await running.stop(signal.SIGKILL)
@@ -182,6 +184,23 @@ async def test_sends_are_refused_as_busy_while_postgres_is_away(
                     await send(client, "plain", ServiceBusMessage("x"))
     finally:
         postgres.stop()
+
+
+@pytest.mark.crash
+async def test_own_postgres_comes_back_after_every_kill(tmp_path: Path, config_file: Path) -> None:
+    process = ServerProcess(config_file, "--data", str(tmp_path))
+    await process.start()
+    try:
+        async with process.client() as client:
+            await send(client, "plain", ServiceBusMessage("first"))
+            for part in working_in(tmp_path / "postgres" / "data", "postgres"):
+                processes.send(part, signal.SIGKILL)
+            await send(client, "plain", ServiceBusMessage("second"))
+        await process.kill_and_start()
+        async with process.client() as client, client.get_queue_receiver("plain") as receiver:
+            assert sorted(map(str, await receive(receiver, 2))) == ["first", "second"]
+    finally:
+        await process.stop(signal.SIGTERM)
 
 
 def _kill_tree(postgres: PostgresServer) -> None:

@@ -72,7 +72,7 @@ class Parties:
     def __init__(self, folder: Path, config: Path) -> None:
         self._postgres = PostgresServer.start(folder, fsync=False)
         dsn = self._postgres.create_database(f"messaging_{uuid.uuid4().hex[:12]}")
-        self.broker = ServerProcess(dsn, config)
+        self.broker = ServerProcess(config, "--database", dsn)
         self.journal = Journal()
         self._tasks: dict[str, asyncio.Task[None]] = {}
 

@@ -23,7 +23,7 @@ _HUBS = {"NamespaceConfig": [{"Entities": [{"Name": "hub", "PartitionCount": "1"
 async def process(dsn: str, tmp_path: Path) -> AsyncIterator[ServerProcess]:
     config = tmp_path / "Config.json"
     config.write_text(json.dumps({"UserConfig": CONFIG["UserConfig"] | _HUBS}))
-    running = ServerProcess(dsn, config)
+    running = ServerProcess(config, "--database", dsn)
     await running.start()
     yield running
     await running.stop(signal.SIGKILL)
