@@ -1,4 +1,4 @@
-"""Command line: `python -m emulators.messaging --config Config.json`, with a PostgreSQL of its own or a given database."""
+"""Command line: `python -m emulators.messaging --config Config.json`, on a PostgreSQL of its own or a given database."""
 
 import asyncio
 import signal
@@ -78,8 +78,9 @@ def _log_to_stderr() -> None:
 
 async def _run(database: str | None, data: Path, entities: Entities, settings: ServerSettings) -> None:
     async with AsyncExitStack() as stack:
-        dsn = database or await stack.enter_async_context(own_database(data / "postgres", "messaging"))
-        await _serve(dsn, entities, settings)
+        if database is None:
+            database = await stack.enter_async_context(own_database(data / "postgres", "messaging"))
+        await _serve(database, entities, settings)
 
 
 async def _serve(database: str, entities: Entities, settings: ServerSettings) -> None:
