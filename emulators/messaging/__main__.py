@@ -1,4 +1,4 @@
-"""Command line: `python -m emulators.messaging --config Config.json`, on a PostgreSQL of its own or a given database."""
+"""Command line: `python -m emulators.messaging --config Config.json`, on its own PostgreSQL or a given database."""
 
 import asyncio
 import signal
