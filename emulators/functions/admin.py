@@ -27,7 +27,7 @@ from emulators.functions.indexing import (
 )
 from emulators.functions.keys import Keys
 from emulators.functions.service_bus_messages import manual_metadata
-from emulators.functions.storage_bindings import BlobTrigger, QueueTrigger
+from emulators.functions.storage.bindings import BlobTrigger, QueueTrigger
 from emulators.functions.timers import timer_request_now
 from emulators.functions.worker import InvocationOutcome, TypedData
 
@@ -193,9 +193,9 @@ def _manual_message(
 
             return event_hub_messages.manual_metadata(text, many=many)
         case QueueTrigger():
-            from emulators.functions import storage_queue_messages  # noqa: PLC0415 - optional SDK
+            from emulators.functions.storage import queue_messages  # noqa: PLC0415 - optional SDK
 
-            return storage_queue_messages.manual_metadata(text)
+            return queue_messages.manual_metadata(text)
 
 
 def _key(scope: Scope) -> str:

@@ -16,7 +16,7 @@ from emulators.functions.binding_data import BindingData, BindingError
 from emulators.functions.indexing import FunctionDefinition, Output
 from emulators.functions.logging import InvocationLog, RunningInvocation
 from emulators.functions.signalr import SignalRError, connection_infos
-from emulators.functions.storage_bindings import BlobInput, BlobOutput, QueueOutput
+from emulators.functions.storage.bindings import BlobInput, BlobOutput, QueueOutput
 from emulators.functions.worker import (
     Invocation,
     InvocationFailure,

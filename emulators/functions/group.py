@@ -50,7 +50,7 @@ from emulators.functions.settings import (
     load_local_settings,
 )
 from emulators.functions.signalr import SignalRService
-from emulators.functions.storage import (
+from emulators.functions.storage.readiness import (
     check_storage,
     lock_period_s,
     storage_host_id,

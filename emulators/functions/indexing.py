@@ -15,7 +15,7 @@ from typing import Any
 
 from emulators.functions.refusals import refusal
 from emulators.functions.settings import SettingsError, resolve
-from emulators.functions.storage_bindings import (
+from emulators.functions.storage.bindings import (
     BlobInput,
     BlobOutput,
     BlobTrigger,

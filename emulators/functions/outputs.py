@@ -9,7 +9,7 @@ from emulators.functions.indexing import EventHubOutput, Output, ServiceBusOutpu
 from emulators.functions.service_bus import ServiceBusOutputs, connection_string
 from emulators.functions.settings import SettingsError
 from emulators.functions.signalr import SignalROutputs, SignalRService
-from emulators.functions.storage_bindings import BlobOutput, QueueOutput
+from emulators.functions.storage.bindings import BlobOutput, QueueOutput
 from emulators.functions.worker import TypedData
 
 

@@ -28,10 +28,10 @@ from azure.storage.queue import QueueClient, QueueMessage, QueueServiceClient
 from emulators.functions.binding_data import BindingData, BindingError, PathPattern
 from emulators.functions.indexing import IndexingError, TimerTrigger, index
 from emulators.functions.settings import HostJson, SettingsError
-from emulators.functions.storage import check_storage, timers_in_storage
-from emulators.functions.storage_clients import StorageClients
-from emulators.functions.storage_leases import Lease
-from emulators.functions.storage_queues import QueueListener, QueueOptions, create
+from emulators.functions.storage.clients import StorageClients
+from emulators.functions.storage.leases import Lease
+from emulators.functions.storage.queues import QueueListener, QueueOptions, create
+from emulators.functions.storage.readiness import check_storage, timers_in_storage
 from emulators.functions.worker import TypedData
 from emulators.postgres import free_port
 from tests.azurite.server import Azurite

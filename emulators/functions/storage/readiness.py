@@ -18,8 +18,8 @@ from urllib.parse import urlsplit
 
 from emulators.functions.indexing import FunctionDefinition, IndexingError, TimerTrigger
 from emulators.functions.settings import HostJson, SettingsError, parse_time_span
-from emulators.functions.storage_accounts import HOST_STORAGE, StorageAccount, storage_account
-from emulators.functions.storage_bindings import (
+from emulators.functions.storage.accounts import HOST_STORAGE, StorageAccount, storage_account
+from emulators.functions.storage.bindings import (
     BlobInput,
     BlobOutput,
     BlobTrigger,
@@ -38,7 +38,7 @@ _REMEDY = "start Azurite (npx azurite), or set '{setting}' to the connection str
 def storage_parts() -> ModuleType:
     """This host's storage part, whose SDKs only apps that use it need. Raises SettingsError."""
     try:
-        return importlib.import_module("emulators.functions.storage_host")
+        return importlib.import_module("emulators.functions.storage.host")
     except ModuleNotFoundError as error:
         if not (error.name or "").startswith("azure"):
             raise

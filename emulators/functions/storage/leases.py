@@ -10,8 +10,8 @@ import time
 from azure.core.exceptions import AzureError, ResourceNotFoundError
 from azure.storage.blob.aio import BlobLeaseClient, ContainerClient
 
-from emulators.functions.storage_blobs import create_container
-from emulators.functions.storage_clients import has_code, is_outage
+from emulators.functions.storage.blobs import create_container
+from emulators.functions.storage.clients import has_code, is_outage
 
 _RETRY_S = 1.0
 

@@ -9,7 +9,7 @@ from azure.core.exceptions import AzureError, HttpResponseError
 from azure.storage.blob.aio import BlobServiceClient, LinearRetry
 from azure.storage.queue.aio import QueueServiceClient
 
-from emulators.functions.storage_accounts import StorageAccount, storage_account
+from emulators.functions.storage.accounts import StorageAccount, storage_account
 
 # Known to every Azurite of the last years, and to Azure; newer SDKs would ask for newer ones.
 _API_VERSION = "2021-12-02"

@@ -22,9 +22,9 @@ from emulators.functions.execution import Executor, trace_context
 from emulators.functions.indexing import FunctionDefinition
 from emulators.functions.logging import get_logger
 from emulators.functions.settings import SettingsError, parse_time_span
-from emulators.functions.storage_bindings import QueueOutput, QueueTrigger
-from emulators.functions.storage_clients import StorageClients, has_code, is_outage
-from emulators.functions.storage_queue_messages import (
+from emulators.functions.storage.bindings import QueueOutput, QueueTrigger
+from emulators.functions.storage.clients import StorageClients, has_code, is_outage
+from emulators.functions.storage.queue_messages import (
     UndecodableError,
     bodies,
     decoded,

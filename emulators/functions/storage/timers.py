@@ -12,8 +12,8 @@ from azure.core.exceptions import AzureError
 from azure.storage.blob.aio import ContainerClient
 
 from emulators.functions.logging import get_logger
-from emulators.functions.storage_blobs import download, upload
-from emulators.functions.storage_leases import Lease
+from emulators.functions.storage.blobs import download, upload
+from emulators.functions.storage.leases import Lease
 from emulators.functions.timers import TimerStatus
 
 _NEVER = datetime.min.replace(tzinfo=UTC)
