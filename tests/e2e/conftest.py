@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from sandbox.harness import Sandbox, SandboxOptions
-from tests.e2e.world import Broker, Client, write_demo
+from tests.e2e.world import ENDED, Broker, Client, write_demo
 
 _TRADERS = 140
 
@@ -43,7 +43,9 @@ def other(traded: Broker) -> Iterator[Client]:
 
 
 def take_out(client: Client) -> None:
-    """Cancel what works, so that no later test meets it."""
+    """Cancel what works, once all of it has reached the book, so that no later test meets it."""
+    for order in client.read("/orders", status="PENDING_NEW", limit=100)["items"]:
+        client.until(order["order_id"], "NEW", "PARTIALLY_FILLED", *ENDED)
     for status in ("NEW", "PARTIALLY_FILLED"):
         for order in client.read("/orders", status=status)["items"]:
             client.cancel(order["order_id"])

@@ -1,5 +1,6 @@
 """The order endpoints: what they hand to the use case, and what they make of its answer."""
 
+import copy
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -40,7 +41,7 @@ def order(number: int = 1, **changes: object) -> Order:
         accepted_at=AT + timedelta(microseconds=number),
         updated_at=AT,
     )
-    return replace(made, **changes)  # type: ignore[arg-type]
+    return copy.replace(made, **changes)  # type: ignore[arg-type]
 
 
 async def test_placing_hands_over_contract_key_and_patience(app: App) -> None:
