@@ -70,7 +70,7 @@ async def _keep_running(server: "PostgresServer") -> None:
             continue
         _log.warning("PostgreSQL ended; it is started again")
         try:
-            server.revive()
+            server.launch()
         except PostgresError as error:
             _log.warning("PostgreSQL could not be started again", reason=str(error))
 
@@ -111,9 +111,7 @@ class PostgresServer:
     def start(cls, folder: Path, port: int | None = None, *, fsync: bool = True) -> "PostgresServer":
         """Make the cluster if the folder is empty, start it, wait until it accepts. Raises PostgresError."""
         server = cls(folder.resolve(), port or free_port(), fsync=fsync)
-        server.prepare()
-        server._spawn()
-        server._wait_until_ready()
+        server.launch()
         return server
 
     @property
@@ -121,8 +119,8 @@ class PostgresServer:
         """True if the server was started and runs no more."""
         return self.process is not None and self.process.poll() is not None
 
-    def revive(self) -> None:
-        """Start a server that ended again, at the same address. Raises PostgresError."""
+    def launch(self) -> None:
+        """Start the server, or one that ended again, at its address. Raises PostgresError."""
         self.prepare()
         self._spawn()
         self._wait_until_ready()

@@ -311,7 +311,7 @@ class Supervisor:
             return
         _warn("PostgreSQL ended; it is started again.")
         try:
-            self._postgres.revive()
+            self._postgres.launch()
         except PostgresError as error:
             _warn(str(error))
 

@@ -5,7 +5,8 @@ import os
 import random
 import signal
 import time
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,17 @@ async def assert_results(dsn: str, hub: DurableTaskHub, names: list[str]) -> Non
     await _assert_committed_runs_were_the_last(dsn, hub, rows)
 
 
+@asynccontextmanager
+async def two_workers(dsn: str, hub: str) -> AsyncIterator[tuple[asyncio.subprocess.Process, Any]]:
+    """Two processes with half of the partitions each: the first one, and its worker's id."""
+    async with worker_process(dsn, hub) as first:
+        await eventually(lambda: _shares(dsn, hub, [8]), 60.0)
+        [worker] = await owners(dsn, hub)
+        async with worker_process(dsn, hub):
+            await eventually(lambda: _shares(dsn, hub, [4, 4]), 60.0)
+            yield first, worker
+
+
 @pytest.mark.crash
 async def test_killed_process_is_replaced_within_two_seconds(
     session_dsn: str, open_hub: OpenHub, hub_name: str
@@ -61,19 +73,15 @@ async def test_killed_process_is_replaced_within_two_seconds(
     await _prepare_journal(session_dsn)
     hub = await open_hub()
     names = [f"{hub_name}-{number}" for number in range(30)]
-    async with worker_process(session_dsn, hub_name) as first:
-        await eventually(lambda: _shares(session_dsn, hub_name, [8]), 60.0)
-        [doomed] = await owners(session_dsn, hub_name)
-        async with worker_process(session_dsn, hub_name):
-            await eventually(lambda: _shares(session_dsn, hub_name, [4, 4]), 60.0)
-            await start_all(hub, names)
-            beats = Heartbeats(session_dsn, hub_name, doomed)
-            first.send_signal(signal.SIGKILL)
-            killed, waited = time.monotonic(), _waited_for_processors_s()
-            await eventually(beats.count_until_all_is_lost, 60.0)
-            assert len(beats.seen) * HEARTBEAT_S <= HAND_OVER_S
-            assert time.monotonic() - killed - (_waited_for_processors_s() - waited) < HAND_OVER_S
-            await assert_results(session_dsn, hub, names)
+    async with two_workers(session_dsn, hub_name) as (first, doomed):
+        await start_all(hub, names)
+        beats = Heartbeats(session_dsn, hub_name, doomed)
+        first.send_signal(signal.SIGKILL)
+        killed, waited = time.monotonic(), _waited_for_processors_s()
+        await eventually(beats.count_until_all_is_lost, 60.0)
+        assert len(beats.seen) * HEARTBEAT_S <= HAND_OVER_S
+        assert time.monotonic() - killed - (_waited_for_processors_s() - waited) < HAND_OVER_S
+        await assert_results(session_dsn, hub, names)
 
 
 @pytest.mark.crash
@@ -83,19 +91,15 @@ async def test_paused_process_loses_its_lease_and_harms_nothing(
     await _prepare_journal(session_dsn)
     hub = await open_hub()
     names = [f"{hub_name}-{number}" for number in range(30)]
-    async with worker_process(session_dsn, hub_name) as first:
-        await eventually(lambda: _shares(session_dsn, hub_name, [8]), 60.0)
-        [paused] = await owners(session_dsn, hub_name)
-        async with worker_process(session_dsn, hub_name):
-            await eventually(lambda: _shares(session_dsn, hub_name, [4, 4]), 60.0)
-            await start_all(hub, names)
-            first.send_signal(signal.SIGSTOP)
-            await eventually(lambda: _lost_everything(session_dsn, hub_name, paused))
-            first.send_signal(signal.SIGCONT)
-            rows = [await finished(hub, name, 60.0) for name in names]
-            assert [decoded(row.output) for row in rows] == [expected(name) for name in names]
-            await eventually(lambda: _shares(session_dsn, hub_name, [4, 4]), 60.0)
-            await eventually(lambda: _queues_are_empty(session_dsn, hub_name))
+    async with two_workers(session_dsn, hub_name) as (first, paused):
+        await start_all(hub, names)
+        first.send_signal(signal.SIGSTOP)
+        await eventually(lambda: _lost_everything(session_dsn, hub_name, paused))
+        first.send_signal(signal.SIGCONT)
+        rows = [await finished(hub, name, 60.0) for name in names]
+        assert [decoded(row.output) for row in rows] == [expected(name) for name in names]
+        await eventually(lambda: _shares(session_dsn, hub_name, [4, 4]), 60.0)
+        await eventually(lambda: _queues_are_empty(session_dsn, hub_name))
 
 
 @pytest.mark.crash
