@@ -13,6 +13,9 @@ import psycopg
 
 from sandbox.errors import SandboxError
 from sandbox.running import Running
+from shared.adapters.reference_data import load_reference_data
+from shared.domain.errors import UnavailableError
+from shared.domain.sessions import MarketTime
 
 _SET_OFFSET = """
 INSERT INTO market_clock (offset_us) VALUES (%s) ON CONFLICT (only_row) DO UPDATE SET offset_us = excluded.offset_us
@@ -26,13 +29,29 @@ def market_clock(running: Running) -> dict[str, Any]:
 
 
 def set_market_time(running: Running, when: datetime | None) -> dict[str, Any]:
-    """Set broker and venue to the time (aware), or back to the real one for None; returns the venue's clock."""
+    """Set broker and venue to the time (aware), or back to the real one for None; returns the venue's clock.
+
+    Raises SandboxError for a time that the broker's dated tables do not cover.
+    """
+    if when is not None:
+        _require_tables(when)
     wanted = {"offset_s": 0} if when is None else {"market_time": when.isoformat()}
     clock = _ask(running, "PUT", wanted)
     offset = timedelta(seconds=clock["offset_s"])
     with psycopg.connect(running.dsn("broker"), autocommit=True) as connection:
         connection.execute(_SET_OFFSET, (offset // timedelta(microseconds=1),))
     return clock
+
+
+def _require_tables(when: datetime) -> None:
+    """The broker judges orders by dated tables; before their first date it could take none."""
+    data = load_reference_data()
+    try:
+        day = MarketTime(data.calendars["continuous"]).trade_date(when)
+        data.limits.for_date(day)
+        data.rate_cards.for_date(day)
+    except (LookupError, UnavailableError) as error:
+        raise SandboxError(f"The market time can't be {when.isoformat()}: {error}.") from error
 
 
 def _ask(running: Running, method: str, body: Any) -> dict[str, Any]:

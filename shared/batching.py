@@ -1,13 +1,17 @@
 """Natural batching: requests that wait in this process share one transaction; an idle process waits for nobody.
 
-A batch that fails is halved until the bad item stands alone, so one poisoned request never spoils
-its neighbours. Failures that say nothing of the items (a dependency is away) go to all of them.
+A batch that fails is halved until the bad item stands alone, so one poisoned request never spoils its neighbours.
+Failures that say nothing of the items (a dependency is away) go to all of them.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
 
 from shared.domain.errors import BrokerError
+from shared.halving import halve
+
+type _Call[Item, Result] = tuple[Item, asyncio.Future[Result]]
 
 
 class Batcher[Item, Result]:
@@ -22,7 +26,7 @@ class Batcher[Item, Result]:
         self._process = process
         self._most = most
         self._lanes = lanes
-        self._waiting: list[tuple[Item, asyncio.Future[Result]]] = []
+        self._waiting: list[_Call[Item, Result]] = []
         self._running: set[asyncio.Task[None]] = set()
 
     @property
@@ -47,25 +51,29 @@ class Batcher[Item, Result]:
             # Here and not in a callback: whoever submits between the two would wait for a lane that has ended.
             self._running.discard(_this_task())
 
-    async def _run(self, batch: Sequence[tuple[Item, asyncio.Future[Result]]]) -> None:
+    async def _run(self, batch: Sequence[_Call[Item, Result]]) -> None:
         try:
-            results = await self._process([item for item, _ in batch])
-        except Exception as error:  # noqa: BLE001 - handed to the callers, none is swallowed
-            await self._fail(batch, error)
-        else:
-            for (_, future), result in zip(batch, results, strict=True):
-                if not future.done():
-                    future.set_result(result)
+            await halve(batch, self._answer, _refuse)
+        except BrokerError as error:
+            for _, future in batch:
+                _give_up(future, error)
 
-    async def _fail(self, batch: Sequence[tuple[Item, asyncio.Future[Result]]], error: Exception) -> None:
-        if len(batch) > 1 and not isinstance(error, BrokerError):
-            middle = len(batch) // 2
-            await self._run(batch[:middle])
-            await self._run(batch[middle:])
-            return
-        for _, future in batch:
+    async def _answer(self, batch: Sequence[_Call[Item, Result]]) -> Sequence[None]:
+        results = await self._process([item for item, _ in batch])
+        for (_, future), result in zip(batch, results, strict=True):
             if not future.done():
-                future.set_exception(error)
+                future.set_result(result)
+        return [None] * len(batch)
+
+
+async def _refuse(call: _Call[Any, Any], error: Exception) -> None:
+    _, future = call
+    _give_up(future, error)
+
+
+def _give_up(future: asyncio.Future[Any], error: Exception) -> None:
+    if not future.done():
+        future.set_exception(error)
 
 
 def _this_task() -> asyncio.Task[None]:

@@ -12,8 +12,9 @@ from shared.adapters.exchange.records import HttpVenueRecords
 from shared.adapters.postgres.books import PostgresBooks
 from shared.adapters.postgres.database import Database
 from shared.adapters.postgres.housekeeping import PostgresHousekeeping
+from shared.adapters.postgres.market import PostgresMarket
 from shared.adapters.postgres.operations import PostgresOperations
-from shared.adapters.postgres.orders import PostgresMarketClock, PostgresOrderRecords
+from shared.adapters.postgres.orders import PostgresOrderRecords
 from shared.adapters.postgres.reads import PostgresReads
 from shared.adapters.postgres.sagas import PostgresOutbox, PostgresSagaRecords
 from shared.adapters.redis.client import connect
@@ -73,13 +74,14 @@ class Application:
 async def build(config: Settings) -> Application:
     """Wire everything for one process."""
     data = load_reference_data()
-    calendar, timing = data.calendars[config.session_calendar], config.timing
+    timing = config.timing
     database, redis = Database(config.postgres_url, most=config.postgres_pool), connect(config.redis_url)
     await database.open()
     limiter = RateLimits(RedisRequestCounter(redis), data.limits)
     wakeups = RedisWakeups(redis)
     books, records = PostgresBooks(database, data.rate_cards), PostgresSagaRecords(database)
-    clock, reads = PostgresMarketClock(database), PostgresReads(database)
+    market = PostgresMarket(database, data.calendars[config.session_calendar])
+    reads = PostgresReads(database)
     prices = ReferencePrices(data.instruments)
     bus = BusConnection(config.service_bus_connection, config.service_bus_namespace)
     exchange = ServiceBusExchange(bus)
@@ -97,8 +99,8 @@ async def build(config: Settings) -> Application:
         orders=Orders(
             books=books,
             records=PostgresOrderRecords(database),
-            rules=Rules(data.instruments, data.limits, data.rate_cards, calendar),
-            clock=clock,
+            rules=Rules(data.instruments, data.limits, data.rate_cards),
+            market=market,
             limiter=limiter,
             publisher=publisher,
             dispatcher=dispatcher,
@@ -106,14 +108,14 @@ async def build(config: Settings) -> Application:
             timing=timing,
             write_problem=write_problem,
         ),
-        order_saga=OrderSaga(books, records, publisher, dispatcher, clock, calendar, timing),
+        order_saga=OrderSaga(books, records, publisher, dispatcher, market, timing),
         recovery=recovery,
-        execution_reports=ExecutionReports(books, publisher, clock, calendar, timing),
+        execution_reports=ExecutionReports(books, publisher, market, timing),
         sweep=Sweep(publisher, dispatcher, recovery, records),
         portfolios=Portfolios(reads, prices),
         trades=Trades(reads),
         funds=Funds(reads),
-        instruments=Instruments(data.instruments, prices, clock, calendar),
+        instruments=Instruments(data.instruments, prices, market),
         operations=operations,
         doubts=Doubts(books, operations_records, operations_records, publisher),
         nightly=Nightly(PostgresHousekeeping(database), operations),

@@ -8,7 +8,6 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 
 import orjson
 import stamina
@@ -18,7 +17,7 @@ from pydantic import ValidationError
 from shared.application.publishing import Publisher
 from shared.application.timing import Timing, venue_deadlines
 from shared.contracts.exchange import ExecutionReport
-from shared.domain.errors import BrokerError, UnavailableError
+from shared.domain.errors import UnavailableError
 from shared.domain.money import parse_rupees
 from shared.domain.orders import (
     Acknowledged,
@@ -32,9 +31,10 @@ from shared.domain.orders import (
     State,
     UnknownAtVenue,
 )
-from shared.domain.sessions import SessionCalendar
+from shared.domain.sessions import MarketTime
+from shared.halving import halve
 from shared.ports.books import BookStore, ParkedReport, Scope, Unit
-from shared.ports.orders import MarketClock
+from shared.ports.market import Market
 from shared.ports.sagas import Sagas
 
 _log = structlog.get_logger(__name__)
@@ -54,13 +54,10 @@ class Arrival:
 class ExecutionReports:
     """Books what the exchange says."""
 
-    def __init__(
-        self, books: BookStore, publisher: Publisher, clock: MarketClock, calendar: SessionCalendar, timing: Timing
-    ) -> None:
+    def __init__(self, books: BookStore, publisher: Publisher, market: Market, timing: Timing) -> None:
         self._books = books
         self._publisher = publisher
-        self._clock = clock
-        self._calendar = calendar
+        self._market = market
         self._timing = timing
 
     async def book(self, bodies: Sequence[str | bytes], sagas: Sagas) -> None:
@@ -73,30 +70,25 @@ class ExecutionReports:
                 await self._book(arrivals, sagas)
 
     async def _book(self, arrivals: Sequence[Arrival], sagas: Sagas) -> None:
-        offset = await self._clock.offset()
-        try:
-            _, committed = await self._books.work(_scope(arrivals), lambda unit: self._apply(unit, arrivals, offset))
-        except BrokerError:
-            raise  # the ledger is away: says nothing of the reports
-        except Exception as error:  # noqa: BLE001 - halved until it stands alone, then parked
-            if len(arrivals) <= 1:
-                _log.exception("a report could not be booked")
-                await self._park(arrivals, f"it could not be booked: {type(error).__name__}")
-                return
-            middle = len(arrivals) // 2
-            await self._book(arrivals[:middle], sagas)
-            await self._book(arrivals[middle:], sagas)
-        else:
-            await self._publisher.publish(committed, sagas)
+        market = await self._market.time()
 
-    async def _park(self, arrivals: Sequence[Arrival], reason: str) -> None:
+        async def commit(some: Sequence[Arrival]) -> Sequence[None]:
+            _, committed = await self._books.work(_scope(some), lambda unit: self._apply(unit, some, market))
+            await self._publisher.publish(committed, sagas)
+            return [None] * len(some)
+
+        await halve(arrivals, commit, self._park)
+
+    async def _park(self, arrival: Arrival, error: Exception) -> None:
+        _log.error("a report could not be booked", exc_info=error)
+
         def park(unit: Unit) -> None:
-            unit.parked.extend(_parked(arrival, reason) for arrival in arrivals)
+            unit.parked.append(_parked(arrival, f"it could not be booked: {type(error).__name__}"))
 
         await self._books.work(Scope(), park)
 
-    def _apply(self, unit: Unit, arrivals: Sequence[Arrival], offset: timedelta) -> None:
-        deadlines = venue_deadlines(self._timing, self._calendar, unit.books.at, offset)
+    def _apply(self, unit: Unit, arrivals: Sequence[Arrival], market: MarketTime) -> None:
+        deadlines = venue_deadlines(self._timing, market, unit.books.at)
         for arrival in arrivals:
             fault = arrival.fault or _submit(unit, arrival.report, deadlines)
             if fault:

@@ -7,9 +7,8 @@ from shared.contracts.instruments import InstrumentView, PriceBand
 from shared.domain.errors import NotFoundError
 from shared.domain.instruments import Instrument, InstrumentMaster, price_band
 from shared.domain.money import format_rupees
-from shared.domain.sessions import SessionCalendar
 from shared.ports.instruments import Price, Prices, PriceSource
-from shared.ports.orders import MarketClock
+from shared.ports.market import Market
 
 
 class ReferencePrices:
@@ -31,13 +30,10 @@ class ReferencePrices:
 class Instruments:
     """The use cases."""
 
-    def __init__(
-        self, instruments: InstrumentMaster, prices: Prices, clock: MarketClock, calendar: SessionCalendar
-    ) -> None:
+    def __init__(self, instruments: InstrumentMaster, prices: Prices, market: Market) -> None:
         self._instruments = instruments
         self._prices = prices
-        self._clock = clock
-        self._calendar = calendar
+        self._market = market
 
     async def page(self, words: str | None, after: str, limit: int) -> tuple[Sequence[InstrumentView], str | None]:
         """Instruments of the present or next session whose id follows `after`, by id, and where the next page begins.
@@ -64,7 +60,7 @@ class Instruments:
         return _view(instrument, on, await self._prices.prices([instrument_id], on))
 
     async def _trade_date(self) -> date:
-        return self._calendar.trade_date(datetime.now(UTC) + await self._clock.offset())
+        return (await self._market.time()).trade_date(datetime.now(UTC))
 
 
 def _matches(instrument: Instrument, words: str | None) -> bool:

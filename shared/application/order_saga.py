@@ -16,15 +16,15 @@ from shared.application.dispatch import Dispatcher
 from shared.application.publishing import Publisher
 from shared.application.timing import Timing
 from shared.domain.books import OrderKey
-from shared.domain.errors import BrokerError
 from shared.domain.ledger import INR, hold_account
 from shared.domain.money import format_rupees
 from shared.domain.orders import FundsHeld, HandedToRecovery, Order, Owner, Refused, State, Submitted
 from shared.domain.published import Json
 from shared.domain.rejects import RejectCode, reject
-from shared.domain.sessions import SessionCalendar
+from shared.domain.sessions import MarketTime
+from shared.halving import halve
 from shared.ports.books import BookStore, SagaStep, Scope, Unit
-from shared.ports.orders import MarketClock
+from shared.ports.market import Market
 from shared.ports.sagas import SagaRecords, Sagas
 
 _log = structlog.get_logger(__name__)
@@ -48,16 +48,14 @@ class OrderSaga:
         records: SagaRecords,
         publisher: Publisher,
         dispatcher: Dispatcher,
-        clock: MarketClock,
-        calendar: SessionCalendar,
+        market: Market,
         timing: Timing,
     ) -> None:
         self._books = books
         self._records = records
         self._publisher = publisher
         self._dispatcher = dispatcher
-        self._clock = clock
-        self._calendar = calendar
+        self._market = market
         self._timing = timing
 
     async def reserve_funds(self, saga_id: UUID, sagas: Sagas) -> int:
@@ -73,12 +71,12 @@ class OrderSaga:
 
     async def submit_to_exchange(self, saga_id: UUID, sagas: Sagas) -> Submission:
         """Queue a NEW for each held order in the commit that marks it submitted."""
-        offset = await self._clock.offset()
+        market = await self._market.time()
 
         def submit(unit: Unit, key: OrderKey) -> None:
             at, order = unit.books.at, unit.books.orders[key]
-            if order.state is State.HELD and not self._tradable(order, at + offset):
-                order = unit.books.submit(key, _session_ended(self._calendar, order))
+            if order.state is State.HELD and not _tradable(order, market, at):
+                order = unit.books.submit(key, _session_ended(order, market))
             elif order.state is State.HELD:
                 event = Submitted(at + self._timing.expire_after, at + self._timing.answer)
                 order = unit.books.submit(key, event)
@@ -129,27 +127,19 @@ class OrderSaga:
         orders = await self._step(saga_id, sagas, compensate)
         return sum(order.reject_code == refusal.code for order in orders)
 
-    def _tradable(self, order: Order, market_time: datetime) -> bool:
-        """Its own session must be running: an order that waited overnight is not the next day's."""
-        trade_date = date.fromisoformat(order.trade_date)
-        return self._calendar.is_open(market_time) and self._calendar.trade_date(market_time) == trade_date
-
     async def _step(self, saga_id: UUID, sagas: Sagas, step: StepOfOrder) -> list[Order]:
         members = await self._records.members(saga_id)
         return await self._run(saga_id, members, sagas, step)
 
     async def _run(self, saga_id: UUID, members: Sequence[OrderKey], sagas: Sagas, step: StepOfOrder) -> list[Order]:
-        try:
-            return await self._commit(members, sagas, step)
-        except BrokerError:
-            raise  # a dependency is away: says nothing of the orders
-        except Exception:  # noqa: BLE001 - halved until it stands alone, then refused
-            if len(members) <= 1:
-                return await self._refuse_poison(saga_id, members, sagas)
-            _log.warning("a step is halved to find the bad order", saga_id=str(saga_id), orders=len(members))
-        middle = len(members) // 2
-        first = await self._run(saga_id, members[:middle], sagas, step)
-        return first + await self._run(saga_id, members[middle:], sagas, step)
+        async def commit(some: Sequence[OrderKey]) -> list[Order]:
+            return await self._commit(some, sagas, step)
+
+        async def refuse(bad: OrderKey, error: Exception) -> Order:
+            _log.error("an order could not be processed", saga_id=str(saga_id), order_id=str(bad[1]), exc_info=error)
+            return await self._refuse_poison(saga_id, bad, sagas)
+
+        return await halve(members, commit, refuse)
 
     async def _commit(self, members: Sequence[OrderKey], sagas: Sagas, step: StepOfOrder) -> list[Order]:
         def work(unit: Unit) -> list[Order]:
@@ -164,9 +154,8 @@ class OrderSaga:
         await self._publisher.publish(committed, sagas)
         return orders
 
-    async def _refuse_poison(self, saga_id: UUID, members: Sequence[OrderKey], sagas: Sagas) -> list[Order]:
+    async def _refuse_poison(self, saga_id: UUID, key: OrderKey, sagas: Sagas) -> Order:
         """The one order that no transaction takes: refused where it stands, if it never left us."""
-        _log.exception("an order could not be processed", saga_id=str(saga_id), orders=[str(k[1]) for k in members])
         refusal = reject(RejectCode.PROCESSING_FAILED)
 
         def refuse(unit: Unit, key: OrderKey) -> None:
@@ -175,7 +164,13 @@ class OrderSaga:
                 order = unit.books.submit(key, Refused(refusal.code.value, refusal.message))
             _note(unit, saga_id, order, "release_funds", "POISON", "refused alone")
 
-        return await self._commit(members, sagas, refuse)
+        (order,) = await self._commit([key], sagas, refuse)
+        return order
+
+
+def _tradable(order: Order, market: MarketTime, at: datetime) -> bool:
+    """Its own session must be running: an order that waited overnight is not the next day's."""
+    return market.is_open(at) and market.trade_date(at) == date.fromisoformat(order.trade_date)
 
 
 def _unanswered(order: Order) -> bool:
@@ -212,7 +207,7 @@ def _refusal_for(order: Order) -> Callable[[int, int], Refused]:
     return refusal
 
 
-def _session_ended(calendar: SessionCalendar, order: Order) -> Refused:
-    ended = calendar.session_end(date.fromisoformat(order.trade_date))
+def _session_ended(order: Order, market: MarketTime) -> Refused:
+    ended = market.session_end(date.fromisoformat(order.trade_date))
     refusal = reject(RejectCode.SESSION_ENDED, limit=ended.isoformat())
     return Refused(refusal.code.value, refusal.message)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import copy_context
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from uuid import UUID, uuid4
 
 import orjson
@@ -23,7 +23,7 @@ from shared.application.publishing import Publisher
 from shared.application.timing import Timing
 from shared.batching import Batcher
 from shared.contracts.orders import PlaceOrder
-from shared.domain.charges import RateCards
+from shared.domain.charges import RateCard, RateCards
 from shared.domain.errors import (
     BrokerError,
     IdempotencyKeyReusedError,
@@ -32,6 +32,7 @@ from shared.domain.errors import (
     OrderRejectedError,
     OverloadedError,
     StateConflictError,
+    UnavailableError,
 )
 from shared.domain.ids import new_order_id
 from shared.domain.instruments import InstrumentMaster
@@ -50,10 +51,11 @@ from shared.domain.orders import (
 )
 from shared.domain.published import Json, published_order, wire_time
 from shared.domain.rejects import Reject
-from shared.domain.risk import LimitsBook, OrderTerms, RiskFacts, check, worst_price_paise
-from shared.domain.sessions import SessionCalendar
+from shared.domain.risk import Limits, LimitsBook, OrderTerms, RiskFacts, check, worst_price_paise
+from shared.domain.sessions import MarketTime
 from shared.ports.books import BookStore, Claim, Scope, StoredAnswer, Unit
-from shared.ports.orders import AdmissionFacts, Inquiry, MarketClock, OrderFilter, OrderRecords
+from shared.ports.market import Market
+from shared.ports.orders import AdmissionFacts, Inquiry, OrderFilter, OrderRecords
 from shared.ports.rate_limits import RateLimit, RateLimiter
 from shared.ports.sagas import Sagas
 from shared.ports.wakeups import Wakeups
@@ -62,6 +64,7 @@ PLACE_ORDER = "POST /api/orders"
 # Each in this process; the others are refused before they cost anything. At 1,000 orders a second the last waits 0.3 s.
 _MOST_ENTERING = 300
 _POLL_S = 0.25
+_OUTSIDE_TABLES_RETRY_S = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +74,14 @@ class Rules:
     instruments: InstrumentMaster
     limits: LimitsBook
     rate_cards: RateCards
-    calendar: SessionCalendar
+
+    def on(self, trade_date: date) -> tuple[Limits, RateCard]:
+        """What holds on that date. Raises UnavailableError when the market's clock has left the tables."""
+        try:
+            return self.limits.for_date(trade_date), self.rate_cards.for_date(trade_date)
+        except LookupError as error:
+            message = f"No order is taken for {trade_date}: limits and charges of that date are not known"
+            raise UnavailableError(message, retry_after_s=_OUTSIDE_TABLES_RETRY_S) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +104,7 @@ class Orders:
         books: BookStore,
         records: OrderRecords,
         rules: Rules,
-        clock: MarketClock,
+        market: Market,
         limiter: RateLimiter,
         publisher: Publisher,
         dispatcher: Dispatcher,
@@ -105,7 +115,7 @@ class Orders:
         self._books = books
         self._records = records
         self._rules = rules
-        self._clock = clock
+        self._market = market
         self._limiter = limiter
         self._publisher = publisher
         self._dispatcher = dispatcher
@@ -150,7 +160,7 @@ class Orders:
         if facts.stored is not None:
             return Taken(facts.stored, replayed=True, committed=None), None
         rate_limit = await self._limiter.spend(claim.user_id, PLACE_ORDER)
-        candidate = self._judge(command, facts, claim, fingerprint, await self._clock.offset())
+        candidate = self._judge(command, facts, claim, fingerprint, await self._market.time())
         return await self._intake.take(candidate), rate_limit
 
     async def cancel(self, user_id: UUID, order_id: UUID, sagas: Sagas) -> Json:
@@ -200,11 +210,11 @@ class Orders:
         return order
 
     def _judge(
-        self, command: PlaceOrder, known: AdmissionFacts, claim: Claim, fingerprint: bytes, offset: timedelta
+        self, command: PlaceOrder, known: AdmissionFacts, claim: Claim, fingerprint: bytes, market: MarketTime
     ) -> Candidate:
         at = datetime.now(UTC)
         terms = _terms(command)
-        facts = self._facts(command, known, at + offset)
+        facts = self._facts(command, known, market, at)
         refusal = check(terms, facts)
         order = _order(claim.user_id, terms, command, facts, at, refusal, at + self._timing.saga)
         # The batch runs in another caller's context: the answer must carry this request's id.
@@ -213,9 +223,9 @@ class Orders:
             order, refusal, claim, fingerprint, lambda *recorded: context.run(self._write_answer, *recorded)
         )
 
-    def _facts(self, command: PlaceOrder, known: AdmissionFacts, market_time: datetime) -> RiskFacts:
-        trade_date = self._rules.calendar.trade_date(market_time)
-        is_open = self._rules.calendar.is_open(market_time)
+    def _facts(self, command: PlaceOrder, known: AdmissionFacts, market: MarketTime, at: datetime) -> RiskFacts:
+        trade_date, is_open = market.trade_date(at), market.is_open(at)
+        limits, rate_card = self._rules.on(trade_date)
         used_by = known.client_order_id_used_by
         return RiskFacts(
             instrument=self._rules.instruments.find(command.instrument_id, trade_date),
@@ -223,10 +233,10 @@ class Orders:
             session_open=is_open,
             available_cash_paise=known.available_cash,
             free_quantity=known.free_quantity,
-            limits=self._rules.limits.for_date(trade_date),
-            rate_card=self._rules.rate_cards.for_date(trade_date),
-            now=market_time,
-            next_open=None if is_open else self._rules.calendar.next_open(market_time),
+            limits=limits,
+            rate_card=rate_card,
+            now=market.now(at),
+            next_open=None if is_open else market.next_open(at),
             client_order_id=command.client_order_id,
             client_order_id_used_by=None if used_by is None else str(used_by),
         )

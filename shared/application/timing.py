@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from shared.domain.orders import Deadlines
-from shared.domain.sessions import SessionCalendar
+from shared.domain.sessions import MarketTime
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class Timing:
     after_session: timedelta = timedelta(seconds=60)
 
 
-def venue_deadlines(timing: Timing, calendar: SessionCalendar, at: datetime, offset: timedelta) -> Deadlines:
-    """Deadlines of an order at the exchange; `offset` is market time minus our time."""
-    session_end = calendar.session_end(calendar.trade_date(at + offset)) - offset
+def venue_deadlines(timing: Timing, market: MarketTime, at: datetime) -> Deadlines:
+    """Deadlines of an order that is at the exchange at that instant."""
+    session_end = market.ours(market.session_end(market.trade_date(at)))
     return Deadlines(venue=session_end + timing.after_session, gap=at + timing.gap)

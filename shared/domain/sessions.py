@@ -10,8 +10,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Final
 
+from shared.domain.errors import UnavailableError
+
 INDIA: Final = timezone(timedelta(hours=5, minutes=30), "IST")
 _LONGEST_BREAK: Final = timedelta(days=366)
+_CALENDAR_YEARS: Final = range(1970, 9999)
+"""Dates can be counted on from these, a break and a time zone further, without leaving what a date can hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +108,48 @@ class SessionCalendar:
         if day in self.holidays or day.weekday() not in regular.weekdays:
             return None
         return regular.hours
+
+
+@dataclass(frozen=True, slots=True)
+class MarketTime:
+    """A venue's calendar, read by the market's clock: `offset` is market time minus our time.
+
+    `at` is always an instant of our clock; instants that are returned are market time, but for `ours`.
+    Market time that no calendar can hold raises UnavailableError.
+    """
+
+    calendar: SessionCalendar
+    offset: timedelta = timedelta(0)
+
+    def now(self, at: datetime) -> datetime:
+        """What the market's clock shows at our instant."""
+        try:
+            shown = at + self.offset
+        except OverflowError:
+            shown = datetime.max.replace(tzinfo=UTC)
+        if shown.year not in _CALENDAR_YEARS:
+            raise UnavailableError("The market's clock is set outside the calendar", retry_after_s=60)
+        return shown
+
+    def ours(self, market_time: datetime) -> datetime:
+        """The instant of our clock at which the market's clock shows this."""
+        return market_time - self.offset
+
+    def trade_date(self, at: datetime) -> date:
+        """The date of the session that runs, or else of the next one."""
+        return self.calendar.trade_date(self.now(at))
+
+    def is_open(self, at: datetime) -> bool:
+        """Whether orders trade."""
+        return self.calendar.is_open(self.now(at))
+
+    def next_open(self, at: datetime) -> datetime:
+        """When orders trade next: at once while the venue is open."""
+        return self.calendar.next_open(self.now(at))
+
+    def session_end(self, trade_date: date) -> datetime:
+        """Closing instant of the date's session. Raises LookupError on a day without one."""
+        return self.calendar.session_end(trade_date)
 
 
 def _india_date(instant: datetime) -> date:

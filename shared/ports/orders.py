@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
@@ -54,10 +54,3 @@ class OrderRecords(Protocol):
 
     async def history(self, user_id: UUID, order_id: UUID) -> list[Json]:
         """Events of one order, oldest first: version, event, state, detail, at."""
-
-
-class MarketClock(Protocol):
-    """The venue's market time; the only clock that session rules read."""
-
-    async def offset(self) -> timedelta:
-        """Market time minus our time; zero unless the venue's clock was set."""

@@ -11,7 +11,8 @@ import psycopg
 
 from shared.adapters.postgres.books import PostgresBooks
 from shared.adapters.postgres.database import Database
-from shared.adapters.postgres.orders import PostgresMarketClock, PostgresOrderRecords
+from shared.adapters.postgres.market import PostgresMarket
+from shared.adapters.postgres.orders import PostgresOrderRecords
 from shared.adapters.postgres.sagas import PostgresOutbox, PostgresSagaRecords
 from shared.adapters.reference_data import load_reference_data
 from shared.application.dispatch import Dispatcher
@@ -98,11 +99,11 @@ class Broker:
         self.books = PostgresBooks(database, load_reference_data().rate_cards)
         self.records, self.outbox = PostgresSagaRecords(database), PostgresOutbox(database)
         self.orders = PostgresOrderRecords(database)
-        clock = PostgresMarketClock(database)
+        market = PostgresMarket(database, CALENDAR)
         self.publisher = Publisher(self.exchange, self.audience, self.outbox, self.records)
         self.dispatcher = Dispatcher(self.records, self.timing, most_sagas=50, most_orders=200)
-        self.saga = OrderSaga(self.books, self.records, self.publisher, self.dispatcher, clock, CALENDAR, self.timing)
-        self.reports = ExecutionReports(self.books, self.publisher, clock, CALENDAR, self.timing)
+        self.saga = OrderSaga(self.books, self.records, self.publisher, self.dispatcher, market, self.timing)
+        self.reports = ExecutionReports(self.books, self.publisher, market, self.timing)
         self.recovery = Recovery(self.books, self.publisher, self.timing)
         self.sweep = Sweep(self.publisher, self.dispatcher, self.recovery, self.records)
         self.intake = Intake(self.books)

@@ -34,7 +34,7 @@ async def test_orders_beyond_the_room_are_refused_at_once(monkeypatch: pytest.Mo
     monkeypatch.setattr(orders_module, "_MOST_ENTERING", 3)
     records = SlowRecords()
     nobody = cast(Any, None)
-    names = ("books", "rules", "clock", "limiter", "publisher", "dispatcher", "wakeups", "timing", "write_problem")
+    names = ("books", "rules", "market", "limiter", "publisher", "dispatcher", "wakeups", "timing", "write_problem")
     orders = Orders(records=cast(Any, records), **dict.fromkeys(names, nobody))
 
     def place() -> asyncio.Task[Any]:

@@ -6,7 +6,7 @@ from decimal import Decimal
 import psycopg
 import pytest
 
-from shared.adapters.postgres.orders import PostgresMarketClock
+from shared.adapters.postgres.market import PostgresMarket
 from shared.adapters.postgres.reads import PostgresReads
 from shared.adapters.reference_data import load_reference_data
 from shared.application.funds import Funds
@@ -120,7 +120,7 @@ async def test_statement_pages_join_without_a_seam(broker: Broker, page: int) ->
 def _instruments(broker: Broker) -> Instruments:
     data = load_reference_data()
     prices = ReferencePrices(data.instruments)
-    return Instruments(data.instruments, prices, PostgresMarketClock(broker.database), data.calendars["continuous"])
+    return Instruments(data.instruments, prices, PostgresMarket(broker.database, data.calendars["continuous"]))
 
 
 async def test_instruments_are_found_by_symbol_isin_and_name(broker: Broker) -> None:

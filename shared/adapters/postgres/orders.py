@@ -1,8 +1,7 @@
-"""Reads of orders, and the venue's clock difference, in PostgreSQL."""
+"""Reads of orders in PostgreSQL."""
 
-import time
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 import orjson
@@ -83,22 +82,3 @@ class PostgresOrderRecords:
                 {"version": version, "event": event, "state": state, "detail": detail, "at": wire_time(at)}
                 for version, event, state, detail, at in await cursor.fetchall()
             ]
-
-
-class PostgresMarketClock:
-    """`MarketClock` on PostgreSQL: one row, read at most once a second."""
-
-    def __init__(self, database: Database, *, keep_s: float = 1.0) -> None:
-        self._database = database
-        self._keep_s = keep_s
-        self._offset = timedelta(0)
-        self._read_at = -keep_s
-
-    async def offset(self) -> timedelta:
-        """See `MarketClock.offset`."""
-        if time.monotonic() - self._read_at >= self._keep_s:
-            async with self._database.connection() as connection:
-                row = await (await connection.execute(_SQL["market_clock"])).fetchone()
-            self._offset = timedelta(microseconds=0 if row is None else row[0])
-            self._read_at = time.monotonic()
-        return self._offset

@@ -35,6 +35,3 @@ LIMIT %(limit)s
 -- name: history
 SELECT version, event, state, detail, at FROM order_events
 WHERE user_id = %(user_id)s AND order_id = %(order_id)s ORDER BY version
-
--- name: market_clock
-SELECT offset_us FROM market_clock

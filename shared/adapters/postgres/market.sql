@@ -1,0 +1,4 @@
+-- The market's clock.
+
+-- name: offset
+SELECT offset_us FROM market_clock
