@@ -31,8 +31,8 @@ from shared.contracts.common import Query
 from shared.contracts.routes import SCOPE, IdempotencyKey, LimitedBy, Route
 from shared.domain.errors import BrokerError, ForbiddenError, NotFoundError, UnauthenticatedError
 from shared.ports.identity import Actor
+from shared.ports.order_sagas import Sagas
 from shared.ports.rate_limits import RateLimit
-from shared.ports.sagas import Sagas
 from shared.telemetry import begin_request
 
 _ANONYMOUS: Final = Actor(UUID(int=0), frozenset())

@@ -14,9 +14,10 @@ from shared.adapters.postgres.database import Database
 from shared.adapters.postgres.housekeeping import PostgresHousekeeping
 from shared.adapters.postgres.market import PostgresMarket
 from shared.adapters.postgres.operations import PostgresOperations
+from shared.adapters.postgres.order_sagas import PostgresSagaRecords
 from shared.adapters.postgres.orders import PostgresOrderRecords
+from shared.adapters.postgres.outbox import PostgresOutbox
 from shared.adapters.postgres.reads import PostgresReads
-from shared.adapters.postgres.sagas import PostgresOutbox, PostgresSagaRecords
 from shared.adapters.redis.client import connect
 from shared.adapters.redis.rate_limits import RedisRequestCounter
 from shared.adapters.redis.wakeups import RedisWakeups

@@ -11,7 +11,7 @@ import structlog
 
 from shared.application.timing import Timing
 from shared.domain.errors import UnavailableError
-from shared.ports.sagas import SagaRecords, Sagas
+from shared.ports.order_sagas import SagaRecords, Sagas
 
 _log = structlog.get_logger(__name__)
 

@@ -35,7 +35,7 @@ from shared.domain.sessions import MarketTime
 from shared.halving import halve
 from shared.ports.books import BookStore, ParkedReport, Scope, Unit
 from shared.ports.market import Market
-from shared.ports.sagas import Sagas
+from shared.ports.order_sagas import Sagas
 
 _log = structlog.get_logger(__name__)
 _PATIENCE_S = 20.0

@@ -25,7 +25,7 @@ from shared.domain.sessions import MarketTime
 from shared.halving import halve
 from shared.ports.books import BookStore, SagaStep, Scope, Unit
 from shared.ports.market import Market
-from shared.ports.sagas import SagaRecords, Sagas
+from shared.ports.order_sagas import SagaRecords, Sagas
 
 _log = structlog.get_logger(__name__)
 type StepOfOrder = Callable[[Unit, OrderKey], None]

@@ -55,9 +55,9 @@ from shared.domain.risk import Limits, LimitsBook, OrderTerms, RiskFacts, check,
 from shared.domain.sessions import MarketTime
 from shared.ports.books import BookStore, Claim, Scope, StoredAnswer, Unit
 from shared.ports.market import Market
+from shared.ports.order_sagas import Sagas
 from shared.ports.orders import AdmissionFacts, Inquiry, OrderFilter, OrderRecords
 from shared.ports.rate_limits import RateLimit, RateLimiter
-from shared.ports.sagas import Sagas
 from shared.ports.wakeups import Wakeups
 
 PLACE_ORDER = "POST /api/orders"

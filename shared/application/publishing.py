@@ -12,8 +12,8 @@ import structlog
 
 from shared.domain.errors import UnavailableError
 from shared.ports.books import Committed, ExchangeMessage
+from shared.ports.order_sagas import SagaRecords, Sagas
 from shared.ports.outbox import Audience, Exchange, Outbox
-from shared.ports.sagas import SagaRecords, Sagas
 
 _LEFT_BEHIND = timedelta(seconds=2)
 _MOST = 500

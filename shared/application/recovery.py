@@ -13,7 +13,7 @@ from shared.domain.books import OrderKey
 from shared.domain.orders import AT_VENUE, Doubted, HandedToRecovery, Order, Owner, Request
 from shared.domain.published import Json, published_order, wire_time
 from shared.ports.books import BookStore, Doubt, Scope, Unit
-from shared.ports.sagas import Sagas
+from shared.ports.order_sagas import Sagas
 
 
 class Recovery:

@@ -15,7 +15,7 @@ from shared.domain.orders import IllegalTransitionError, Resolution, Resolved
 from shared.domain.published import wire_time
 from shared.ports.books import BookStore, DoubtSettled, Scope, Unit
 from shared.ports.operations import DoubtRecord, OperationsReader, Replies, StoredReply
-from shared.ports.sagas import Sagas
+from shared.ports.order_sagas import Sagas
 
 _DONE = 200
 

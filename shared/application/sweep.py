@@ -3,7 +3,7 @@
 from shared.application.dispatch import Dispatcher
 from shared.application.publishing import Publisher
 from shared.application.recovery import Recovery
-from shared.ports.sagas import SagaRecords, Sagas
+from shared.ports.order_sagas import SagaRecords, Sagas
 
 _MOST_ORDERS = 200
 

@@ -12,8 +12,9 @@ import psycopg
 from shared.adapters.postgres.books import PostgresBooks
 from shared.adapters.postgres.database import Database
 from shared.adapters.postgres.market import PostgresMarket
+from shared.adapters.postgres.order_sagas import PostgresSagaRecords
 from shared.adapters.postgres.orders import PostgresOrderRecords
-from shared.adapters.postgres.sagas import PostgresOutbox, PostgresSagaRecords
+from shared.adapters.postgres.outbox import PostgresOutbox
 from shared.adapters.reference_data import load_reference_data
 from shared.application.dispatch import Dispatcher
 from shared.application.execution_reports import ExecutionReports

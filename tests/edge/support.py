@@ -16,9 +16,9 @@ from shared.domain.errors import UnauthenticatedError
 from shared.domain.orders import Order
 from shared.domain.published import Json
 from shared.ports.identity import Actor
+from shared.ports.order_sagas import Sagas
 from shared.ports.orders import OrderFilter
 from shared.ports.rate_limits import RateLimit
-from shared.ports.sagas import Sagas
 
 ALICE = UUID("5f2cb731-1b87-5476-9f09-037b085b7713")
 BOB = UUID("e2c8932b-707f-545d-a054-bd45b1538977")

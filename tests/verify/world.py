@@ -22,7 +22,7 @@ from sandbox.seed import seed
 from shared.adapters.postgres.books import PostgresBooks
 from shared.adapters.postgres.database import Database
 from shared.adapters.postgres.migrate import migrate
-from shared.adapters.postgres.sagas import PostgresSagaRecords
+from shared.adapters.postgres.order_sagas import PostgresSagaRecords
 from shared.adapters.reference_data import load_reference_data
 from shared.application.intake import Candidate, Intake
 from shared.domain.books import OrderKey

@@ -1,0 +1,39 @@
+"""The outboxes' leftovers in PostgreSQL: messages to the exchange and news to clients that were not marked as sent."""
+
+from collections.abc import Collection
+from datetime import timedelta
+from uuid import UUID
+
+from shared.adapters.postgres.database import Database
+from shared.adapters.postgres.queries import load
+from shared.adapters.postgres.statements import Statements
+from shared.domain.books import Effect
+from shared.ports.books import ExchangeMessage
+
+_SQL = load("outbox.sql")
+
+
+class PostgresOutbox(Statements):
+    """`Outbox` on PostgreSQL."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(database, _SQL)
+
+    async def unsent_messages(self, older_than: timedelta, most: int) -> list[ExchangeMessage]:
+        """See `Outbox.unsent_messages`."""
+        rows = await self._rows("unsent_messages", older_than=older_than, most=most)
+        return [ExchangeMessage(*row) for row in rows]
+
+    async def messages_sent(self, message_ids: Collection[UUID]) -> None:
+        """See `Outbox.messages_sent`."""
+        await self._mark("messages_sent", ids=sorted(message_ids))
+
+    async def unsent_effects(self, older_than: timedelta, most: int) -> tuple[set[UUID], list[Effect]]:
+        """See `Outbox.unsent_effects`."""
+        rows = await self._rows("unsent_effects", older_than=older_than, most=most)
+        effects = sorted((Effect(*row[1:]) for row in rows), key=lambda effect: (effect.user_id, effect.sequence))
+        return {row[0] for row in rows}, effects
+
+    async def effects_sent(self, commits: Collection[UUID]) -> None:
+        """See `Outbox.effects_sent`."""
+        await self._mark("effects_sent", ids=sorted(commits))
