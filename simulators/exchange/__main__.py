@@ -24,7 +24,7 @@ _cli = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 
 def _help() -> str:
-    """What package, admin API and faults say of themselves; click's \\b keeps the lines of indented paragraphs."""
+    """The docstrings of package, admin API and faults; click's \\b keeps the lines of indented paragraphs."""
     text = "\n\n".join(filter(None, (exchange.__doc__, admin.__doc__, faults.__doc__)))
     paragraphs = text.split("\n\n")
     return "\n\n".join(f"\b\n{paragraph}" if paragraph.startswith(" ") else paragraph for paragraph in paragraphs)

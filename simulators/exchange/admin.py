@@ -1,9 +1,10 @@
-"""The admin API on loopback: look into the venue, set its clock, end its session, make it misbehave.
+"""The admin API on loopback: read the venue's records, set its clock, end its session, switch faults on.
 
     GET  /status                               what it is doing
     GET  /orders?live=true                     live orders
     GET  /orders/{order_id}                    one order, live or ended, with all its reports
     GET  /executions?trade_date=&after=&limit= TRADE reports of a date, paged by `next_after`
+    GET  /changes?after=00:0,07:0&settled_s=&limit=  newest report numbers of the orders that changed, by lane
     GET  /books/{instrument_id}?levels=5       best levels, last and reference price
     GET  /clock, PUT /clock                    {"offset_s": number} or {"market_time": RFC 3339}
     POST /end-of-day                           end the session of the trade date; it stays closed
@@ -16,7 +17,8 @@ from contextlib import asynccontextmanager
 from datetime import date, timedelta
 from typing import Any
 
-from psycopg_pool import AsyncConnectionPool
+from psycopg import OperationalError
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -24,7 +26,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from simulators.exchange import sql
+from simulators.exchange import changes, sql
 from simulators.exchange.faults import FaultSettings
 from simulators.exchange.gateway import Gateway
 from simulators.exchange.reports import instant, rupees
@@ -34,12 +36,17 @@ from simulators.exchange.venue import TOMBSTONE, ClientOrder
 
 _MAX_PAGE = 1000
 _MAX_LEVELS = 50
-_DAY_S = 86_400
+_WAIT_S = 5.0
+_MAX_SETTLED_S = 3600
+_LARGEST_OFFSET = timedelta(days=3650)
+_LARGEST_OFFSET_S = _LARGEST_OFFSET.total_seconds()
 
 
 class _ClockSetting(BaseModel):
     model_config = ConfigDict(extra="forbid")
-    offset_s: float | None = Field(default=None, ge=-3650 * _DAY_S, le=3650 * _DAY_S)
+    offset_s: float | None = Field(
+        default=None, ge=-_LARGEST_OFFSET.total_seconds(), le=_LARGEST_OFFSET.total_seconds()
+    )
     market_time: AwareDatetime | None = None
 
     @model_validator(mode="after")
@@ -54,7 +61,9 @@ class AdminApi:
 
     def __init__(self, gateway: Gateway, dsn: str) -> None:
         self._gateway = gateway
-        self._pool = AsyncConnectionPool(dsn, min_size=0, max_size=2, open=False, kwargs={"autocommit": True})
+        self._pool = AsyncConnectionPool(
+            dsn, min_size=0, max_size=2, open=False, kwargs={"autocommit": True}, timeout=_WAIT_S
+        )
 
     def app(self) -> Starlette:
         """The ASGI application."""
@@ -63,6 +72,7 @@ class AdminApi:
             Route("/orders", self.orders),
             Route("/orders/{order_id:uuid}", self.order),
             Route("/executions", self.executions),
+            Route("/changes", self.changes),
             Route("/books/{instrument_id}", self.book),
             Route("/clock", self.clock),
             Route("/clock", self.set_clock, methods=["PUT"]),
@@ -76,7 +86,7 @@ class AdminApi:
             async with self._pool:
                 yield
 
-        return Starlette(routes=routes, lifespan=lifespan, exception_handlers={ValidationError: _invalid})
+        return Starlette(routes=routes, lifespan=lifespan, exception_handlers=_ANSWERS)
 
     async def status(self, _: Request) -> Response:
         """Positions, backlog, session and faults."""
@@ -123,6 +133,19 @@ class AdminApi:
         reports = [report for _, report in page]
         return JSONResponse({"executions": reports, "next_after": page[-1][0] if page else None})
 
+    async def changes(self, request: Request) -> Response:
+        """Orders of the given lanes that have a new report since the lanes' positions."""
+        try:
+            positions = changes.parse_positions(request.query_params.get("after", ""))
+        except ValueError as error:
+            raise HTTPException(400, f"after: {error}") from error
+        settled_s = min(_number(request, "settled_s", 0), _MAX_SETTLED_S)
+        limit = max(1, min(_number(request, "limit", _MAX_PAGE), _MAX_PAGE))
+        settled = self._gateway.market.clock.real() - timedelta(seconds=settled_s)
+        async with self._archive() as archive:
+            page = await archive.numbered(min(positions.values()), settled, limit)
+        return JSONResponse(changes.answer(positions, page, more=len(page) == limit))
+
     async def book(self, request: Request) -> Response:
         """Depth and prices of an instrument."""
         instrument_id = request.path_params["instrument_id"]
@@ -156,6 +179,7 @@ class AdminApi:
         offset = timedelta(seconds=setting.offset_s or 0)
         if setting.market_time is not None:
             offset = setting.market_time - clock.real()
+        self._refuse_undated(offset)
         await self._persist("clock_offset_us", offset // timedelta(microseconds=1))
         clock.offset = offset
         await self._gateway.settle()
@@ -179,6 +203,20 @@ class AdminApi:
         self._gateway.faults.set(settings)
         self._gateway.inbox.pause(settings.deaf)
         return JSONResponse(settings.model_dump())
+
+    def _refuse_undated(self, offset: timedelta) -> None:
+        """Refuse an offset that leads out of the calendar's dates; none at all is always allowed.
+
+        Raises HTTPException.
+        """
+        if not offset:
+            return
+        if abs(offset) > _LARGEST_OFFSET:
+            raise HTTPException(400, f"the market time must be within {_LARGEST_OFFSET.days} days of the real time")
+        market = self._gateway.market
+        day = trade_date(market.clock.real() + offset)
+        if not market.calendar.covers(day):
+            raise HTTPException(400, f"the calendar {market.calendar.calendar} has no rules for {day}")
 
     def _clock(self) -> dict[str, Any]:
         gateway = self._gateway
@@ -216,6 +254,14 @@ class AdminApi:
 async def _invalid(_: Request, error: Exception) -> Response:
     assert isinstance(error, ValidationError)
     return JSONResponse({"errors": error.errors(include_url=False, include_context=False)}, 400)
+
+
+async def _away(_: Request, error: Exception) -> Response:
+    return JSONResponse({"errors": [f"the venue's database cannot be reached: {type(error).__name__}"]}, 503, _RETRY)
+
+
+_RETRY = {"Retry-After": "2"}
+_ANSWERS: dict[Any, Any] = {ValidationError: _invalid, OperationalError: _away, PoolTimeout: _away}
 
 
 def _number(request: Request, name: str, default: int) -> int:

@@ -1,8 +1,8 @@
 """The two queues on Azure Service Bus, through the official SDK.
 
-Requests come by sessions: this process is their only consumer, so it holds all 64 lanes open instead of
-waiting for "the next session", which would cost a round of links for every lull. A lane takes one message at a
-time, up to 200 requests, and completes it once it is journaled; order within a lane needs no more.
+Requests arrive in sessions. This process is their only consumer, so it keeps all 64 sessions locked instead of
+accepting "the next session", which would open a new link after every pause. A lane takes one message at a time,
+up to 200 requests, and completes it once it is journaled, which is enough to keep the order within the lane.
 """
 
 import asyncio
@@ -18,6 +18,7 @@ from azure.servicebus.exceptions import MessageSizeExceededError, SessionCannotB
 
 from simulators.exchange.backoff import Backoff
 from simulators.exchange.inbox import Delivery, Inbox, Verdict
+from simulators.exchange.lanes import LANES, lane_name
 
 _RENEW_BEFORE = timedelta(seconds=15)
 _RECEIVE_WAIT_S = 5.0
@@ -33,7 +34,7 @@ class ServiceBusTransport:
         connection_string: str,
         requests_queue: str = "exchange-requests",
         reports_queue: str = "execution-reports",
-        lanes: int = 64,
+        lanes: int = LANES,
     ) -> None:
         # One TLS context for all: left alone, the SDK reads the CA bundle, 25 ms, for each of the 64 connections.
         self._client = ServiceBusClient.from_connection_string(
@@ -41,7 +42,7 @@ class ServiceBusTransport:
         )
         self._requests_queue = requests_queue
         self._reports_queue = reports_queue
-        self._lanes = [f"{lane:02d}" for lane in range(lanes)]
+        self._lanes = [lane_name(lane) for lane in range(lanes)]
         self._sender: ServiceBusSender | None = None
         self._sending = asyncio.Lock()
         self._attached: set[str] = set()
@@ -59,8 +60,8 @@ class ServiceBusTransport:
     async def receive(self, inbox: Inbox) -> None:
         """Serve all lanes until cancelled."""
         async with asyncio.TaskGroup() as group:
-            # Opening takes the SDK half a second, which the first answer should not wait for.
-            group.create_task(self.send([]), name="open the road back")
+            # The SDK needs half a second to open a sender; opening it early keeps that out of the first answer.
+            group.create_task(self.send([]), name="open the reports sender")
             for lane in self._lanes:
                 group.create_task(self._serve_lane(lane, inbox), name=f"lane-{lane}")
 

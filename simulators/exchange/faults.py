@@ -1,14 +1,14 @@
-"""Misbehaviour on demand, set at run time over the admin API; a restart forgets it.
+"""Faults on demand, set at run time over the admin API; a restart clears them.
 
-    slow_ms         every report goes out at least this much later
-    silent          reports are kept back until it is taken off
-    deaf            requests are left on the queue
+    slow_ms         every report is sent at least this much later
+    silent          no report is sent until this is switched off
+    deaf            requests stay on the queue
     duplicate       every report is sent twice
     reorder         reports are shuffled, each in a message of its own
     reject_percent  share of NEW and REPLACE requests refused with SIMULATED
-    drop_reports    so many of the next reports are not sent, until a resend asks for them
+    drop_reports    this many of the next reports are not sent; a RESEND request still gets them
 
-Faults are of the gateway: the book and the journal are always right.
+Faults affect the gateway only: book and journal stay correct.
 """
 
 import asyncio
@@ -44,13 +44,13 @@ class Faults:
         self._changed.set()
         self._changed = asyncio.Event()
 
-    async def until_heard(self) -> None:
+    async def until_not_silent(self) -> None:
         """Return once the venue is not silent."""
         while self.settings.silent:
             await self._changed.wait()
 
     def rejects(self) -> bool:
-        """Whether the next request is refused for no other reason."""
+        """Whether `reject_percent` refuses the next request."""
         percent = self.settings.reject_percent
         return bool(percent) and self._random.random() * 100 < percent
 

@@ -2,8 +2,8 @@
 
 One loop takes everything that waits (natural batching, no timer), journals it in one transaction, lets the
 lanes complete their messages, applies it to the venue, archives the reports in one transaction and hands them
-to the outbox. Whatever breaks between two of these steps is made good by rebuilding the venue from snapshot
-and journal: a message that was not completed comes again and is recognised by its request ids.
+to the outbox. After a failure between two of these steps the venue is rebuilt from snapshot and journal:
+a message that was not completed is delivered again and recognized by its request ids.
 """
 
 import asyncio
@@ -32,8 +32,8 @@ from simulators.exchange.venue import Venue
 
 _REPLAY_PAGE = 2000
 _SESSION_END_ORDERS = 1000
-_LONGEST_NAP_S = 60.0
-_BUSY_PATIENCE_S = 5.0
+_LONGEST_IDLE_S = 60.0
+_LOCK_WAIT_S = 5.0
 _log = structlog.get_logger(__name__)
 
 
@@ -75,7 +75,7 @@ class Gateway:
         self._rounds: list[asyncio.Future[None]] = []
 
     async def run(self) -> None:
-        """Serve until `stop`. PostgreSQL away is waited out. Raises StoreBusyError at start."""
+        """Serve until `stop`. Retries while PostgreSQL is unavailable. Raises StoreBusyError at start."""
         backoff, started_s = Backoff(), time.monotonic()
         while not self._stopping:
             try:
@@ -85,8 +85,8 @@ class Gateway:
                     self.ready.set()
                     await self._serve(store)
             except StoreBusyError:
-                # A killed predecessor's session lives on until PostgreSQL notices.
-                if not self.ready.is_set() and time.monotonic() - started_s > _BUSY_PATIENCE_S:
+                # PostgreSQL holds the lock of a killed process until it notices the closed connection.
+                if not self.ready.is_set() and time.monotonic() - started_s > _LOCK_WAIT_S:
                     raise
                 await backoff.wait()
             except OperationalError as error:
@@ -96,13 +96,13 @@ class Gateway:
     def stop(self) -> None:
         """Make `run` take what waits, snapshot and return."""
         self._stopping = True
-        self.inbox.nudge()
+        self.inbox.wake()
 
     async def settle(self) -> None:
         """Return after a round that began after this call: what a changed clock or session implies is done."""
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._rounds.append(done)
-        self.inbox.nudge()
+        self.inbox.wake()
         await done
 
     def session(self) -> Session | None:
@@ -115,7 +115,7 @@ class Gateway:
     async def _recover(self, store: Store) -> None:
         """Rebuild the venue from snapshot and journal, and archive what had not been archived."""
         began_s = time.monotonic()
-        self.outbox.distrust_memory()
+        self.outbox.read_from_archive()
         state = await store.snapshot()
         self.venue = snapshot.restore(state) if state else Venue()
         base = self._snapshot_position = self.venue.position
@@ -138,7 +138,7 @@ class Gateway:
     async def _serve(self, store: Store) -> None:
         while True:
             if not self._pending:
-                self._pending = await self.inbox.take(0 if self._rounds else self._nap_s())
+                self._pending = await self.inbox.take(0 if self._rounds else self._idle_s())
             waiting, self._rounds = self._rounds, []
             try:
                 await self._round(store, self._pending)
@@ -193,13 +193,13 @@ class Gateway:
                 if isinstance(judged, Unanswerable):
                     parked.append(Parked(delivery.message_id, judged.entry, judged.error))
                 else:
-                    requests.append(self._tempt(judged))
+                    requests.append(self._with_faults(judged))
         return requests, parked, verdicts
 
-    def _tempt(self, request: Request) -> Request:
-        """Refuse a request for no reason when the fault control says so."""
+    def _with_faults(self, request: Request) -> Request:
+        """The request, refused with SIMULATED when `reject_percent` applies to it."""
         if request.refusal is None and request.kind in (Kind.NEW, Kind.REPLACE) and self.faults.rejects():
-            return replace(request, refusal=Reason.SIMULATED, text="refused by the fault control")
+            return replace(request, refusal=Reason.SIMULATED, text="refused by the fault settings")
         return request
 
     async def _commands(self, store: Store, requests: list[Request], conditions: Conditions) -> list[Command]:
@@ -277,15 +277,15 @@ class Gateway:
             await store.save_snapshot(self.venue.position, snapshot.take(self.venue), self._limits.keep_days)
             self._snapshot_position = self.venue.position
 
-    def _nap_s(self) -> float:
+    def _idle_s(self) -> float:
         """Until the makers walk or the session ends."""
-        nap_s = _LONGEST_NAP_S
+        idle_s = _LONGEST_IDLE_S
         if self.market.makers is not None:
-            nap_s = min(nap_s, self.market.makers.due_s(time.monotonic()))
+            idle_s = min(idle_s, self.market.makers.due_s(time.monotonic()))
         session = self.session()
         if session is not None:
-            nap_s = min(nap_s, (session.closes - self.market.clock.market()).total_seconds())
-        return max(nap_s, 0.0)
+            idle_s = min(idle_s, (session.closes - self.market.clock.market()).total_seconds())
+        return max(idle_s, 0.0)
 
 
 def _settle(deliveries: list[Delivery], verdicts: list[Verdict]) -> None:

@@ -22,7 +22,7 @@ class Delivery:
     settled: "asyncio.Future[Verdict]" = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
     def settle(self, verdict: Verdict) -> None:
-        """Tell the waiting lane, unless it has given up."""
+        """Give the waiting lane its verdict, unless it no longer waits."""
         if not self.settled.done():
             self.settled.set_result(verdict)
 
@@ -46,7 +46,7 @@ class Inbox:
         self._paused = False
 
     def put(self, delivery: Delivery) -> None:
-        """Add a delivery; its lane waits for the verdict before it puts another."""
+        """Add a delivery; its lane adds no other before this one has its verdict."""
         self._waiting.append(delivery)
         if not self._paused:
             self._signal.set()
@@ -56,12 +56,12 @@ class Inbox:
         self._paused = paused
         self._signal.set()
 
-    def nudge(self) -> None:
-        """Make `take` return although nothing has come: something else is due."""
+    def wake(self) -> None:
+        """Make `take` return although no delivery has arrived: something else is due."""
         self._signal.set()
 
     async def take(self, timeout_s: float | None, limit: int = 64) -> list[Delivery]:
-        """Everything that waits, up to `limit`; an empty list when nudged or when the time is over."""
+        """Everything that waits, up to `limit`; an empty list when woken or when the time is over."""
         try:
             async with asyncio.timeout(timeout_s):
                 await self._signal.wait()

@@ -1,7 +1,7 @@
 """Sends archived reports to the broker, in journal order, at least once.
 
-Reports that were just archived come by memory; after a restart, when too many wait, or when older reports are
-asked for again, they are read from the archive. One position marks what has gone out, written after the bus
+Reports that were just archived are taken from memory. After a restart, when too many wait, or when older reports
+are requested again, they are read from the archive. One position marks what has gone out, written after the bus
 has accepted it: a crash in between sends the same reports, with the same ExecIDs, again.
 """
 
@@ -50,8 +50,8 @@ class Outbox:
             self._queued += size
         self._offer.set()
 
-    def distrust_memory(self) -> None:
-        """Read what comes next from the archive: it may hold positions that were never offered."""
+    def read_from_archive(self) -> None:
+        """Read the next reports from the archive: it may have positions that were never offered."""
         self._spilled = True
 
     async def until_idle(self) -> None:
@@ -64,7 +64,7 @@ class Outbox:
         return self.offered - self.taken
 
     async def run(self) -> None:
-        """Send until cancelled; PostgreSQL away is waited out."""
+        """Send until cancelled; retries while PostgreSQL is unavailable."""
         backoff = Backoff()
         while True:
             try:
@@ -84,7 +84,7 @@ class Outbox:
                 self._idle.set()
                 self._offer.clear()
                 await self._offer.wait()
-            await self._faults.until_heard()
+            await self._faults.until_not_silent()
             until, bodies = self._from_memory() if self._queue or not self._spilled else await self._page(archive)
             await self._send(bodies)
             self.taken = until

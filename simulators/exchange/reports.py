@@ -29,7 +29,7 @@ def rupees(paise: int) -> str:
     return f"{paise // 100}.{paise % 100:02d}"
 
 
-@lru_cache(maxsize=4)  # every report of a group tells the same moment
+@lru_cache(maxsize=4)  # all reports of a group carry the same time
 def instant(moment: datetime) -> str:
     """RFC 3339 in UTC with microseconds."""
     return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")

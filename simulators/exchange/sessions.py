@@ -50,6 +50,9 @@ class _Rule(_Hours):
     holidays: dict[date, str] = {}
     special_sessions: dict[date, _Hours] = {}
 
+    def holds(self, day: date) -> bool:
+        return self.valid_from <= day and (self.valid_to is None or day <= self.valid_to)
+
     def session(self, day: date) -> Session | None:
         if special := self.special_sessions.get(day):
             return special.on(day)
@@ -65,10 +68,15 @@ class Calendar(BaseModel):
 
     def session(self, day: date) -> Session | None:
         """The session of a trade date, or None on a day without trading."""
-        for rule in self.rules:
-            if rule.valid_from <= day and (rule.valid_to is None or day <= rule.valid_to):
-                return rule.session(day)
-        return None
+        rule = self._rule(day)
+        return None if rule is None else rule.session(day)
+
+    def covers(self, day: date) -> bool:
+        """Whether a rule says if there is trading on this date."""
+        return self._rule(day) is not None
+
+    def _rule(self, day: date) -> _Rule | None:
+        return next((rule for rule in self.rules if rule.holds(day)), None)
 
     def at(self, market_now: datetime) -> Session | None:
         """The session that is open at an instant of the market clock."""

@@ -81,4 +81,13 @@ EXECUTIONS = """
 SELECT report_id, body FROM report
 WHERE exec_type = 'TRADE' AND trade_date = %s AND report_id > %s ORDER BY report_id LIMIT %s
 """
+# `settled` is a time: reports made after it may still be on their way. `received_at` never falls with the position.
+NUMBERED = """
+SELECT report_id, order_id::text, report_sequence, body ->> 'account', body ->> 'instrument_id' FROM report
+WHERE report_id > %(after)s AND report_id >> 20 <= (
+    SELECT max(position) FROM journal
+    WHERE received_at = (SELECT max(received_at) FROM journal WHERE received_at <= %(settled)s)
+)
+ORDER BY report_id LIMIT %(limit)s
+"""
 PARKED_COUNT = "SELECT count(*) FROM parked"

@@ -19,6 +19,7 @@ from psycopg import AsyncConnection
 from psycopg.conninfo import conninfo_to_dict
 
 from simulators.exchange import sql
+from simulators.exchange.changes import Numbered
 from simulators.exchange.commands import Entry, Repeat, decode, encode
 from simulators.exchange.reports import Report
 from simulators.exchange.venue import ClientOrder
@@ -66,7 +67,7 @@ def address(dsn: str) -> str:
 
 
 class Store:
-    """The writing side. Methods raise `psycopg.OperationalError` when PostgreSQL is away: reopen and recover."""
+    """The writing side. Methods raise `psycopg.OperationalError` when PostgreSQL is unavailable: reopen and recover."""
 
     def __init__(self, connection: AsyncConnection[tuple[Any, ...]]) -> None:
         self._connection = connection
@@ -136,7 +137,7 @@ class Store:
         closed: Sequence[ClientOrder],
         repeats: Iterable[tuple[int, Repeat]],
     ) -> None:
-        """Write what applying the journal up to `applied` gave, in one transaction."""
+        """Write the results of applying the journal up to `applied`, in one transaction."""
         async with self._connection.pipeline(), self._connection.transaction():
             await self._connection.execute(sql.COMMIT_WITHOUT_WAITING)
             if reports:
@@ -203,6 +204,11 @@ class Archive:
         """A page of the trade date's TRADE reports with their cursors."""
         rows = await self._connection.execute(sql.EXECUTIONS, (trade_date, after, limit))
         return [(row[0], row[1]) async for row in rows]
+
+    async def numbered(self, after: int, settled: datetime, limit: int) -> list[Numbered]:
+        """The oldest reports behind a report id that were made by `settled` (UTC)."""
+        values = {"after": after, "settled": settled, "limit": limit}
+        return [Numbered(*row) async for row in await self._connection.execute(sql.NUMBERED, values)]
 
     async def parked(self) -> int:
         """How many entries are parked."""

@@ -91,7 +91,7 @@ class MemoryBus:
 
 @dataclass
 class FixedClock:
-    """Real time of a test: moves when told."""
+    """Real time of a test; only the test moves it."""
 
     now: datetime = MONDAY
 

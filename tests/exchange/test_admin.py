@@ -4,12 +4,14 @@ import asyncio
 import uuid
 
 import pytest
+from psycopg import OperationalError
 
+from simulators.exchange.store import Archive
 from tests.exchange.support import RunningVenue, about, new, running, types
 from tests.support.waiting import eventually
 
 
-async def test_silent_venue_answers_once_it_speaks(database: str) -> None:
+async def test_silent_venue_sends_after_silence_ends(database: str) -> None:
     async with running(database) as venue:
         await venue.admin.post("/faults", json={"silent": True})
         assert (await venue.deliver({"version": 1, "requests": [new()]})).error is None
@@ -89,6 +91,16 @@ async def test_impossible_faults_are_refused(database: str, body: object) -> Non
 async def test_impossible_clock_settings_are_refused(database: str, body: object) -> None:
     async with running(database) as venue:
         assert (await venue.admin.put("/clock", json=body)).status_code == 400
+
+
+async def test_records_are_unavailable_without_database(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def away(*_: object) -> None:
+        raise OperationalError("the connection is lost")
+
+    async with running(database) as venue:
+        monkeypatch.setattr(Archive, "numbered", away)
+        answer = await venue.admin.get("/changes", params={"after": "00:0"})
+        assert (answer.status_code, answer.headers["Retry-After"]) == (503, "2")
 
 
 async def test_order_is_shown_live_and_ended(database: str) -> None:

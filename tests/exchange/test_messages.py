@@ -161,7 +161,7 @@ async def test_replace_of_unknown_order_leaves_nothing(venue: RunningVenue) -> N
     assert types(await venue.ask(order)) == ["NEW"]
 
 
-async def test_status_tells_state_and_venue_time(venue: RunningVenue) -> None:
+async def test_status_gives_state_and_venue_time(venue: RunningVenue) -> None:
     order = new()
     await venue.ask(order)
     venue.clock.advance(seconds=5)

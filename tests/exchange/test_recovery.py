@@ -181,7 +181,7 @@ async def test_retention_forgets_old_journal_and_reports(database: str) -> None:
 
 
 async def test_second_process_on_same_database_is_refused(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("simulators.exchange.gateway._BUSY_PATIENCE_S", 0.1)
+    monkeypatch.setattr("simulators.exchange.gateway._LOCK_WAIT_S", 0.1)
     async with running(database) as venue:
         with pytest.raises(StoreBusyError, match="another exchange writes to"):
             async with Store.open(database):

@@ -168,3 +168,20 @@ async def test_market_time_never_moves_transact_time_back(database: str) -> None
         venue.clock.advance(seconds=-30)
         second = await venue.ask(new())
         assert second[0]["transact_time"] == first[0]["transact_time"]
+
+
+@pytest.mark.parametrize(
+    ("market_time", "sentence"),
+    [
+        ("2025-12-31T10:00:00+05:30", "the calendar nse has no rules for 2025-12-31"),
+        ("0001-01-01T00:00:00Z", "within 3650 days of the real time"),
+        ("9999-12-31T23:59:59Z", "within 3650 days of the real time"),
+    ],
+)
+async def test_market_time_without_dated_rules_is_refused(database: str, market_time: str, sentence: str) -> None:
+    async with running(database, calendar="nse") as venue:
+        before = (await venue.admin.get("/clock")).json()
+        answer = await venue.admin.put("/clock", json={"market_time": market_time})
+        assert (answer.status_code, sentence in answer.text) == (400, True)
+        assert (await venue.admin.get("/clock")).json() == before
+        assert types(await venue.ask(new())) == ["NEW"]

@@ -1,1 +1,1 @@
-"""The venue's own records, over its HTTP door."""
+"""The venue's own records, over HTTP."""

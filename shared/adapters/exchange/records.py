@@ -1,6 +1,6 @@
 """`VenueRecords` over HTTP: `GET /executions?trade_date=&after=` and `GET /orders?live=true`.
 
-What the venue answers is checked before it is compared; an answer that can't be read is the same as none.
+What the venue answers is checked before it is compared; an answer that cannot be read counts as no answer.
 """
 
 from collections.abc import AsyncIterator, Sequence
@@ -76,7 +76,7 @@ class HttpVenueRecords:
             async with aiohttp.ClientSession(timeout=_TIMEOUT) as session:
                 return model.model_validate(await _json(session, self._url + path, query))
         except (aiohttp.ClientError, TimeoutError, ValidationError, ValueError) as error:
-            raise UnavailableError("The venue's records can't be read", retry_after_s=5) from error
+            raise UnavailableError("The venue's records cannot be read", retry_after_s=5) from error
 
 
 async def _json(session: aiohttp.ClientSession, url: str, query: dict[str, str]) -> Any:

@@ -1,7 +1,7 @@
-"""The road to the exchange's lanes: the `exchange-requests` queue, one session a lane.
+"""Sends requests to the exchange's lanes: the `exchange-requests` queue, one session a lane.
 
-One sender a process; messages that wait are sent together. A road that fails is closed and opened
-again for the next batch, so a restart of the bus needs no restart of ours.
+One sender a process; waiting messages are sent together. A connection that fails is closed, and the next batch
+opens a new one, so this process survives a restart of the bus.
 """
 
 import asyncio
@@ -38,14 +38,14 @@ class ServiceBusExchange:
         await asyncio.gather(*(self._batches.submit(message) for message in messages))
 
     def open_early(self) -> None:
-        """Open the road behind the caller, before the first order needs it: the SDK takes half a second."""
+        """Start opening the connection before the first order needs it: the SDK takes half a second."""
         self._opening = asyncio.create_task(self._open())
 
     async def _open(self) -> None:
         try:
             await self._send([])
         except UnavailableError as error:
-            _log.warning("the road to the exchange is opened by the first order", reason=str(error))
+            _log.warning("the connection to the bus could not be opened early", reason=str(error))
 
     async def close(self) -> None:
         """Close the connection."""
@@ -62,7 +62,7 @@ class ServiceBusExchange:
                 await self._transfer(messages)
         except (AzureError, OSError, TimeoutError) as error:
             await self._discard()
-            raise UnavailableError("The road to the exchange is closed", retry_after_s=2) from error
+            raise UnavailableError("Service Bus does not accept messages to the exchange", retry_after_s=2) from error
         return [None] * len(messages)
 
     async def _transfer(self, messages: Sequence[ExchangeMessage]) -> None:
