@@ -9,15 +9,20 @@ from dataclasses import dataclass
 from shared.adapters.entra.keys import KeySet
 from shared.adapters.entra.tokens import EntraTokenVerifier
 from shared.adapters.exchange.records import HttpVenueRecords
+from shared.adapters.postgres.backlog import PostgresBacklog
 from shared.adapters.postgres.books import PostgresBooks
 from shared.adapters.postgres.database import Database
+from shared.adapters.postgres.doubts import PostgresDoubts
 from shared.adapters.postgres.housekeeping import PostgresHousekeeping
+from shared.adapters.postgres.ledger import PostgresLedger
 from shared.adapters.postgres.market import PostgresMarket
-from shared.adapters.postgres.operations import PostgresOperations
 from shared.adapters.postgres.order_sagas import PostgresSagaRecords
 from shared.adapters.postgres.orders import PostgresOrderRecords
 from shared.adapters.postgres.outbox import PostgresOutbox
 from shared.adapters.postgres.reads import PostgresReads
+from shared.adapters.postgres.reconciliation import PostgresTradeDay
+from shared.adapters.postgres.replies import PostgresReplies
+from shared.adapters.postgres.sagas import PostgresSagas
 from shared.adapters.redis.client import connect
 from shared.adapters.redis.rate_limits import RedisRequestCounter
 from shared.adapters.redis.wakeups import RedisWakeups
@@ -25,13 +30,15 @@ from shared.adapters.reference_data import load_reference_data
 from shared.adapters.service_bus.administration import ServiceBusInspector
 from shared.adapters.service_bus.connection import BusConnection
 from shared.adapters.service_bus.exchange import ServiceBusExchange
+from shared.application.backlog import Backlog
 from shared.application.dispatch import Dispatcher
+from shared.application.doubts import Doubts
 from shared.application.execution_reports import ExecutionReports
 from shared.application.funds import Funds
 from shared.application.health import Dependency, Health
 from shared.application.housekeeping import Nightly
 from shared.application.instruments import Instruments, ReferencePrices
-from shared.application.operations import Operations
+from shared.application.ledger import Ledger
 from shared.application.order_saga import OrderSaga
 from shared.application.orders import Orders, Rules
 from shared.application.portfolios import Portfolios
@@ -39,7 +46,7 @@ from shared.application.publishing import Publisher
 from shared.application.rate_limits import RateLimits
 from shared.application.reconciliation import Reconciliation
 from shared.application.recovery import Recovery
-from shared.application.resolution import Doubts
+from shared.application.sagas import Sagas
 from shared.application.sweep import Sweep
 from shared.application.trades import Trades
 from shared.config import Settings, settings
@@ -65,9 +72,11 @@ class Application:
     trades: Trades
     funds: Funds
     instruments: Instruments
-    operations: Operations
+    sagas: Sagas
     doubts: Doubts
+    ledger: Ledger
     reconciliation: Reconciliation
+    backlog: Backlog
     nightly: Nightly
     health: Health
 
@@ -87,8 +96,7 @@ async def build(config: Settings) -> Application:
     bus = BusConnection(config.service_bus_connection, config.service_bus_namespace)
     exchange = ServiceBusExchange(bus)
     exchange.open_early()
-    operations_records = PostgresOperations(database)
-    operations = Operations(operations_records, operations_records, _inspector(config, bus))
+    ledger = PostgresLedger(database)
     publisher = Publisher(exchange, wakeups, PostgresOutbox(database), records)
     dispatcher = Dispatcher(records, timing, most_sagas=config.sagas_in_flight, most_orders=config.orders_per_saga)
     recovery = Recovery(books, publisher, timing)
@@ -117,12 +125,14 @@ async def build(config: Settings) -> Application:
         trades=Trades(reads),
         funds=Funds(reads),
         instruments=Instruments(data.instruments, prices, market),
-        operations=operations,
-        doubts=Doubts(books, operations_records, operations_records, publisher),
-        nightly=Nightly(PostgresHousekeeping(database), operations),
+        sagas=Sagas(PostgresSagas(database)),
+        doubts=Doubts(books, PostgresDoubts(database), PostgresReplies(database), publisher),
+        ledger=Ledger(ledger),
         reconciliation=Reconciliation(
-            operations_records, HttpVenueRecords(config.exchange_api_url) if config.exchange_api_url else None
+            PostgresTradeDay(database), HttpVenueRecords(config.exchange_api_url) if config.exchange_api_url else None
         ),
+        backlog=Backlog(PostgresBacklog(database), _inspector(config, bus)),
+        nightly=Nightly(PostgresHousekeeping(database), ledger),
         health=Health(
             [
                 Dependency("postgresql", required=True, probe=database.ping),

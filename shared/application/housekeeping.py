@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 
 import structlog
 
-from shared.application.operations import Operations
 from shared.ports.housekeeping import Housekeeping
+from shared.ports.ledger import LedgerBook
 
 _MOST_ROWS = 5_000
 _MOST_ROUNDS = 200
@@ -15,9 +15,9 @@ _log = structlog.get_logger(__name__)
 class Nightly:
     """Runs in bounded bites, so that no lock is held for long."""
 
-    def __init__(self, housekeeping: Housekeeping, operations: Operations) -> None:
+    def __init__(self, housekeeping: Housekeeping, ledger: LedgerBook) -> None:
         self._housekeeping = housekeeping
-        self._operations = operations
+        self._ledger = ledger
 
     async def run(self) -> None:
         """One round. Raises UnavailableError when the database is away; the next night goes on."""
@@ -26,5 +26,5 @@ class Nightly:
             removed = await self._housekeeping.forget(_MOST_ROWS)
             if max(removed.values()) < _MOST_ROWS:
                 break
-        checkpoint = await self._operations.take_checkpoint()
+        checkpoint = await self._ledger.take_checkpoint()
         _log.info("nightly round done", partitions=made, removed=removed, checkpoint=checkpoint)

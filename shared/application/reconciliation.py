@@ -9,12 +9,12 @@ from datetime import date
 from typing import Final
 from uuid import UUID
 
-from shared.contracts.operations import DifferenceView, ReconciliationView
+from shared.contracts.reconciliation import DifferenceView, ReconciliationView
 from shared.domain.errors import UnavailableError
 from shared.domain.money import format_rupees
 from shared.domain.orders import AT_VENUE
 from shared.domain.published import Json
-from shared.ports.operations import Execution, LiveOrder, TradeDay, VenueRecords
+from shared.ports.reconciliation import Execution, LiveOrder, TradeDay, VenueRecords
 
 _MOST_LISTED: Final = 200
 

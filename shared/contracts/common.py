@@ -7,15 +7,18 @@ prices are decimal strings in rupees, quantities integers, times RFC 3339 in UTC
 import base64
 import binascii
 import re
-from datetime import date
-from typing import Annotated, Any
+from datetime import date, datetime
+from enum import Enum
+from typing import Annotated, Any, Self
 from uuid import UUID
 
 import orjson
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 from shared.domain.errors import InvalidRequestError
-from shared.domain.money import MAX_QUANTITY, parse_rupees
+from shared.domain.ledger import INR
+from shared.domain.money import MAX_QUANTITY, format_rupees, parse_rupees
+from shared.domain.published import wire_time
 
 _MAX_CURSOR = 512
 # Python and pydantic read more than these: 1_0, +1, seconds since 1970 as a date, {...} and urn:uuid:... as an id.
@@ -41,12 +44,35 @@ class View(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    @classmethod
+    def of(cls, record: object, **shown: object) -> Self:
+        """The record's values under the view's names as they are written on the wire, and those that are `shown`.
+
+        A value that needs more than its type says to be written (money, which needs its asset) must be shown.
+        """
+        plain = {name: _written(getattr(record, name)) for name in cls.model_fields if name not in shown}
+        return cls.model_validate(plain | shown)
+
 
 class Page[Item](View):
     """One page of a list; `next_cursor` is null on the last page."""
 
     items: list[Item]
     next_cursor: str | None
+
+
+def _written(value: object) -> object:
+    match value:
+        case datetime():
+            return wire_time(value)
+        case date():
+            return value.isoformat()
+        case UUID():
+            return str(value)
+        case Enum():
+            return value.value
+        case _:
+            return value
 
 
 def _positive_rupees(text: str) -> str:
@@ -97,6 +123,7 @@ type PositiveRupees = Annotated[
     Field(description="Rupees as a decimal string with at most two places, above zero", examples=["1500.05"]),
 ]
 type Rupees = Annotated[str, Field(description="Rupees as a decimal string", examples=["1500.05"])]
+type Amount = Annotated[str, Field(description="Rupees of INR, or a number of shares", examples=["1500.05", "10"])]
 type Quantity = Annotated[int, Field(ge=1, le=MAX_QUANTITY, description="Shares", examples=[10])]
 type Instant = Annotated[
     str,
@@ -139,6 +166,11 @@ class PageQuery(Query):
 
     limit: PageLimit = 50
     cursor: Cursor | None = None
+
+
+def amount(asset: str, units: int) -> str:
+    """`Amount` of the asset: rupees of INR, a number of anything else."""
+    return format_rupees(units) if asset == INR else str(units)
 
 
 def write_cursor(position: object) -> str:

@@ -17,24 +17,17 @@ from typing import Any, Final
 
 from pydantic import BaseModel
 
+from shared.contracts.backlog import BacklogView
 from shared.contracts.common import OwnerQuery, PageQuery
+from shared.contracts.doubts import DoubtPage, ResolveDoubt, ResolvedView
 from shared.contracts.funds import FundsView, StatementPage, StatementQuery
 from shared.contracts.health import HealthView
 from shared.contracts.instruments import InstrumentPage, InstrumentsQuery, InstrumentView
-from shared.contracts.operations import (
-    BacklogsView,
-    DoubtPage,
-    ReconciliationQuery,
-    ReconciliationView,
-    ResolveDoubt,
-    ResolvedView,
-    SagaDetailView,
-    SagaPage,
-    SagasQuery,
-    TrialBalanceView,
-)
+from shared.contracts.ledger import TrialBalanceView
 from shared.contracts.orders import OrderAccepted, OrderHistory, OrderPage, OrdersQuery, OrderView, PlaceOrder
 from shared.contracts.portfolios import PortfolioView
+from shared.contracts.reconciliation import ReconciliationQuery, ReconciliationView
+from shared.contracts.sagas import SagaDetailView, SagaPage, SagasQuery
 from shared.contracts.trades import TradePage, TradesQuery
 
 SCOPE: Final = "access_as_user"
@@ -270,7 +263,7 @@ GET_BACKLOG: Final = Route[None, None](
     "GET",
     "operations/backlog",
     "What waits in queues and outboxes, dead letters and parked reports",
-    {200: BacklogsView},
+    {200: BacklogView},
     roles=STAFF,
 )
 GET_HEALTH: Final = Route[None, None](

@@ -7,22 +7,17 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel, ValidationError
 
+from shared.contracts.backlog import BacklogView
+from shared.contracts.doubts import DoubtPage, ResolveDoubt, ResolvedView
 from shared.contracts.funds import FundsView, StatementPage
 from shared.contracts.health import HealthView
 from shared.contracts.instruments import InstrumentPage
-from shared.contracts.operations import (
-    BacklogsView,
-    DoubtPage,
-    ReconciliationView,
-    ResolveDoubt,
-    ResolvedView,
-    SagaDetailView,
-    SagaPage,
-    TrialBalanceView,
-)
+from shared.contracts.ledger import TrialBalanceView
 from shared.contracts.orders import OrderAccepted, OrderHistory, OrderPage, OrderView, PlaceOrder
 from shared.contracts.portfolios import PortfolioView
 from shared.contracts.problems import Problem
+from shared.contracts.reconciliation import ReconciliationView
+from shared.contracts.sagas import SagaDetailView, SagaPage
 from shared.contracts.trades import TradePage
 from shared.domain.errors import ERRORS, ErrorCode
 from shared.domain.rejects import RejectCode
@@ -43,7 +38,7 @@ ANSWERS: tuple[type[BaseModel], ...] = (
     Problem,
     ResolvedView,
     ReconciliationView,
-    BacklogsView,
+    BacklogView,
     DoubtPage,
     SagaPage,
     SagaDetailView,

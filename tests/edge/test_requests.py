@@ -14,8 +14,9 @@ from functions.requests import read_idempotency_key, read_prefer_wait, read_quer
 from shared.contracts.common import PageQuery
 from shared.contracts.funds import StatementQuery
 from shared.contracts.instruments import InstrumentsQuery
-from shared.contracts.operations import ReconciliationQuery, SagasQuery
 from shared.contracts.orders import OrdersQuery
+from shared.contracts.reconciliation import ReconciliationQuery
+from shared.contracts.sagas import SagasQuery
 from shared.contracts.trades import TradesQuery
 from shared.domain.errors import InvalidRequestError
 from tests.edge.support import PLACE, Answer, App, call

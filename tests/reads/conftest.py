@@ -9,8 +9,9 @@ import psycopg
 import pytest
 
 from emulators.postgres import PostgresServer
+from sandbox.verify import Sources, Terms, verify
 from shared.adapters.postgres.database import Database
-from tests.verify.world import World, build
+from tests.verify.world import RATE_CARDS, World, build
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,11 @@ class Broker:
         """Change something behind the broker's back."""
         with psycopg.connect(self.dsn) as connection:
             connection.execute(statement)
+
+    def violations(self) -> list[str]:
+        """What `verify` finds; the world leaves outboxes unsent."""
+        found = verify(Sources(self.dsn), Terms(RATE_CARDS)).violations
+        return [str(violation) for violation in found if violation.check != "outboxes are empty"]
 
 
 @pytest.fixture(scope="session")

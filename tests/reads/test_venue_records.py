@@ -11,7 +11,7 @@ from aiohttp.test_utils import TestServer
 
 from shared.adapters.exchange.records import HttpVenueRecords
 from shared.domain.errors import UnavailableError
-from shared.ports.operations import Execution, LiveOrder
+from shared.ports.reconciliation import Execution, LiveOrder
 
 _DAY = date(2026, 11, 20)
 type Handler = Callable[[web.Request], Awaitable[web.Response]]

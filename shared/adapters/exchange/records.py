@@ -12,7 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from shared.domain.errors import UnavailableError
 from shared.domain.money import parse_rupees
-from shared.ports.operations import Execution, LiveOrder
+from shared.ports.reconciliation import Execution, LiveOrder
 
 _TIMEOUT = aiohttp.ClientTimeout(total=10, connect=2)
 type Text = Annotated[str, Field(min_length=1, max_length=64)]

@@ -16,7 +16,7 @@ from azure.servicebus.aio.management import ServiceBusAdministrationClient
 
 from shared.adapters.service_bus.connection import BusConnection
 from shared.domain.errors import UnavailableError
-from shared.ports.operations import DeadLetter, QueueFigures
+from shared.ports.backlog import DeadLetter, QueueFigures
 
 _WAIT_S = 4.0
 

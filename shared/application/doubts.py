@@ -1,21 +1,24 @@
-"""Closing an order in doubt by what an operator has established with the exchange, once, on record.
+"""Orders in doubt: what is known of them, and closing one by what an operator has established with the exchange.
 
-The decision, its evidence and the release of the hold are one commit. The answer is a function of that record
-alone, so whoever repeats the call, after a crash between commit and answer too, gets the same bytes.
+An order is closed once, on record. The decision, its evidence and the release of the hold are one commit. The answer
+is a function of that record alone, so whoever repeats the call, after a crash between commit and answer too, gets the
+same bytes.
 """
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
 from shared.application.publishing import Publisher
-from shared.contracts.operations import ResolveDoubt, ResolvedView
+from shared.contracts.common import amount
+from shared.contracts.doubts import DoubtView, ResolveDoubt, ResolvedView
 from shared.domain.errors import IdempotencyKeyReusedError, NotFoundError, StateConflictError
 from shared.domain.orders import IllegalTransitionError, Resolution, Resolved
-from shared.domain.published import wire_time
 from shared.ports.books import BookStore, DoubtSettled, Scope, Unit
-from shared.ports.operations import DoubtRecord, OperationsReader, Replies, StoredReply
+from shared.ports.doubts import DoubtPosition, DoubtReader, DoubtRecord
 from shared.ports.order_sagas import Sagas
+from shared.ports.replies import Replies, StoredReply
 
 _DONE = 200
 
@@ -30,13 +33,20 @@ class Answered:
 
 
 class Doubts:
-    """The use case that decides."""
+    """The use cases."""
 
-    def __init__(self, books: BookStore, reader: OperationsReader, replies: Replies, publisher: Publisher) -> None:
+    def __init__(self, books: BookStore, reader: DoubtReader, replies: Replies, publisher: Publisher) -> None:
         self._books = books
         self._reader = reader
         self._replies = replies
         self._publisher = publisher
+
+    async def page(self, after: DoubtPosition | None, limit: int) -> tuple[Sequence[DoubtView], DoubtPosition | None]:
+        """Open doubts, oldest first, and where the next page begins. Raises UnavailableError."""
+        records = await self._reader.doubts(after, limit + 1)
+        shown = records[:limit]
+        end = DoubtPosition(shown[-1].since, shown[-1].order_id) if len(records) > limit else None
+        return [_view(record) for record in shown], end
 
     async def resolve(self, operator: UUID, order_id: UUID, command: ResolveDoubt, key: str, sagas: Sagas) -> Answered:
         """End the order and release its hold.
@@ -54,7 +64,7 @@ class Doubts:
             doubt = await self._find(order_id)
         if not _decided_so(doubt, operator, command):
             raise StateConflictError("Somebody has closed this order in another way", state=doubt.state)
-        reply = StoredReply(fingerprint, _DONE, _view(doubt).model_dump_json())
+        reply = StoredReply(fingerprint, _DONE, _resolved(doubt).model_dump_json())
         kept = await self._replies.store_reply(operator, key, reply)
         return Answered(kept.status, kept.body, replayed=False)
 
@@ -92,14 +102,10 @@ def _decided_so(doubt: DoubtRecord, operator: UUID, command: ResolveDoubt) -> bo
     return recorded == (operator, command.resolution, command.reference)
 
 
-def _view(doubt: DoubtRecord) -> ResolvedView:
-    assert doubt.resolved_at is not None
-    return ResolvedView(
-        order_id=str(doubt.order_id),
-        user_id=str(doubt.user_id),
-        resolution=str(doubt.resolution),
-        reference=str(doubt.reference),
-        resolved_by=str(doubt.resolved_by),
-        resolved_at=wire_time(doubt.resolved_at),
-        order_state=doubt.state,
-    )
+def _view(doubt: DoubtRecord) -> DoubtView:
+    asset, is_open = doubt.hold_asset, doubt.hold_open
+    return DoubtView.of(doubt, hold_open=None if asset is None or is_open is None else amount(asset, is_open))
+
+
+def _resolved(doubt: DoubtRecord) -> ResolvedView:
+    return ResolvedView.of(doubt, order_state=doubt.state)

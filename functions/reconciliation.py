@@ -1,0 +1,15 @@
+"""The venue's session against ours."""
+
+from functions.edge import Call, blueprint_of, endpoint
+from functions.responses import Reply
+from shared.contracts import routes
+from shared.contracts.reconciliation import ReconciliationQuery
+
+
+@endpoint(routes.RECONCILE_VENUE)
+async def reconcile_venue(call: Call[None, ReconciliationQuery]) -> Reply:
+    """Differences both ways."""
+    return Reply(await call.app.reconciliation.run(call.query.venue, call.query.trade_date))
+
+
+blueprint = blueprint_of(reconcile_venue)

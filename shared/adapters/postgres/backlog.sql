@@ -1,0 +1,16 @@
+-- What waits.
+
+-- name: tables
+SELECT 'dispatch_queue', count(*), min(accepted_at) FROM dispatch_queue
+UNION ALL SELECT 'exchange_outbox', count(*), min(created_at) FROM exchange_outbox WHERE sent_at IS NULL
+UNION ALL SELECT 'saga_signals', count(*), min(created_at) FROM saga_signals WHERE sent_at IS NULL
+UNION ALL SELECT 'effects', coalesce(sum(last - first + 1), 0)::bigint, min(created_at)
+    FROM effects_outbox, unnest(firsts, lasts) AS left_over (first, last)
+UNION ALL SELECT 'sagas_in_flight', count(*), min(claimed_at) FROM sagas WHERE finished_at IS NULL
+UNION ALL SELECT 'in_doubt', count(*), min(d.since)
+    FROM in_doubt d JOIN orders o ON o.user_id = d.user_id AND o.order_id = d.order_id
+    WHERE d.resolved_at IS NULL AND o.in_doubt
+UNION ALL SELECT 'parked_reports', count(*), min(parked_at) FROM parked_reports
+
+-- name: parked
+SELECT parked_no, parked_at, reason, order_id, body FROM parked_reports ORDER BY parked_no DESC LIMIT %(limit)s

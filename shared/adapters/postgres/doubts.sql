@@ -1,0 +1,22 @@
+-- Orders in doubt.
+
+-- name: doubts
+SELECT d.order_id, d.user_id, d.since, d.evidence, o.instrument_id, o.side, o.quantity, o.filled_quantity,
+       o.submitted_at, o.expire_at, h.asset, h.amount - h.captured - h.released, o.state, d.resolved_at,
+       d.resolved_by, d.resolution, d.reference
+FROM in_doubt d
+JOIN orders o ON o.user_id = d.user_id AND o.order_id = d.order_id
+LEFT JOIN holds h ON h.user_id = d.user_id AND h.order_id = d.order_id AND h.request_id = d.order_id
+WHERE d.resolved_at IS NULL AND o.in_doubt -- a late report ends a doubt too
+  AND (%(since)s::timestamptz IS NULL OR (d.since, d.order_id) > (%(since)s, %(order_id)s::uuid))
+ORDER BY d.since, d.order_id
+LIMIT %(limit)s
+
+-- name: doubt
+SELECT d.order_id, d.user_id, d.since, d.evidence, o.instrument_id, o.side, o.quantity, o.filled_quantity,
+       o.submitted_at, o.expire_at, h.asset, h.amount - h.captured - h.released, o.state, d.resolved_at,
+       d.resolved_by, d.resolution, d.reference
+FROM in_doubt d
+JOIN orders o ON o.user_id = d.user_id AND o.order_id = d.order_id
+LEFT JOIN holds h ON h.user_id = d.user_id AND h.order_id = d.order_id AND h.request_id = d.order_id
+WHERE d.order_id = %(order_id)s
