@@ -16,8 +16,8 @@ import orjson
 
 from functions.edge import Call, blueprint_of, endpoint
 from functions.responses import Reply
-from shared.contracts import routes
 from shared.contracts.openapi import document
+from shared.contracts.routes import documentation as routes
 from shared.domain.errors import NotFoundError
 
 _PAGE: Final = Path(__file__).with_name("docs.html")

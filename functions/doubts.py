@@ -3,9 +3,9 @@
 from functions.cursors import as_id, as_instant, read_position
 from functions.edge import Call, blueprint_of, endpoint
 from functions.responses import Reply
-from shared.contracts import routes
 from shared.contracts.common import PageQuery, write_cursor
 from shared.contracts.doubts import DoubtPage, ResolveDoubt
+from shared.contracts.routes import doubts as routes
 from shared.domain.published import wire_time
 from shared.ports.doubts import DoubtPosition
 

@@ -28,7 +28,7 @@ from functions.responses import Reply, refuse, respond
 from orchestrations.starter import DurableSagas
 from shared.composition import Application, application
 from shared.contracts.common import Query
-from shared.contracts.routes import SCOPE, IdempotencyKey, LimitedBy, Route
+from shared.contracts.routes.route import SCOPE, IdempotencyKey, LimitedBy, Route
 from shared.domain.errors import BrokerError, ForbiddenError, NotFoundError, UnauthenticatedError
 from shared.ports.identity import Actor
 from shared.ports.order_sagas import Sagas

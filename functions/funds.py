@@ -3,9 +3,9 @@
 from functions.cursors import as_number, read_position
 from functions.edge import Call, blueprint_of, endpoint
 from functions.responses import Reply
-from shared.contracts import routes
 from shared.contracts.common import OwnerQuery, write_cursor
 from shared.contracts.funds import StatementPage, StatementQuery
+from shared.contracts.routes import funds as routes
 from shared.domain.ledger import Account
 from shared.ports.funds import StatementPosition
 

@@ -2,7 +2,7 @@
 
 from functions.edge import Call, blueprint_of, endpoint
 from functions.responses import Reply
-from shared.contracts import routes
+from shared.contracts.routes import health as routes
 
 _OK, _UNAVAILABLE = 200, 503
 _ASK_AGAIN_S = 1

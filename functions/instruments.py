@@ -3,9 +3,9 @@
 from functions.cursors import as_text, read_position
 from functions.edge import Call, blueprint_of, endpoint
 from functions.responses import Reply
-from shared.contracts import routes
 from shared.contracts.common import write_cursor
 from shared.contracts.instruments import InstrumentPage, InstrumentsQuery
+from shared.contracts.routes import instruments as routes
 
 
 @endpoint(routes.LIST_INSTRUMENTS)

@@ -7,10 +7,10 @@ from uuid import UUID
 from functions.cursors import as_id, as_instant, read_position
 from functions.edge import Call, blueprint_of, endpoint
 from functions.responses import JSON, Reply
-from shared.contracts import routes
 from shared.contracts.common import OwnerQuery, write_cursor
 from shared.contracts.orders import OrdersQuery, PlaceOrder
 from shared.contracts.problems import PROBLEM_JSON
+from shared.contracts.routes import orders as routes
 from shared.domain.orders import Order
 from shared.domain.published import Json, published_order, wire_time
 from shared.ports.orders import OrderFilter

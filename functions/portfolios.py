@@ -2,7 +2,7 @@
 
 from functions.edge import Call, blueprint_of, endpoint
 from functions.responses import Reply
-from shared.contracts import routes
+from shared.contracts.routes import portfolios as routes
 
 
 @endpoint(routes.GET_PORTFOLIO)

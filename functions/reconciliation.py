@@ -2,8 +2,8 @@
 
 from functions.edge import Call, blueprint_of, endpoint
 from functions.responses import Reply
-from shared.contracts import routes
 from shared.contracts.reconciliation import ReconciliationQuery
+from shared.contracts.routes import reconciliation as routes
 
 
 @endpoint(routes.RECONCILE_VENUE)

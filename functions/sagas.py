@@ -3,8 +3,8 @@
 from functions.cursors import as_id, read_position
 from functions.edge import Call, blueprint_of, endpoint
 from functions.responses import Reply
-from shared.contracts import routes
 from shared.contracts.common import write_cursor
+from shared.contracts.routes import sagas as routes
 from shared.contracts.sagas import SagaPage, SagasQuery
 from shared.ports.sagas import SagaState
 

@@ -3,8 +3,8 @@
 from functions.cursors import as_day, as_instant, as_text, read_position
 from functions.edge import Call, blueprint_of, endpoint
 from functions.responses import Reply
-from shared.contracts import routes
 from shared.contracts.common import write_cursor
+from shared.contracts.routes import trades as routes
 from shared.contracts.trades import TradePage, TradesQuery
 from shared.domain.published import wire_time
 from shared.ports.trades import TradeFilter, TradePosition

@@ -9,7 +9,8 @@ from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 
 from shared.contracts.problems import PROBLEM_JSON, Problem, documented_statuses
-from shared.contracts.routes import ROUTES, SCOPE, IdempotencyKey, LimitedBy, Route
+from shared.contracts.routes import ROUTES
+from shared.contracts.routes.route import SCOPE, IdempotencyKey, LimitedBy, Route
 from shared.domain.published import Json
 
 type AnyRoute = Route[Any, Any]

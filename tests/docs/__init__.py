@@ -1,1 +1,1 @@
-"""Everything people read is held equal to the code: links, commands, tables, examples."""
+"""Everything people read is compared with the code: links, commands, tables, examples."""

@@ -11,7 +11,8 @@ from pydantic_core import PydanticUndefined
 
 from shared.config import Settings
 from shared.contracts.orders import Status
-from shared.contracts.routes import ROUTES, TRADER, LimitedBy, Route
+from shared.contracts.routes import ROUTES
+from shared.contracts.routes.route import TRADER, LimitedBy, Route
 from shared.domain.ledger import Account
 from shared.domain.orders import TERMINAL, Owner, State
 from tests.docs.generated import ORDER_STATES, ROOT, moves, order_states

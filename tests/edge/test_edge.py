@@ -7,8 +7,9 @@ import pytest
 from functions.edge import Call, Endpoint, endpoint
 from functions.orders import cancel_order, get_order, list_orders, place_order
 from functions.responses import Reply
-from shared.contracts import routes
 from shared.contracts.problems import Problem
+from shared.contracts.routes import health as health_routes
+from shared.contracts.routes import orders as order_routes
 from shared.domain.errors import (
     KycRequiredError,
     NotFoundError,
@@ -154,7 +155,7 @@ async def test_public_route_needs_no_token_or_limit(app: App) -> None:
     async def health(served: Call) -> Reply:
         return Reply({"status": "OK", "user": str(served.user_id)})
 
-    answer = await call(endpoint(routes.GET_HEALTH)(health), user=None, query={"cache": "buster"})
+    answer = await call(endpoint(health_routes.GET_HEALTH)(health), user=None, query={"cache": "buster"})
     assert answer.status == 200
     assert "RateLimit-Limit" not in answer.headers
 
@@ -177,4 +178,4 @@ async def test_problem_instance_is_the_path_without_query(app: App) -> None:
 
 def test_decorated_handlers_stay_callable_with_their_route() -> None:
     assert isinstance(place_order, Endpoint)
-    assert place_order.route is routes.PLACE_ORDER
+    assert place_order.route is order_routes.PLACE_ORDER

@@ -12,7 +12,8 @@ import function_app
 from functions.fallback import answer_unknown
 from shared.adapters.reference_data import load_reference_data
 from shared.contracts.openapi import document, error_statuses
-from shared.contracts.routes import EVERYBODY, ROUTES, IdempotencyKey, LimitedBy, Route
+from shared.contracts.routes import ROUTES, joined
+from shared.contracts.routes.route import EVERYBODY, IdempotencyKey, LimitedBy, Route
 from tests.edge.support import Answer
 from tests.edge.test_edge import assert_problem
 
@@ -40,8 +41,21 @@ def test_every_row_is_registered_and_nothing_else() -> None:
     assert registered() == {route.name: (route.method, route.path, route.uses_durable) for route in ROUTES}
 
 
-def test_names_and_paths_are_unique() -> None:
-    assert len({route.name for route in ROUTES}) == len({(route.method, route.path) for route in ROUTES}) == len(ROUTES)
+@pytest.mark.parametrize(
+    ("name", "method", "path", "repeated"),
+    [
+        ("get_order", "GET", "elsewhere", "get_order"),
+        ("another", "GET", "orders/{id}", "GET orders/{}"),
+        ("another", "PATCH", "orders/{id}", None),
+    ],
+)
+def test_repeated_names_and_paths_are_refused(name: str, method: str, path: str, repeated: str | None) -> None:
+    row = Route[None, None](name, method, path, "A row", {200: None})
+    if repeated is None:
+        assert joined(ROUTES, [row])[-1] is row
+        return
+    with pytest.raises(ValueError, match=re.escape(f"more than once: {repeated}")):
+        joined(ROUTES, [row])
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.name)

@@ -1,0 +1,73 @@
+"""A row of the route table: who may call, with which contract, under which limit.
+
+Rules:
+- A caller needs one of `roles`; a person's token also needs the scope `access_as_user`, a service's token has none.
+- A route of a user's resource serves the caller's own. Roles in `others` may also name another user; for everybody
+  else another user's resource does not exist (404).
+- `needs_kyc` is decided by the use case, which reads the KYC status together with its other facts.
+- `limited_by` USE_CASE: an idempotency key must be looked up before a call is counted, so the use case counts.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from pydantic import BaseModel
+
+SCOPE: Final = "access_as_user"
+TRADER: Final = frozenset({"trader"})
+STAFF: Final = frozenset({"ops_maker", "ops_checker", "compliance", "admin"})
+OPERATORS: Final = frozenset({"ops_maker", "ops_checker"})
+EVERYBODY: Final = TRADER | STAFF | {"market_feed"}
+NOBODY: Final[frozenset[str]] = frozenset()
+
+
+class IdempotencyKey(StrEnum):
+    """Whether a call takes an Idempotency-Key header."""
+
+    NONE = "NONE"
+    OPTIONAL = "OPTIONAL"
+    REQUIRED = "REQUIRED"
+
+
+class LimitedBy(StrEnum):
+    """Who counts a call against its limit."""
+
+    EDGE = "EDGE"
+    USE_CASE = "USE_CASE"
+    NOBODY = "NOBODY"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Route[BodyModel, QueryModel]:
+    """One row. `path` is below /api; `answers` are the statuses that are no errors, with their models."""
+
+    name: str
+    method: str
+    path: str
+    summary: str
+    answers: Mapping[int, type[BaseModel] | None]
+    body: type[BodyModel] | None = None
+    query: type[QueryModel] | None = None
+    roles: frozenset[str] = TRADER
+    others: frozenset[str] = NOBODY
+    public: bool = False
+    needs_kyc: bool = False
+    limited_by: LimitedBy = LimitedBy.EDGE
+    idempotency_key: IdempotencyKey = IdempotencyKey.NONE
+    takes_prefer_wait: bool = False
+    uses_durable: bool = False
+    errors: tuple[int, ...] = ()
+    """Error statuses beside those that every route of its kind has."""
+    max_body_bytes: int = 16_384
+
+    @property
+    def noun(self) -> str:
+        """What it is about: the first segment of the path."""
+        return self.path.partition("/")[0]
+
+    @property
+    def limit_name(self) -> str:
+        """The route as the limits table names it: "POST /api/orders"."""
+        return f"{self.method} /api/{self.path}"
