@@ -161,12 +161,14 @@ async def archived_reports(http: httpx.AsyncClient, order: dict[str, Any], count
 async def test_random_kills_answer_every_order_once(world: World) -> None:
     exchange = world.exchange("--no-makers")
     orders: list[dict[str, Any]] = []
+    position, newest = 0, dict[str, int]()
     async with world.broker() as broker:
         for _ in range(3):
             batch = [new(instrument_id="NSE:INFY", side=("BUY", "SELL")[n % 2]) for n in range(50)]
             for order in batch:
                 await broker.send(order)
             orders += batch
+            position = await note_changes(exchange, position, newest)
             os.kill(exchange.pid, signal.SIGKILL)
             exchange.kill()
             exchange = world.exchange("--no-makers")
@@ -177,7 +179,23 @@ async def test_random_kills_answer_every_order_once(world: World) -> None:
         trades = [report for report in by_id.values() if report["exec_type"] == "TRADE"]
         assert sum(r["last_quantity"] for r in trades if r["side"] == "BUY") == 75 * 10
         assert sum(r["last_quantity"] for r in trades if r["side"] == "SELL") == 75 * 10
+        await note_changes(exchange, position, newest)
+        assert newest == {
+            order_id: max(r["report_sequence"] for r in of(reports, {"order_id": order_id})) for order_id in ids
+        }
     exchange.kill()
+
+
+async def note_changes(exchange: Process, position: int, newest: dict[str, int]) -> int:
+    """Add the newest report numbers since the position of INFY's lane; returns the new position, never a lower one."""
+    async with httpx.AsyncClient(base_url=exchange.ready_line.split()[-1]) as http:
+        answer = (await http.get("/changes", params={"after": f"{lane('NSE:INFY')}:{position}"})).json()
+    for order in answer["orders"]:
+        assert order["last_sequence"] >= newest.get(order["order_id"], 0)
+        newest[order["order_id"]] = order["last_sequence"]
+    (reached,) = answer["positions"].values()
+    assert reached >= position
+    return int(reached)
 
 
 def filled(report: dict[str, Any]) -> bool:
