@@ -6,17 +6,19 @@ Nothing is taken: a peeked message stays where it is, and its delivery is not co
 import asyncio
 from collections.abc import Awaitable, Iterable, Sequence
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from azure.core.exceptions import AzureError
-from azure.identity.aio import DefaultAzureCredential
 from azure.servicebus import ServiceBusReceivedMessage, ServiceBusSubQueue
 from azure.servicebus.aio import ServiceBusClient
-from azure.servicebus.aio.management import ServiceBusAdministrationClient
 
+from shared.adapters.azure_identity import default_credential
 from shared.adapters.service_bus.connection import BusConnection
 from shared.domain.errors import UnavailableError
 from shared.ports.backlog import DeadLetter, QueueFigures
+
+if TYPE_CHECKING:
+    from azure.servicebus.aio.management import ServiceBusAdministrationClient
 
 _WAIT_S = 4.0
 
@@ -64,19 +66,22 @@ class ServiceBusInspector:
         return [letter for letters in found for letter in letters][:limit]
 
     async def _figures(
-        self, administration: ServiceBusAdministrationClient, client: ServiceBusClient, name: str
+        self, administration: "ServiceBusAdministrationClient", client: ServiceBusClient, name: str
     ) -> QueueFigures:
         oldest = await _oldest(client, name) if name in self._sessionless else None
         properties = await administration.get_queue_runtime_properties(name)
         return QueueFigures(name, properties.active_message_count, properties.dead_letter_message_count, oldest)
 
 
-def _administration(connection: BusConnection, certificate: str | None) -> ServiceBusAdministrationClient:
+def _administration(connection: BusConnection, certificate: str | None) -> "ServiceBusAdministrationClient":
+    # Only the backlog asks, and most processes never do.
+    from azure.servicebus.aio.management import ServiceBusAdministrationClient  # noqa: PLC0415
+
     options: dict[str, Any] = {"connection_verify": certificate or True, "retry_total": 1}
     if connection.connection_string:
         return ServiceBusAdministrationClient.from_connection_string(connection.connection_string, **options)
     if connection.namespace:
-        return ServiceBusAdministrationClient(connection.namespace, DefaultAzureCredential(), **options)
+        return ServiceBusAdministrationClient(connection.namespace, default_credential(), **options)
     raise ValueError("SERVICE_BUS_ADMIN_CONNECTION or a namespace must be set")
 
 

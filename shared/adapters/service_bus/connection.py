@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 
-from azure.identity.aio import DefaultAzureCredential
 from azure.servicebus.aio import ServiceBusClient
+
+from shared.adapters.azure_identity import default_credential
 
 _RETRIES = 1
 
@@ -23,6 +24,6 @@ class BusConnection:
             )
         if self.namespace:
             return ServiceBusClient(
-                self.namespace, DefaultAzureCredential(), retry_total=_RETRIES, retry_backoff_factor=0.1
+                self.namespace, default_credential(), retry_total=_RETRIES, retry_backoff_factor=0.1
             )
         raise ValueError("SERVICE_BUS_CONNECTION or SERVICE_BUS_CONNECTION__fullyQualifiedNamespace must be set")

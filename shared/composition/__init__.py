@@ -1,0 +1,106 @@
+"""The composition root: adapters are built from settings, use cases are wired on them.
+
+Built once a process, inside the event loop that serves it. Tests call `wire_trading`, `wire_reading` and
+`wire_operations` with fakes.
+"""
+
+import asyncio
+from dataclasses import dataclass
+
+from shared.adapters.reference_data import load_reference_data
+from shared.application.backlog import Backlog
+from shared.application.doubts import Doubts
+from shared.application.execution_reports import ExecutionReports
+from shared.application.funds import Funds
+from shared.application.health import Health
+from shared.application.housekeeping import Nightly
+from shared.application.instruments import Instruments
+from shared.application.ledger import Ledger
+from shared.application.order_saga import OrderSaga
+from shared.application.orders import Orders, Rules
+from shared.application.portfolios import Portfolios
+from shared.application.rate_limits import RateLimits
+from shared.application.reconciliation import Reconciliation
+from shared.application.recovery import Recovery
+from shared.application.sagas import Sagas
+from shared.application.sweep import Sweep
+from shared.application.trades import Trades
+from shared.composition.adapters import connect_adapters
+from shared.composition.operations import wire_operations
+from shared.composition.reading import wire_reading
+from shared.composition.trading import wire_trading
+from shared.config import Settings, settings
+from shared.ports.identity import TokenVerifier
+from shared.ports.rate_limits import RateLimiter
+
+
+@dataclass(frozen=True)
+class Application:
+    """The use cases that triggers and activities call."""
+
+    identity: TokenVerifier
+    limiter: RateLimiter
+    orders: Orders
+    order_saga: OrderSaga
+    recovery: Recovery
+    execution_reports: ExecutionReports
+    sweep: Sweep
+    portfolios: Portfolios
+    trades: Trades
+    funds: Funds
+    instruments: Instruments
+    sagas: Sagas
+    doubts: Doubts
+    ledger: Ledger
+    reconciliation: Reconciliation
+    backlog: Backlog
+    nightly: Nightly
+    health: Health
+
+
+async def build(config: Settings) -> Application:
+    """Wire everything for one process. Nothing waits for a connection."""
+    reference = load_reference_data()
+    adapters = await connect_adapters(config, reference)
+    limiter = RateLimits(adapters.counter, reference.limits)
+    trading = wire_trading(
+        adapters.trading,
+        Rules(reference.instruments, reference.limits, reference.rate_cards),
+        config.timing,
+        limiter,
+        sagas_in_flight=config.sagas_in_flight,
+        orders_per_saga=config.orders_per_saga,
+    )
+    reading = wire_reading(adapters.reading, reference.instruments)
+    operations = wire_operations(adapters.operations, trading.publisher)
+    return Application(
+        identity=adapters.identity,
+        limiter=limiter,
+        orders=trading.orders,
+        order_saga=trading.order_saga,
+        recovery=trading.recovery,
+        execution_reports=trading.execution_reports,
+        sweep=trading.sweep,
+        portfolios=reading.portfolios,
+        trades=reading.trades,
+        funds=reading.funds,
+        instruments=reading.instruments,
+        sagas=operations.sagas,
+        doubts=operations.doubts,
+        ledger=operations.ledger,
+        reconciliation=operations.reconciliation,
+        backlog=operations.backlog,
+        nightly=operations.nightly,
+        health=Health(adapters.dependencies),
+    )
+
+
+_built: asyncio.Future[Application] | None = None
+
+
+async def application() -> Application:
+    """The process's application, built by the first caller. Raises what building raised, to every caller."""
+    global _built  # noqa: PLW0603 - one application a process is what this module is for
+    if _built is None:
+        _built = asyncio.ensure_future(build(settings()))
+    return await asyncio.shield(_built)

@@ -1,0 +1,106 @@
+"""Settings become adapters: the one file that knows which adapter serves which port.
+
+Nothing here waits for a connection, and what few processes use is imported when it is used (see the adapters).
+"""
+
+from dataclasses import dataclass
+
+from shared.adapters.entra.keys import KeySet
+from shared.adapters.entra.tokens import EntraTokenVerifier
+from shared.adapters.exchange.records import HttpVenueRecords
+from shared.adapters.postgres.backlog import PostgresBacklog
+from shared.adapters.postgres.books import PostgresBooks
+from shared.adapters.postgres.database import Database
+from shared.adapters.postgres.doubts import PostgresDoubts
+from shared.adapters.postgres.housekeeping import PostgresHousekeeping
+from shared.adapters.postgres.ledger import PostgresLedger
+from shared.adapters.postgres.market import PostgresMarket
+from shared.adapters.postgres.order_sagas import PostgresSagaRecords
+from shared.adapters.postgres.orders import PostgresOrderRecords
+from shared.adapters.postgres.outbox import PostgresOutbox
+from shared.adapters.postgres.reads import PostgresReads
+from shared.adapters.postgres.reconciliation import PostgresTradeDay
+from shared.adapters.postgres.replies import PostgresReplies
+from shared.adapters.postgres.sagas import PostgresSagas
+from shared.adapters.redis.client import connect
+from shared.adapters.redis.rate_limits import RedisRequestCounter
+from shared.adapters.redis.wakeups import RedisWakeups
+from shared.adapters.reference_data import ReferenceData
+from shared.adapters.service_bus.administration import ServiceBusInspector
+from shared.adapters.service_bus.connection import BusConnection
+from shared.adapters.service_bus.exchange import ServiceBusExchange
+from shared.application.health import Dependency
+from shared.composition.operations import OperationsPorts
+from shared.composition.reading import ReadingPorts
+from shared.composition.trading import TradingPorts
+from shared.config import Settings
+from shared.ports.identity import TokenVerifier
+from shared.ports.rate_limits import RequestCounter
+
+EXCHANGE_REQUESTS, EXECUTION_REPORTS = "exchange-requests", "execution-reports"
+
+
+@dataclass(frozen=True)
+class Adapters:
+    """What serves each port in this process."""
+
+    identity: TokenVerifier
+    counter: RequestCounter
+    trading: TradingPorts
+    reading: ReadingPorts
+    operations: OperationsPorts
+    dependencies: tuple[Dependency, ...]
+    """What the health check looks at."""
+
+
+async def connect_adapters(config: Settings, reference: ReferenceData) -> Adapters:
+    """The adapters of one process, built inside the event loop that uses them."""
+    database, redis = Database(config.postgres_url, most=config.postgres_pool), connect(config.redis_url)
+    await database.open()
+    market = PostgresMarket(database, reference.calendars[config.session_calendar])
+    books, reads, wakeups = PostgresBooks(database, reference.rate_cards), PostgresReads(database), RedisWakeups(redis)
+    bus = BusConnection(config.service_bus_connection, config.service_bus_namespace)
+    exchange = ServiceBusExchange(bus)
+    exchange.open_early()
+    return Adapters(
+        identity=EntraTokenVerifier(
+            KeySet(config.entra_jwks_url), issuer=config.entra_issuer, audience=config.entra_audience
+        ),
+        counter=RedisRequestCounter(redis),
+        trading=TradingPorts(
+            books=books,
+            orders=PostgresOrderRecords(database),
+            sagas=PostgresSagaRecords(database),
+            outbox=PostgresOutbox(database),
+            exchange=exchange,
+            audience=wakeups,
+            wakeups=wakeups,
+            market=market,
+        ),
+        reading=ReadingPorts(portfolios=reads, trades=reads, funds=reads, market=market),
+        operations=OperationsPorts(
+            books=books,
+            sagas=PostgresSagas(database),
+            doubts=PostgresDoubts(database),
+            replies=PostgresReplies(database),
+            ledger=PostgresLedger(database),
+            trade_day=PostgresTradeDay(database),
+            venue=HttpVenueRecords(config.exchange_api_url) if config.exchange_api_url else None,
+            backlog=PostgresBacklog(database),
+            queues=_inspector(config, bus),
+            housekeeping=PostgresHousekeeping(database),
+        ),
+        dependencies=(
+            Dependency("postgresql", required=True, probe=database.ping),
+            Dependency("redis", required=False, probe=redis.ping),
+        ),
+    )
+
+
+def _inspector(config: Settings, bus: BusConnection) -> ServiceBusInspector:
+    administration = BusConnection(
+        config.service_bus_admin_connection or config.service_bus_connection, config.service_bus_namespace
+    )
+    return ServiceBusInspector(
+        bus, administration, (EXCHANGE_REQUESTS, EXECUTION_REPORTS), (EXECUTION_REPORTS,), config.service_bus_admin_ca
+    )

@@ -1,0 +1,60 @@
+"""What staff see and do, and the nightly round."""
+
+from dataclasses import dataclass
+
+from shared.application.backlog import Backlog
+from shared.application.doubts import Doubts
+from shared.application.housekeeping import Nightly
+from shared.application.ledger import Ledger
+from shared.application.publishing import Publisher
+from shared.application.reconciliation import Reconciliation
+from shared.application.sagas import Sagas
+from shared.ports.backlog import BacklogReader, QueueInspector
+from shared.ports.books import BookStore
+from shared.ports.doubts import DoubtReader
+from shared.ports.housekeeping import Housekeeping
+from shared.ports.ledger import LedgerBook
+from shared.ports.reconciliation import TradeDay, VenueRecords
+from shared.ports.replies import Replies
+from shared.ports.sagas import SagaReader
+
+
+@dataclass(frozen=True)
+class OperationsPorts:
+    """What operations need from outside."""
+
+    books: BookStore
+    sagas: SagaReader
+    doubts: DoubtReader
+    replies: Replies
+    ledger: LedgerBook
+    trade_day: TradeDay
+    venue: VenueRecords | None
+    """None: the venue's own records are not connected."""
+    backlog: BacklogReader
+    queues: QueueInspector
+    housekeeping: Housekeeping
+
+
+@dataclass(frozen=True)
+class Operations:
+    """The use cases."""
+
+    sagas: Sagas
+    doubts: Doubts
+    ledger: Ledger
+    reconciliation: Reconciliation
+    backlog: Backlog
+    nightly: Nightly
+
+
+def wire_operations(ports: OperationsPorts, publisher: Publisher) -> Operations:
+    """One process's operations on these ports."""
+    return Operations(
+        sagas=Sagas(ports.sagas),
+        doubts=Doubts(ports.books, ports.doubts, ports.replies, publisher),
+        ledger=Ledger(ports.ledger),
+        reconciliation=Reconciliation(ports.trade_day, ports.venue),
+        backlog=Backlog(ports.backlog, ports.queues),
+        nightly=Nightly(ports.housekeeping, ports.ledger),
+    )

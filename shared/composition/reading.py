@@ -1,0 +1,44 @@
+"""What clients read beside their orders: portfolios, trades, funds, instruments."""
+
+from dataclasses import dataclass
+
+from shared.application.funds import Funds
+from shared.application.instruments import Instruments, ReferencePrices
+from shared.application.portfolios import Portfolios
+from shared.application.trades import Trades
+from shared.domain.instruments import InstrumentMaster
+from shared.ports.funds import FundsReader
+from shared.ports.market import Market
+from shared.ports.portfolios import PortfolioReader
+from shared.ports.trades import TradeReader
+
+
+@dataclass(frozen=True)
+class ReadingPorts:
+    """What reading needs from outside."""
+
+    portfolios: PortfolioReader
+    trades: TradeReader
+    funds: FundsReader
+    market: Market
+
+
+@dataclass(frozen=True)
+class Reading:
+    """The use cases."""
+
+    portfolios: Portfolios
+    trades: Trades
+    funds: Funds
+    instruments: Instruments
+
+
+def wire_reading(ports: ReadingPorts, instruments: InstrumentMaster) -> Reading:
+    """One process's reading on these ports."""
+    prices = ReferencePrices(instruments)
+    return Reading(
+        portfolios=Portfolios(ports.portfolios, prices),
+        trades=Trades(ports.trades),
+        funds=Funds(ports.funds),
+        instruments=Instruments(instruments, prices, ports.market),
+    )
