@@ -8,7 +8,6 @@ from functions import (
     documentation,
     doubts,
     execution_reports,
-    fallback,
     funds,
     health,
     instruments,
@@ -21,6 +20,7 @@ from functions import (
     sweep,
     trades,
 )
+from functions.edge import fallback
 from orchestrations import order
 from shared.telemetry import configure_logging
 

@@ -14,8 +14,8 @@ from typing import Final
 
 import orjson
 
-from functions.edge import Call, blueprint_of, endpoint
-from functions.responses import Reply
+from functions.edge.edge import Call, blueprint_of, endpoint
+from functions.edge.responses import Reply
 from shared.contracts.openapi import document
 from shared.contracts.routes import documentation as routes
 from shared.domain.errors import NotFoundError

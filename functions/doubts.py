@@ -1,8 +1,8 @@
 """Orders in doubt, and the one decision that staff take."""
 
-from functions.cursors import as_id, as_instant, read_position
-from functions.edge import Call, blueprint_of, endpoint
-from functions.responses import Reply
+from functions.edge.cursors import as_id, as_instant, read_position
+from functions.edge.edge import Call, blueprint_of, endpoint
+from functions.edge.responses import Reply
 from shared.contracts.common import PageQuery, write_cursor
 from shared.contracts.doubts import DoubtPage, ResolveDoubt
 from shared.contracts.routes import doubts as routes

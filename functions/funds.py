@@ -1,8 +1,8 @@
 """Funds: what money is there, what it is used for, and the ledger lines behind it."""
 
-from functions.cursors import as_number, read_position
-from functions.edge import Call, blueprint_of, endpoint
-from functions.responses import Reply
+from functions.edge.cursors import as_number, read_position
+from functions.edge.edge import Call, blueprint_of, endpoint
+from functions.edge.responses import Reply
 from shared.contracts.common import OwnerQuery, write_cursor
 from shared.contracts.funds import StatementPage, StatementQuery
 from shared.contracts.routes import funds as routes

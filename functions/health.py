@@ -1,7 +1,7 @@
 """Health: whether orders can be taken."""
 
-from functions.edge import Call, blueprint_of, endpoint
-from functions.responses import Reply
+from functions.edge.edge import Call, blueprint_of, endpoint
+from functions.edge.responses import Reply
 from shared.contracts.routes import health as routes
 
 _OK, _UNAVAILABLE = 200, 503

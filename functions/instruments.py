@@ -1,8 +1,8 @@
 """Instruments: what is traded, and what an order for it must respect."""
 
-from functions.cursors import as_text, read_position
-from functions.edge import Call, blueprint_of, endpoint
-from functions.responses import Reply
+from functions.edge.cursors import as_text, read_position
+from functions.edge.edge import Call, blueprint_of, endpoint
+from functions.edge.responses import Reply
 from shared.contracts.common import write_cursor
 from shared.contracts.instruments import InstrumentPage, InstrumentsQuery
 from shared.contracts.routes import instruments as routes

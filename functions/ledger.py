@@ -1,7 +1,7 @@
 """The ledger as a whole."""
 
-from functions.edge import Call, blueprint_of, endpoint
-from functions.responses import Reply
+from functions.edge.edge import Call, blueprint_of, endpoint
+from functions.edge.responses import Reply
 from shared.contracts.routes import ledger as routes
 
 

@@ -4,9 +4,9 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from functions.cursors import as_id, as_instant, read_position
-from functions.edge import Call, blueprint_of, endpoint
-from functions.responses import JSON, Reply
+from functions.edge.cursors import as_id, as_instant, read_position
+from functions.edge.edge import Call, blueprint_of, endpoint
+from functions.edge.responses import JSON, Reply
 from shared.contracts.common import OwnerQuery, write_cursor
 from shared.contracts.orders import OrdersQuery, PlaceOrder
 from shared.contracts.problems import PROBLEM_JSON

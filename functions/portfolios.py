@@ -1,7 +1,7 @@
 """Portfolios: what a client owns and what it earned."""
 
-from functions.edge import Call, blueprint_of, endpoint
-from functions.responses import Reply
+from functions.edge.edge import Call, blueprint_of, endpoint
+from functions.edge.responses import Reply
 from shared.contracts.routes import portfolios as routes
 
 

@@ -1,7 +1,7 @@
 """The venue's session against ours."""
 
-from functions.edge import Call, blueprint_of, endpoint
-from functions.responses import Reply
+from functions.edge.edge import Call, blueprint_of, endpoint
+from functions.edge.responses import Reply
 from shared.contracts.reconciliation import ReconciliationQuery
 from shared.contracts.routes import reconciliation as routes
 

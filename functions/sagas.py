@@ -1,8 +1,8 @@
 """Sagas: what every step did to every order."""
 
-from functions.cursors import as_id, read_position
-from functions.edge import Call, blueprint_of, endpoint
-from functions.responses import Reply
+from functions.edge.cursors import as_id, read_position
+from functions.edge.edge import Call, blueprint_of, endpoint
+from functions.edge.responses import Reply
 from shared.contracts.common import write_cursor
 from shared.contracts.routes import sagas as routes
 from shared.contracts.sagas import SagaPage, SagasQuery

@@ -1,8 +1,8 @@
 """Trades: every execution of a client's orders."""
 
-from functions.cursors import as_day, as_instant, as_text, read_position
-from functions.edge import Call, blueprint_of, endpoint
-from functions.responses import Reply
+from functions.edge.cursors import as_day, as_instant, as_text, read_position
+from functions.edge.edge import Call, blueprint_of, endpoint
+from functions.edge.responses import Reply
 from shared.contracts.common import write_cursor
 from shared.contracts.routes import trades as routes
 from shared.contracts.trades import TradePage, TradesQuery

@@ -12,5 +12,5 @@ def app(monkeypatch: pytest.MonkeyPatch) -> App:
     async def application() -> App:
         return fake
 
-    monkeypatch.setattr("functions.edge.application", application)
+    monkeypatch.setattr("functions.edge.edge.application", application)
     return fake

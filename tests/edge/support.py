@@ -9,7 +9,7 @@ from uuid import UUID
 import azure.functions as func
 import orjson
 
-from functions.edge import Endpoint
+from functions.edge.edge import Endpoint
 from shared.application.orders import Placed
 from shared.contracts.orders import PlaceOrder
 from shared.domain.errors import UnauthenticatedError

@@ -4,9 +4,9 @@ import asyncio
 
 import pytest
 
-from functions.edge import Call, Endpoint, endpoint
+from functions.edge.edge import Call, Endpoint, endpoint
+from functions.edge.responses import Reply
 from functions.orders import cancel_order, get_order, list_orders, place_order
-from functions.responses import Reply
 from shared.contracts.problems import Problem
 from shared.contracts.routes import health as health_routes
 from shared.contracts.routes import orders as order_routes

@@ -41,7 +41,7 @@ async def test_accident_is_logged_with_its_request_and_no_secrets(
     app: App, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     configure_logging()
-    monkeypatch.setattr("functions.edge._log", structlog.get_logger("functions.edge"))
+    monkeypatch.setattr("functions.edge.edge._log", structlog.get_logger("functions.edge.edge"))
     app.orders.error = RuntimeError("boom")
     with caplog.at_level(logging.INFO):
         answer = await call(get_order, path={"order_id": str(ORDER_ID)}, headers={"x-secret": "hunter2"})

@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
+from functions.edge.requests import read_idempotency_key, read_prefer_wait, read_query
 from functions.orders import list_orders, place_order
-from functions.requests import read_idempotency_key, read_prefer_wait, read_query
 from shared.contracts.common import PageQuery
 from shared.contracts.funds import StatementQuery
 from shared.contracts.instruments import InstrumentsQuery

@@ -9,7 +9,7 @@ import orjson
 import pytest
 
 import function_app
-from functions.fallback import answer_unknown
+from functions.edge.fallback import answer_unknown
 from shared.adapters.reference_data import load_reference_data
 from shared.contracts.openapi import document, error_statuses
 from shared.contracts.routes import ROUTES, joined

@@ -23,8 +23,8 @@ import azure.functions as func
 import structlog
 from pydantic import BaseModel
 
-from functions.requests import read_body, read_idempotency_key, read_prefer_wait, read_query
-from functions.responses import Reply, refuse, respond
+from functions.edge.requests import read_body, read_idempotency_key, read_prefer_wait, read_query
+from functions.edge.responses import Reply, refuse, respond
 from orchestrations.starter import DurableSagas
 from shared.composition import Application, application
 from shared.contracts.common import Query

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import azure.durable_functions as df
 import azure.functions as func
 
-from functions.responses import refuse
+from functions.edge.responses import refuse
 from shared.contracts.routes import ROUTES
 from shared.domain.errors import RouteNotFoundError
 from shared.telemetry import begin_request
