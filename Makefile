@@ -37,6 +37,7 @@ check: install-dev ## Check format, lint, types, import directions and dead code
 	.venv/bin/ruff check .
 	.venv/bin/mypy
 	.venv/bin/lint-imports
+	.venv/bin/lint-imports --config emulators/pyproject.toml
 	.venv/bin/vulture
 
 bench: install-dev ## Run the benchmarks, one JSON line each (BENCH="orders sagas" for some, BENCH_ARGS= for full length)

@@ -27,7 +27,7 @@ from bench import steps
 from bench.durable.hub import working_hub
 from emulators.durable import DurableTaskHub
 from emulators.durable.history import EventRaised
-from emulators.postgres import PostgresServer, free_port
+from emulators.processes.postgres import PostgresServer, free_port
 
 _APP = Path(__file__).parent / "app"
 _PATIENCE_S = 120.0

@@ -45,7 +45,7 @@ from emulators.messaging.performatives import (
     write_target,
 )
 from emulators.messaging.server import DEFAULT_KEY, DEFAULT_KEY_NAME
-from emulators.postgres import PostgresServer, free_port
+from emulators.processes.postgres import PostgresServer, free_port
 
 _BODY = b"x" * 200
 _QUEUE_BATCH, _HUB_BATCH = 50, 500

@@ -13,7 +13,7 @@ import psycopg
 
 from bench.brokers import INSTRUMENTS
 from bench.naive import SCHEMA
-from emulators.postgres import free_port
+from emulators.processes.postgres import free_port
 from sandbox.harness import Sandbox
 
 _READY_WITHIN_S = 20.0

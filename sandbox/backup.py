@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from emulators.postgres import binaries
+from emulators.processes.postgres import binaries
 from sandbox.errors import SandboxError
 from sandbox.folder import DataFolder
 from sandbox.report import Report

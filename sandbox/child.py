@@ -9,14 +9,15 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from emulators.drop_privileges import EXIT_REFUSED
+from emulators.processes.drop_privileges import EXIT_REFUSED
 from sandbox.errors import SandboxError
 from sandbox.parts import Part
 
 _POLL_S = 0.015
 _MAX_LOG_BYTES = 20_000_000
 _TELLING = re.compile(r"error|fatal|panic|cannot|refused", re.IGNORECASE)
-_LAUNCHER = Path(__file__).parent.parent / "emulators" / "drop_privileges.py"
+_ROOT = Path(__file__).parent.parent
+_LAUNCHER = _ROOT / "emulators" / "processes" / "drop_privileges.py"
 
 
 def ending_with_us(command: Sequence[str], death_signal: signal.Signals = signal.SIGTERM) -> list[str]:
@@ -87,7 +88,7 @@ class Child:
                 stdout=output,
                 stderr=output,
                 env=dict(self.part.environment),
-                cwd=_LAUNCHER.parent.parent,
+                cwd=_ROOT,
                 start_new_session=True,
             )
 

@@ -3,7 +3,7 @@
 import shutil
 from pathlib import Path
 
-from emulators.postgres import PostgresServer
+from emulators.processes.postgres import PostgresServer
 from sandbox.folder import DataFolder
 from sandbox.leftovers import end_leftovers
 from sandbox.report import Report

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from emulators.postgres import PostgresError
+from emulators.processes.postgres import PostgresError
 from sandbox.demo import DEMO_FILE
 from sandbox.errors import SandboxError
 from sandbox.options import DEFAULT_DATA, DEFAULT_PORT, Options

@@ -19,7 +19,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Self
 
-from emulators.processes import gone, send, tree
+from emulators.processes.processes import gone, send, tree
 from sandbox.child import ending_with_us
 from sandbox.clock import set_market_time
 from sandbox.demo import DEMO_FILE

@@ -15,6 +15,7 @@ from pathlib import Path
 
 _ROOT = Path(__file__).resolve().parent.parent
 _VENV = _ROOT / ".venv"
+_EMULATORS = _ROOT / "emulators"
 _SETS = {"sandbox": ("sandbox",), "dev": ("sandbox", "dev")}  # dev.txt contains all of sandbox.txt
 
 
@@ -53,43 +54,42 @@ def _install(wanted: str) -> None:
     _say(f"Installing {lock.relative_to(_ROOT)} into .venv (only when it changes)")
     temporary = _VENV / "tmp"
     temporary.mkdir(exist_ok=True)
-    command: list[str | Path] = [
-        _VENV / "bin" / "python",
-        "-m",
-        "pip",
-        "install",
-        "--disable-pip-version-check",
-        "--no-cache-dir",
-    ]
-    command += ["--require-hashes", "--only-binary", ":all:", "--requirement", lock]
-    words = _run_showing_progress(command, {**os.environ, "TMPDIR": str(temporary)}, _packages(lock))
+    environment = {**os.environ, "TMPDIR": str(temporary)}
+    pip: list[str | Path] = [_VENV / "bin" / "python", "-m", "pip", "install"]
+    pip += ["--disable-pip-version-check", "--no-cache-dir"]
+    locked = [*pip, "--require-hashes", "--only-binary", ":all:", "--requirement", lock]
+    # pip refuses folders beside hashes; what this one needs, its build backend too, was installed from the lock.
+    by_path = [*pip, "--no-deps", "--no-build-isolation", "--editable", _EMULATORS]
+    output = _run_showing_progress(locked, environment, _packages(lock))
+    if output is None:
+        output = _run_showing_progress(by_path, environment, 1)
     shutil.rmtree(temporary)
-    if words is not None:
-        sys.stderr.write(words)
-        _fail("The requirements could not be installed: see pip's words above, check the network and try again")
+    if output is not None:
+        sys.stderr.write(output)
+        _fail("The requirements could not be installed: see pip's output above, check the network and try again")
     for name in _SETS[wanted]:
         _stamp_file(name).write_text(_fingerprint(name))
 
 
 def _run_showing_progress(command: list[str | Path], environment: dict[str, str], packages: int) -> str | None:
-    """Run pip, telling a line now and then (on a terminal: one line that counts); its last words when it failed."""
-    words: deque[str] = deque(maxlen=40)
+    """Run pip and show its progress (on a terminal: one line that counts); returns its last lines if it failed."""
+    lines: deque[str] = deque(maxlen=40)
     with subprocess.Popen(
         command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
     ) as pip:
         assert pip.stdout is not None
         fetched = 0
         for line in pip.stdout:
-            words.append(line)
+            lines.append(line)
             if line.startswith(("Collecting ", "Processing ", "Requirement already satisfied: ")):
                 fetched += 1
-                _tell_progress(fetched, packages, line.split()[1])
+                _show_progress(fetched, packages, line.split()[1])
             elif line.startswith("Installing collected packages"):
-                _say(f"{_line_start()}  installing {packages} packages")
-    return "".join(words) if pip.returncode else None
+                _say(f"{_line_start()}  installing {packages} package{'s' if packages > 1 else ''}")
+    return "".join(lines) if pip.returncode else None
 
 
-def _tell_progress(fetched: int, packages: int, name: str) -> None:
+def _show_progress(fetched: int, packages: int, name: str) -> None:
     if sys.stdout.isatty():
         sys.stdout.write(f"{_line_start()}  {fetched} of {packages} packages: {name[:50]}")
         sys.stdout.flush()
@@ -119,7 +119,9 @@ def _stamp(name: str) -> str:
 
 
 def _fingerprint(name: str) -> str:
-    return hashlib.sha256(_lock_file(name).read_bytes()).hexdigest()
+    """Of the lock and of how the emulators' package is put together."""
+    files = (_lock_file(name), _EMULATORS / "pyproject.toml")
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
 
 def _say(text: str) -> None:

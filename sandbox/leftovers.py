@@ -2,7 +2,7 @@
 
 import signal
 
-from emulators.processes import gone, marked_with, send
+from emulators.processes.processes import gone, marked_with, send
 from sandbox.errors import SandboxError
 from sandbox.folder import DataFolder
 

@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from signal import SIGINT
 
-from emulators.postgres import PostgresDamagedError, PostgresError, PostgresServer
+from emulators.processes.postgres import PostgresDamagedError, PostgresError, PostgresServer
 from sandbox import probes
 from sandbox.child import ending_with_us
 from sandbox.errors import REMEDY_FOR_DAMAGE, SandboxError

@@ -9,7 +9,7 @@ import random
 import socket
 from collections.abc import Iterable
 
-from emulators.processes import listening_on
+from emulators.processes.processes import listening_on
 from sandbox.errors import SandboxError
 from sandbox.files import read_json, write_json
 from sandbox.folder import DataFolder

@@ -8,7 +8,7 @@ import shutil
 import tarfile
 from pathlib import Path
 
-from emulators.postgres import PostgresServer
+from emulators.processes.postgres import PostgresServer
 from sandbox.errors import SandboxError
 from sandbox.folder import DataFolder
 from sandbox.leftovers import end_leftovers

@@ -6,7 +6,7 @@ import signal
 from collections.abc import Mapping
 from typing import Any
 
-from emulators.postgres import PostgresError, PostgresServer
+from emulators.processes.postgres import PostgresError, PostgresServer
 from sandbox.demo import Demo
 from sandbox.errors import REMEDY_FOR_DAMAGE, SandboxError
 from sandbox.files import write_json

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from emulators.postgres import PostgresServer
+from emulators.processes.postgres import PostgresServer
 from shared.adapters.postgres.database import Database
 from tests.support.databases import Template
 

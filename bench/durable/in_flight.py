@@ -19,7 +19,7 @@ import psycopg
 from bench.durable.hub import HUB, working_hub
 from emulators.durable import open_task_hub
 from emulators.durable.history import EventRaised
-from emulators.postgres import PostgresServer
+from emulators.processes.postgres import PostgresServer
 
 _APP = Path(__file__).parent / "app"
 _PATIENCE_S = 300.0

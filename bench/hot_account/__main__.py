@@ -21,7 +21,7 @@ import typer
 
 from bench.brokers import BenchmarkError, demo_of
 from bench.report import Effort, Quick, Rounds, Seconds, middle, ratio, result, say
-from emulators.postgres import binaries
+from emulators.processes.postgres import binaries
 from sandbox.harness import Sandbox, SandboxOptions
 from shared.adapters.postgres.books import PostgresBooks
 from shared.adapters.postgres.database import Database

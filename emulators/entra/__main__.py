@@ -46,5 +46,10 @@ def main(
     _AnnouncingServer(settings, f"Entra emulator ready on {url}").run()
 
 
-if __name__ == "__main__":
+def run() -> None:
+    """The command `emulators-entra`."""
     typer.run(main)
+
+
+if __name__ == "__main__":
+    run()

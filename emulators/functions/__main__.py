@@ -77,5 +77,10 @@ async def _serve(options: HostOptions) -> None:
     await Supervisor(options).run()
 
 
-if __name__ == "__main__":
+def run() -> None:
+    """The command `emulators-functions`."""
     typer.run(main)
+
+
+if __name__ == "__main__":
+    run()

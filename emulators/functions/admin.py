@@ -13,10 +13,7 @@ from urllib.parse import parse_qsl
 import orjson
 from starlette.routing import BaseRoute, Router
 
-from emulators.functions.durable import PAGE_PATH, WEBHOOK_PATH
-from emulators.functions.execution import Executor, trace_context
-from emulators.functions.http import BodyTooLargeError, ClientGoneError, Receive, Scope, Send, given_key, read_body
-from emulators.functions.indexing import (
+from emulators.functions.definitions import (
     DurableTrigger,
     EventHubTrigger,
     FunctionDefinition,
@@ -25,9 +22,12 @@ from emulators.functions.indexing import (
     TimerTrigger,
     WarmupTrigger,
 )
+from emulators.functions.durable import PAGE_PATH, WEBHOOK_PATH
+from emulators.functions.execution import Executor, trace_context
+from emulators.functions.http import BodyTooLargeError, ClientGoneError, Receive, Scope, Send, given_key, read_body
 from emulators.functions.keys import Keys
 from emulators.functions.service_bus_messages import manual_metadata
-from emulators.functions.storage.bindings import BlobTrigger, QueueTrigger
+from emulators.functions.storage_bindings import BlobTrigger, QueueTrigger
 from emulators.functions.timers import timer_request_now
 from emulators.functions.worker import InvocationOutcome, TypedData
 

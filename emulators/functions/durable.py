@@ -10,8 +10,8 @@ from starlette.routing import BaseRoute, Mount, Router
 
 from emulators.durable.contract import FunctionFailed, Invoker, TaskHub, WebhookAddresses
 from emulators.functions import worker
+from emulators.functions.definitions import DurableTrigger, FunctionDefinition
 from emulators.functions.execution import Executor, trace_context
-from emulators.functions.indexing import DurableTrigger, FunctionDefinition
 from emulators.functions.serving import HttpServer
 from emulators.functions.settings import resolve
 from emulators.functions.sockets import bind

@@ -17,6 +17,7 @@ from azure.eventhub import EventData
 from azure.eventhub.aio import EventHubConsumerClient, EventHubProducerClient, PartitionContext
 from azure.eventhub.amqp import AmqpAnnotatedMessage
 
+from emulators.functions.definitions import EventHubOutput, EventHubTrigger, FunctionDefinition
 from emulators.functions.event_hub_checkpoints import PostgresCheckpointStore
 from emulators.functions.event_hub_messages import (
     Partition,
@@ -27,7 +28,6 @@ from emulators.functions.event_hub_messages import (
     trace_of,
 )
 from emulators.functions.execution import Executor, trace_context
-from emulators.functions.indexing import EventHubOutput, EventHubTrigger, FunctionDefinition
 from emulators.functions.logging import get_logger
 from emulators.functions.retries import run_with_retries
 from emulators.functions.settings import SettingsError, connection_setting, parse_time_span

@@ -13,10 +13,10 @@ from typing import Protocol
 
 from emulators.functions import worker
 from emulators.functions.binding_data import BindingData, BindingError
-from emulators.functions.indexing import FunctionDefinition, Output
+from emulators.functions.definitions import FunctionDefinition, Output
 from emulators.functions.logging import InvocationLog, RunningInvocation
 from emulators.functions.signalr import SignalRError, connection_infos
-from emulators.functions.storage.bindings import BlobInput, BlobOutput, QueueOutput
+from emulators.functions.storage_bindings import BlobInput, BlobOutput, QueueOutput
 from emulators.functions.worker import (
     Invocation,
     InvocationFailure,

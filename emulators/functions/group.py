@@ -20,20 +20,18 @@ from emulators.functions import worker
 from emulators.functions.admin import AdminApp, HostState
 from emulators.functions.channel import Channel
 from emulators.functions.cors import with_cors
-from emulators.functions.durable import WEBHOOK_PATH, DurableHost, hub_name
-from emulators.functions.execution import Executor, Listener
-from emulators.functions.http import HttpHost, InvalidResponseError
-from emulators.functions.indexing import (
+from emulators.functions.definitions import (
     DurableTrigger,
     EventHubTrigger,
     FunctionDefinition,
     HttpTrigger,
-    IndexingError,
     ServiceBusTrigger,
     TimerTrigger,
-    index,
-    process_groups,
 )
+from emulators.functions.durable import WEBHOOK_PATH, DurableHost, hub_name
+from emulators.functions.execution import Executor, Listener
+from emulators.functions.http import HttpHost, InvalidResponseError
+from emulators.functions.indexing import IndexingError, index, process_groups
 from emulators.functions.keys import Keys
 from emulators.functions.logging import LogLevels, configure, get_logger
 from emulators.functions.outputs import Outputs, check_output, event_hubs

@@ -11,8 +11,8 @@ from email.utils import formatdate
 from typing import Any
 from urllib.parse import parse_qsl, quote
 
+from emulators.functions.definitions import AuthLevel, FunctionDefinition, HttpTrigger
 from emulators.functions.execution import Executor, trace_context
-from emulators.functions.indexing import AuthLevel, FunctionDefinition, HttpTrigger
 from emulators.functions.keys import Keys
 from emulators.functions.logging import get_logger
 from emulators.functions.routing import Router, compile_template, decoded

@@ -1,33 +1,41 @@
 """From the worker's metadata to typed functions, and the refusal of what this host cannot run.
 
-A function is refused by name and binding before anything starts. Scale groups are those of Flex
-Consumption: all HTTP functions, all Durable functions, all blob functions, every other function alone.
+A function is refused by name and binding before anything starts.
 """
 
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import timedelta
-from enum import StrEnum
-from functools import cached_property
 from typing import Any
 
+from emulators.functions.definitions import (
+    HTTP_GROUP,
+    AuthLevel,
+    DurableTrigger,
+    EventHubOutput,
+    EventHubTrigger,
+    FunctionDefinition,
+    HttpTrigger,
+    Output,
+    RetryPolicy,
+    ServiceBusOutput,
+    ServiceBusTrigger,
+    SignalRConnectionInfo,
+    SignalROutput,
+    TimerTrigger,
+    Trigger,
+    WarmupTrigger,
+)
 from emulators.functions.refusals import refusal
 from emulators.functions.settings import SettingsError, resolve
-from emulators.functions.storage.bindings import (
-    BlobInput,
-    BlobOutput,
-    BlobTrigger,
-    QueueOutput,
-    QueueTrigger,
+from emulators.functions.storage_bindings import (
     blob_input,
     blob_output,
     queue_output,
     storage_trigger,
 )
 
-_HTTP, _REST, _DURABLE, _BLOB = "http", "rest", "durable", "blob"
+_REST = "rest"
 _DURABLE_TRIGGERS = ("orchestrationTrigger", "activityTrigger", "entityTrigger")
 _NAME = re.compile(r"(?!host\Z)[a-z][a-z0-9_-]{0,127}\Z", re.IGNORECASE | re.ASCII)  # Utility.IsValidFunctionName
 _TRUE = frozenset({"1", "true"})
@@ -35,170 +43,6 @@ _TRUE = frozenset({"1", "true"})
 
 class IndexingError(Exception):
     """A function cannot run on this host; the message names the function and the binding."""
-
-
-class AuthLevel(StrEnum):
-    ANONYMOUS = "anonymous"
-    FUNCTION = "function"
-    ADMIN = "admin"
-
-
-@dataclass(frozen=True)
-class HttpTrigger:
-    parameter: str
-    route: str
-    methods: tuple[str, ...]
-    auth_level: AuthLevel
-
-
-@dataclass(frozen=True)
-class TimerTrigger:
-    parameter: str
-    schedule: str
-    run_on_startup: bool
-    use_monitor: bool
-
-
-@dataclass(frozen=True)
-class ServiceBusTrigger:
-    """`entity` is the queue, or the topic when there is a `subscription`."""
-
-    parameter: str
-    entity: str
-    subscription: str | None
-    connection: str
-    many: bool
-    sessions: bool
-    binary: bool
-    auto_complete: bool | None
-
-
-@dataclass(frozen=True)
-class EventHubTrigger:
-    parameter: str
-    hub: str
-    consumer_group: str
-    connection: str
-    many: bool
-    binary: bool
-
-
-@dataclass(frozen=True)
-class DurableTrigger:
-    """`kind` is the binding type; `name` is how orchestrations call it."""
-
-    parameter: str
-    kind: str
-    name: str
-
-
-@dataclass(frozen=True)
-class WarmupTrigger:
-    """What the platform calls on an instance that scaling adds, before its first request."""
-
-    parameter: str
-
-
-type Trigger = (
-    HttpTrigger
-    | TimerTrigger
-    | ServiceBusTrigger
-    | EventHubTrigger
-    | QueueTrigger
-    | BlobTrigger
-    | DurableTrigger
-    | WarmupTrigger
-)
-
-
-@dataclass(frozen=True)
-class ServiceBusOutput:
-    """A Service Bus queue or topic that a parameter, or `$return`, is sent to."""
-
-    parameter: str
-    entity: str
-    connection: str
-
-
-@dataclass(frozen=True)
-class EventHubOutput:
-    """An event hub that a parameter, or `$return`, is sent to."""
-
-    parameter: str
-    hub: str
-    connection: str
-
-
-@dataclass(frozen=True)
-class SignalROutput:
-    """A SignalR hub that a parameter's messages and group actions, or those of `$return`, are sent to."""
-
-    parameter: str
-    hub: str
-    connection: str
-
-
-type Output = ServiceBusOutput | EventHubOutput | SignalROutput | QueueOutput | BlobOutput
-
-
-@dataclass(frozen=True)
-class SignalRConnectionInfo:
-    """What `negotiate` functions return; hub, user and token may name parts of the request, as in `{headers.x}`."""
-
-    parameter: str
-    hub: str
-    user_id: str
-    id_token: str
-    claim_types: tuple[str, ...]
-    connection: str
-
-
-@dataclass(frozen=True)
-class RetryPolicy:
-    """How often and how far apart a failed invocation is repeated; -1 repeats without end."""
-
-    max_retry_count: int
-    minimum: timedelta
-    maximum: timedelta
-
-    def delay_s(self, attempt: int) -> float:
-        """Seconds to wait before the repetition number `attempt`, counted from 1."""
-        return min(self.minimum.total_seconds() * float(1 << min(attempt - 1, 30)), self.maximum.total_seconds())
-
-
-@dataclass(frozen=True)
-class FunctionDefinition:
-    """One function as the host sees it; `raw_bindings` are those of function.json."""
-
-    name: str
-    function_id: str
-    trigger: Trigger
-    client_parameters: tuple[str, ...]
-    connection_infos: tuple[SignalRConnectionInfo, ...]
-    blob_inputs: tuple[BlobInput, ...]
-    outputs: tuple[Output, ...]
-    retry: RetryPolicy | None
-    disabled: bool
-    raw_bindings: tuple[Mapping[str, Any], ...]
-
-    @cached_property
-    def has_expressions(self) -> bool:
-        """Whether bindings may be named by what the trigger tells."""
-        places = [one.place for one in self.outputs if isinstance(one, QueueOutput | BlobOutput)]
-        return bool(self.blob_inputs) or any("{" in place for place in places)
-
-    @property
-    def is_durable(self) -> bool:
-        return isinstance(self.trigger, DurableTrigger) or bool(self.client_parameters)
-
-    @property
-    def scale_group(self) -> str:
-        """The Flex Consumption group this function scales with."""
-        if isinstance(self.trigger, HttpTrigger | WarmupTrigger):
-            return _HTTP
-        if isinstance(self.trigger, BlobTrigger):
-            return _BLOB
-        return _DURABLE if isinstance(self.trigger, DurableTrigger) else self.name
 
 
 def index(metadata: Sequence[Any], settings: Mapping[str, str]) -> tuple[FunctionDefinition, ...]:
@@ -219,11 +63,13 @@ def index(metadata: Sequence[Any], settings: Mapping[str, str]) -> tuple[Functio
 
 def process_groups(functions: Sequence[FunctionDefinition], mode: str) -> dict[str, tuple[FunctionDefinition, ...]]:
     """The enabled functions of each process; `http` exists always, for the admin API lives there."""
-    groups: dict[str, list[FunctionDefinition]] = {_HTTP: []}
+    groups: dict[str, list[FunctionDefinition]] = {HTTP_GROUP: []}
     for function in functions:
         if not function.disabled:
             scale_group = function.scale_group
-            groups.setdefault(scale_group if mode == "flex" or scale_group == _HTTP else _REST, []).append(function)
+            groups.setdefault(scale_group if mode == "flex" or scale_group == HTTP_GROUP else _REST, []).append(
+                function
+            )
     return {name: tuple(members) for name, members in groups.items()}
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from hmac import compare_digest
 from pathlib import Path
 
-from emulators.functions.indexing import AuthLevel
+from emulators.functions.definitions import AuthLevel
 from emulators.functions.settings import SettingsError
 
 _MASTER, _HOST, _DURABLE_KEY = "_master", "default", "durabletask_extension"

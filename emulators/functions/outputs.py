@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from types import ModuleType
 from typing import Protocol
 
-from emulators.functions.indexing import EventHubOutput, Output, ServiceBusOutput, SignalROutput
+from emulators.functions.definitions import EventHubOutput, Output, ServiceBusOutput, SignalROutput
 from emulators.functions.service_bus import ServiceBusOutputs, connection_string
 from emulators.functions.settings import SettingsError
 from emulators.functions.signalr import SignalROutputs, SignalRService
-from emulators.functions.storage.bindings import BlobOutput, QueueOutput
+from emulators.functions.storage_bindings import BlobOutput, QueueOutput
 from emulators.functions.worker import TypedData
 
 

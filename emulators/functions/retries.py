@@ -9,8 +9,8 @@ import asyncio
 import contextlib
 from collections.abc import Mapping
 
+from emulators.functions.definitions import FunctionDefinition
 from emulators.functions.execution import Executor
-from emulators.functions.indexing import FunctionDefinition
 from emulators.functions.worker import InvocationOutcome, Message, RetryContext, TraceContext, TypedData
 
 _NO_METADATA: Mapping[str, TypedData] = {}

@@ -17,8 +17,8 @@ from azure.servicebus import NEXT_AVAILABLE_SESSION, ServiceBusMessage, ServiceB
 from azure.servicebus.aio import AutoLockRenewer, ServiceBusClient, ServiceBusReceiver, ServiceBusSender
 from azure.servicebus.exceptions import OperationTimeoutError
 
+from emulators.functions.definitions import FunctionDefinition, ServiceBusOutput, ServiceBusTrigger
 from emulators.functions.execution import Executor, trace_context
-from emulators.functions.indexing import FunctionDefinition, ServiceBusOutput, ServiceBusTrigger
 from emulators.functions.logging import get_logger
 from emulators.functions.service_bus_messages import (
     batch_input,

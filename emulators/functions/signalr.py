@@ -15,7 +15,7 @@ import aiohttp
 import jwt
 import orjson
 
-from emulators.functions.indexing import SignalRConnectionInfo, SignalROutput
+from emulators.functions.definitions import SignalRConnectionInfo, SignalROutput
 from emulators.functions.settings import SettingsError, connection_setting
 from emulators.functions.worker import RpcHttp, TypedData
 from emulators.signalr.tokens import AccessKeys

@@ -20,7 +20,7 @@ from emulators.functions.channel import Channel
 from emulators.functions.settings import SettingsError, load_local_settings
 from emulators.functions.sockets import bind
 from emulators.functions.watching import Watcher
-from emulators.postgres import PostgresError, PostgresServer
+from emulators.processes.postgres import PostgresError, PostgresServer
 
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.2, 10.0
 _STEADY_S = 30.0

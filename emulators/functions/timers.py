@@ -16,8 +16,8 @@ import orjson
 import psycopg
 from psycopg import sql
 
+from emulators.functions.definitions import FunctionDefinition, TimerTrigger
 from emulators.functions.execution import Executor, trace_context
-from emulators.functions.indexing import FunctionDefinition, TimerTrigger
 from emulators.functions.logging import get_logger
 from emulators.functions.retries import run_with_retries
 from emulators.functions.schedules import Schedule, parse_schedule

@@ -240,8 +240,9 @@ async def load_app(app: Path) -> Sequence[Any]:
 
 def _search_modules_in(app: Path) -> None:
     """Put the app first, and out what `-m` put there: the host's own packages, which hide folders of the same name."""
-    folders = [str(app), str(app / ".python_packages" / "lib" / "site-packages")]
-    sys.path[:] = folders + [folder for folder in sys.path if folder != str(_HOST_ROOT)]
+    if str(_HOST_ROOT) in sys.path:
+        sys.path.remove(str(_HOST_ROOT))  # once: where this package is installed, the same folder follows again
+    sys.path[:0] = [str(app), str(app / ".python_packages" / "lib" / "site-packages")]
 
 
 def _remedy(app: Path, message: str) -> str:

@@ -14,8 +14,8 @@ from emulators.messaging.cbs import SharedKey
 from emulators.messaging.entities import ConfigError, Entities, read_config
 from emulators.messaging.server import DEFAULT_KEY, DEFAULT_KEY_NAME, MessagingServer, ServerSettings
 from emulators.messaging.store import StoreError
-from emulators.open_files import allow_open_files
-from emulators.postgres import PostgresError, own_database
+from emulators.processes.open_files import allow_open_files
+from emulators.processes.postgres import PostgresError, own_database
 
 _OPEN_FILES = 8192
 
@@ -104,5 +104,10 @@ def _counts(entities: Entities) -> str:
     return f"queues={len(entities.queues)} topics={len(entities.topics)} event_hubs={len(entities.event_hubs)}"
 
 
-if __name__ == "__main__":
+def run() -> None:
+    """The command `emulators-messaging`."""
     typer.run(main)
+
+
+if __name__ == "__main__":
+    run()

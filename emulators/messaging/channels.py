@@ -1,16 +1,15 @@
 """AMQP sessions, called channels here because Service Bus has sessions of its own (OASIS AMQP 1.0 part 2.5)."""
 
-from __future__ import annotations
-
 import asyncio
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from emulators.messaging.codec import Described, Symbol, ULong
 from emulators.messaging.errors import AmqpError, Condition, DecodeError, SessionError
 from emulators.messaging.frames import write_frame
-from emulators.messaging.links import IncomingLink, OutgoingLink
-from emulators.messaging.nodes import Source
+from emulators.messaging.limits import Limits
+from emulators.messaging.links import IncomingLink, Link, OutgoingLink
+from emulators.messaging.nodes import Router, Source
 from emulators.messaging.performatives import (
     ACCEPTED,
     RECEIVER,
@@ -27,20 +26,59 @@ from emulators.messaging.performatives import (
     read_terminus,
 )
 
-if TYPE_CHECKING:
-    from emulators.messaging.connection import Connection, Limits
-
 _INCOMING_WINDOW = 8192
 _OUTGOING_WINDOW = 0x7FFF_FFFF
 _MASK = 0xFFFF_FFFF
 
-type Link = IncomingLink | OutgoingLink
+
+class Carrier(Protocol):
+    """The connection, as its channels see it."""
+
+    @property
+    def limits(self) -> Limits: ...
+
+    @property
+    def router(self) -> Router: ...
+
+    @property
+    def claims(self) -> dict[str, float]:
+        """See `Peer.claims`."""
+
+    @property
+    def congested(self) -> bool:
+        """Whether the socket takes nothing more for now."""
+
+    @property
+    def remote_max_frame_size(self) -> int:
+        """Bytes of the largest frame that the client accepts."""
+
+    def write(self, frame: bytes) -> None: ...
+
+    def flush_soon(self) -> None:
+        """Call `Channel.flush` of every channel before the loop waits again."""
+
+    def hold(self, size: int) -> None:
+        """Count bytes of whole messages that are not settled yet; negative when they are."""
+
+    def gather(self, size: int) -> None:
+        """Count bytes of deliveries that are still arriving; negative when they have arrived."""
+
+    def count_link(self) -> None:
+        """Count one link more. Raises AmqpError when the connection has too many."""
+
+    def forget_link(self) -> None: ...
+
+    def source_of(self, link_name: str) -> Source | None:
+        """See `Peer.source_of`."""
+
+    def task_done(self, task: asyncio.Task[None]) -> None:
+        """Notice the end of a task that works for this connection; a failure closes it."""
 
 
 class Channel:
     """One AMQP session of a connection: windows, links by handle, deliveries by id."""
 
-    def __init__(self, connection: Connection, number: int, begin: Begin) -> None:
+    def __init__(self, connection: Carrier, number: int, begin: Begin) -> None:
         self._connection = connection
         self._number = number
         self._links: dict[int, Link] = {}
@@ -115,7 +153,7 @@ class Channel:
     def write_flow(
         self, handle: int | None, delivery_count: int | None, credit: int | None, *, drain: bool = False
     ) -> None:
-        """Tell the windows and, for a link, its credit."""
+        """Send the windows and, for a link, its credit."""
         self.write(
             Flow(
                 self._next_incoming_id,

@@ -5,7 +5,6 @@ Whatever a client sends, the worst that happens is that its own connection close
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import cast
 
 import structlog
@@ -23,6 +22,7 @@ from emulators.messaging.frames import (
     FrameBuffer,
     write_frame,
 )
+from emulators.messaging.limits import Limits
 from emulators.messaging.nodes import Router, Source
 from emulators.messaging.performatives import (
     Begin,
@@ -44,20 +44,6 @@ _MAX_UNFINISHED_BYTES = 8 << 20
 _UNPROVED_UNFINISHED_BYTES = 64 << 10
 _UNPROVED_LINKS = 16
 """What a connection may hold that has proved no claim yet: enough to prove one."""
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """Bounds of the server; `max_message_bytes` is the standard tier's."""
-
-    max_message_bytes: int = 256 * 1024
-    max_frame_bytes: int = 64 * 1024
-    max_connections: int = 1000
-    max_channels: int = 256
-    max_links: int = 256
-    max_links_a_connection: int = 5000
-    idle_timeout_s: float = 240.0
-    open_timeout_s: float = 30.0
 
 
 class Connection(asyncio.Protocol):

@@ -4,15 +4,14 @@
 client chose, so one number names the link in both directions.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from emulators.messaging.codec import Described
 from emulators.messaging.errors import AmqpError, Condition
-from emulators.messaging.nodes import Sink, Source
+from emulators.messaging.limits import Limits
+from emulators.messaging.nodes import Peer, Sink, Source
 from emulators.messaging.performatives import (
     RECEIVER,
     SENDER,
@@ -20,6 +19,7 @@ from emulators.messaging.performatives import (
     Disposition,
     Flow,
     Outcome,
+    Performative,
     Terminus,
     Transfer,
     read_terminus,
@@ -28,11 +28,57 @@ from emulators.messaging.performatives import (
     write_target,
 )
 
-if TYPE_CHECKING:
-    from emulators.messaging.channels import Channel
-
 _WINDOW = 1000
 _TRANSFER_OVERHEAD = 128
+
+
+type Link = IncomingLink | OutgoingLink
+
+
+class LinkOwner(Peer, Protocol):
+    """The channel, as its links see it."""
+
+    @property
+    def limits(self) -> Limits: ...
+
+    @property
+    def congested(self) -> bool:
+        """Whether nothing more can be sent for now."""
+
+    @property
+    def remote_max_frame_size(self) -> int:
+        """Bytes of the largest frame that the client accepts."""
+
+    @property
+    def sender_properties(self) -> dict[object, object]:
+        """Properties of the answer to a client's sending link."""
+
+    def hold(self, size: int) -> None:
+        """Count bytes of a whole message until `release`."""
+
+    def release(self, size: int) -> None: ...
+
+    def gather(self, size: int) -> None:
+        """Count bytes of a delivery that is still arriving; negative when it has arrived."""
+
+    def write(self, performative: Performative) -> None: ...
+
+    def write_flow(
+        self, handle: int | None, delivery_count: int | None, credit: int | None, *, drain: bool = False
+    ) -> None:
+        """Send the windows and, for a link, its credit."""
+
+    def write_transfer(self, frame: Transfer, payload: bytes) -> None:
+        """Send when the client's window allows."""
+
+    def next_delivery_id(self, unsettled: "tuple[OutgoingLink, bytes] | None") -> int:
+        """Number a delivery, remembering it until it is settled."""
+
+    def settle_incoming(self, delivery_id: int, outcome: Described) -> None:
+        """Settle a client's delivery."""
+
+    def detach(self, link: Link, error: AmqpError) -> None:
+        """End a link with an error."""
 
 
 @dataclass(slots=True)
@@ -50,7 +96,7 @@ class _Partial:
 class IncomingLink:
     """A client sends here."""
 
-    def __init__(self, channel: Channel, attach: Attach, address: str) -> None:
+    def __init__(self, channel: LinkOwner, attach: Attach, address: str) -> None:
         self.peer = channel
         self.attach = attach
         self.address = address
@@ -184,7 +230,7 @@ class IncomingLink:
 class OutgoingLink:
     """A client receives here."""
 
-    def __init__(self, channel: Channel, attach: Attach, address: str, source: Terminus) -> None:
+    def __init__(self, channel: LinkOwner, attach: Attach, address: str, source: Terminus) -> None:
         self.peer = channel
         self.attach = attach
         self.address = address

@@ -17,11 +17,12 @@ from emulators.messaging import admin, cbs, event_hub_management, management
 from emulators.messaging.broker import Broker
 from emulators.messaging.cbs import CbsNode, SharedKey, check_claim
 from emulators.messaging.certificate import server_context
-from emulators.messaging.connection import Connection, Limits
+from emulators.messaging.connection import Connection
 from emulators.messaging.entities import Entities, QueueConfig
 from emulators.messaging.errors import AmqpError, Condition, StoreUnavailableError
 from emulators.messaging.event_hub_management import HubManagementNode
 from emulators.messaging.event_hub_node import EventHubNode
+from emulators.messaging.limits import Limits
 from emulators.messaging.management import ManagementNode
 from emulators.messaging.nodes import Node, Peer
 from emulators.messaging.queue_node import QueueNode

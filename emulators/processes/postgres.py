@@ -26,8 +26,8 @@ import psycopg
 import structlog
 from psycopg import sql
 
-from emulators.drop_privileges import EXIT_REFUSED
-from emulators.processes import Process, gone, parent_of, send, working_in
+from emulators.processes.drop_privileges import EXIT_REFUSED
+from emulators.processes.processes import Process, gone, parent_of, send, working_in
 
 _SETTINGS = {
     "listen_addresses": "127.0.0.1",

@@ -11,7 +11,7 @@ import structlog
 import typer
 import uvloop
 
-from emulators.open_files import allow_open_files
+from emulators.processes.open_files import allow_open_files
 from emulators.signalr.app import create_app
 from emulators.signalr.hubs import Registry
 from emulators.signalr.limits import Limits
@@ -101,5 +101,10 @@ def _log_to_stderr() -> None:
     )
 
 
-if __name__ == "__main__":
+def run() -> None:
+    """The command `emulators-signalr`."""
     typer.run(main)
+
+
+if __name__ == "__main__":
+    run()

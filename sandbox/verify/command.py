@@ -9,7 +9,7 @@ from typing import Annotated
 import psycopg
 import typer
 
-from emulators.postgres import PostgresServer
+from emulators.processes.postgres import PostgresServer
 from sandbox.errors import SandboxError
 from sandbox.running import Running
 from sandbox.verify.model import INVARIANTS, Sources, Terms, Verdict

@@ -8,7 +8,7 @@ import orjson
 import psycopg
 import pytest
 
-from emulators.postgres import PostgresServer
+from emulators.processes.postgres import PostgresServer
 from shared.application import execution_reports
 from shared.domain.errors import UnavailableError
 from shared.domain.orders import CancelRequested, Owner, State

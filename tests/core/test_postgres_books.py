@@ -10,7 +10,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-from emulators.postgres import PostgresServer
+from emulators.processes.postgres import PostgresServer
 from shared.adapters.postgres.books import PostgresBooks
 from shared.adapters.postgres.database import Database
 from shared.adapters.postgres.queries import load as load_statements

@@ -10,7 +10,10 @@ from typer.main import get_command
 from sandbox.cli import app
 from tests.docs.generated import ROOT
 
-PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+EMULATORS = ROOT / "emulators"
+PAGES = sorted(
+    [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *EMULATORS.glob("*.md"), *(EMULATORS / "docs").rglob("*.md")]
+)
 MOST_DIAGRAM_COLUMNS = 100
 _LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
 _HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)

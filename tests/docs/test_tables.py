@@ -19,6 +19,9 @@ from tests.docs.generated import ORDER_STATES, ROOT, moves, order_states
 
 DOCS = ROOT / "docs"
 ARCHITECTURE, TRADERS, OPERATIONS = DOCS / "architecture.md", DOCS / "guide/trader-api.md", DOCS / "guide/operations.md"
+RECORDS = sorted(
+    [*(DOCS / "adr").glob("0*.md"), *(ROOT / "emulators/docs/adr").glob("0*.md")], key=lambda path: path.name
+)
 NOT_YET = {"PENDING_REPLACE"}
 LIMITS = json.loads((ROOT / "shared/data/limits.json").read_bytes())["versions"][-1]
 
@@ -104,16 +107,14 @@ def test_sample_settings_are_all_known() -> None:
 
 
 def test_index_of_decisions_names_every_record() -> None:
-    records = {path.name: path.read_text(encoding="utf-8").partition("\n")[0] for path in (DOCS / "adr").glob("0*.md")}
+    titles = {path: path.read_text(encoding="utf-8").partition("\n")[0] for path in RECORDS}
     index = (DOCS / "adr/README.md").read_text(encoding="utf-8")
-    told = {
-        name: f"# {number} {title}" for number, name, title in re.findall(r"\[(\d+)\]\(([^)]+)\) \| (.+?) \|", index)
-    }
-    assert told == records
-    assert [name[:4] for name in sorted(records)] == [f"{number:04d}" for number in range(1, len(records) + 1)]
+    rows = re.findall(r"\[(\d+)\]\(([^)]+)\) \| (.+?) \|", index)
+    assert {(DOCS / "adr" / link).resolve(): f"# {number} {title}" for number, link, title in rows} == titles
+    assert [path.name[:4] for path in RECORDS] == [f"{number:04d}" for number in range(1, len(RECORDS) + 1)]
 
 
-@pytest.mark.parametrize("path", sorted((DOCS / "adr").glob("0*.md")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", RECORDS, ids=lambda path: path.stem)
 def test_decision_has_its_four_parts(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     assert re.findall(r"^(Context|Decision|Consequences)\. ", text, re.MULTILINE) == [

@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from emulators.postgres import free_port
+from emulators.processes.postgres import free_port
 from functions.documentation import get_docs, get_docs_asset, get_openapi
 from tests.edge.support import App, call
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 import psycopg
 import pytest
 
-from emulators.postgres import PostgresServer
+from emulators.processes.postgres import PostgresServer
 from simulators.exchange.store import migrate
 
 

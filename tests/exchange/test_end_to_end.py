@@ -16,7 +16,7 @@ import pytest
 from azure.servicebus import ServiceBusMessage, ServiceBusSubQueue
 from azure.servicebus.aio import ServiceBusClient, ServiceBusReceiver, ServiceBusSender
 
-from emulators.postgres import PostgresServer
+from emulators.processes.postgres import PostgresServer
 from simulators.exchange.store import migrate
 from tests.exchange.processes import Process, connection_string, quiet_port, start_exchange, start_messaging
 from tests.exchange.support import MemoryBus, about, new, of, running, types

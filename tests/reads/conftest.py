@@ -8,7 +8,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-from emulators.postgres import PostgresServer
+from emulators.processes.postgres import PostgresServer
 from sandbox.verify import Sources, Terms, verify
 from shared.adapters.postgres.database import Database
 from tests.verify.world import RATE_CARDS, World, build

@@ -12,7 +12,7 @@ from azure.servicebus.aio import ServiceBusClient
 
 from emulators.messaging.entities import QueueConfig, QueueProperties
 from emulators.messaging.server import MessagingServer, ServerSettings
-from emulators.postgres import PostgresServer
+from emulators.processes.postgres import PostgresServer
 from shared.adapters.service_bus.administration import ServiceBusInspector
 from shared.adapters.service_bus.connection import BusConnection
 from shared.domain.errors import UnavailableError

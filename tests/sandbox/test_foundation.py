@@ -6,7 +6,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from emulators.processes import marked_with
+from emulators.processes.processes import marked_with
 from sandbox.harness import Sandbox, SandboxOptions
 from sandbox.leftovers import MARK
 from tests.sandbox.conftest import FOUNDATION

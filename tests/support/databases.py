@@ -6,7 +6,7 @@ from uuid import uuid4
 import psycopg
 from psycopg import sql
 
-from emulators.postgres import PostgresServer
+from emulators.processes.postgres import PostgresServer
 from shared.adapters.postgres.migrate import migrate
 
 _NAME = "migrated_template"

@@ -8,7 +8,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-from emulators.postgres import PostgresServer
+from emulators.processes.postgres import PostgresServer
 from simulators.exchange.store import migrate as migrate_venue
 from tests.verify.world import World, build, write_venue
 

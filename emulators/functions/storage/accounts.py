@@ -10,7 +10,6 @@ from urllib.parse import urlsplit
 
 from emulators.functions.settings import SettingsError, connection_setting
 
-HOST_STORAGE = "AzureWebJobsStorage"
 _DEVELOPMENT_NAME = "devstoreaccount1"
 # Published by Microsoft for every installation of Azurite.
 _DEVELOPMENT_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="

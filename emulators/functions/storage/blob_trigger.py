@@ -21,17 +21,16 @@ from azure.storage.blob.aio import BlobClient, ContainerClient
 from azure.storage.queue import QueueMessage
 
 from emulators.functions.binding_data import PathPattern
+from emulators.functions.definitions import FunctionDefinition
 from emulators.functions.execution import Executor, trace_context
-from emulators.functions.indexing import FunctionDefinition
 from emulators.functions.logging import get_logger
-from emulators.functions.settings import SettingsError
-from emulators.functions.storage.accounts import HOST_STORAGE
-from emulators.functions.storage.bindings import BlobTrigger
+from emulators.functions.settings import HOST_STORAGE, SettingsError
 from emulators.functions.storage.blobs import blob_input, create_container, download, upload
 from emulators.functions.storage.clients import StorageClients, has_code, is_outage
 from emulators.functions.storage.leases import Lease
 from emulators.functions.storage.queue_messages import encoded
 from emulators.functions.storage.queues import QueueListener, QueueOptions, send
+from emulators.functions.storage_bindings import BlobTrigger
 from emulators.functions.worker import TypedData
 
 HOSTS_CONTAINER = "azure-webjobs-hosts"

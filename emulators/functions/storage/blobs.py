@@ -7,8 +7,8 @@ from azure.core.exceptions import AzureError, ResourceNotFoundError
 from azure.storage.blob.aio import BlobClient, BlobServiceClient, ContainerClient
 
 from emulators.functions.binding_data import BindingError
-from emulators.functions.storage.bindings import BlobInput, BlobOutput
 from emulators.functions.storage.clients import StorageClients, has_code
+from emulators.functions.storage_bindings import BlobInput, BlobOutput
 from emulators.functions.worker import NO_DATA, ParameterBinding, TypedData
 
 

@@ -3,16 +3,15 @@
 import uuid
 from collections.abc import Mapping, Sequence
 
+from emulators.functions.definitions import FunctionDefinition
 from emulators.functions.execution import Executor, Listener
-from emulators.functions.indexing import FunctionDefinition
-from emulators.functions.settings import HostJson
-from emulators.functions.storage.accounts import HOST_STORAGE
-from emulators.functions.storage.bindings import BlobInput, BlobOutput, BlobTrigger, QueueOutput, QueueTrigger
+from emulators.functions.settings import HOST_STORAGE, HostJson
 from emulators.functions.storage.blob_trigger import HOSTS_CONTAINER, BlobListener, BlobOptions
 from emulators.functions.storage.blobs import BlobInputs, BlobOutputs
 from emulators.functions.storage.clients import StorageClients, why_silent
 from emulators.functions.storage.queues import QueueOptions, QueueOutputs, queue_listener
 from emulators.functions.storage.timers import BlobTimerLedger
+from emulators.functions.storage_bindings import BlobInput, BlobOutput, BlobTrigger, QueueOutput, QueueTrigger
 from emulators.functions.worker import ParameterBinding, TypedData
 
 __all__ = ["StorageHost", "check_options", "why_silent"]

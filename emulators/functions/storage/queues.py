@@ -18,11 +18,10 @@ from azure.core.exceptions import AzureError, ResourceNotFoundError
 from azure.storage.queue import QueueMessage
 from azure.storage.queue.aio import QueueClient
 
+from emulators.functions.definitions import FunctionDefinition
 from emulators.functions.execution import Executor, trace_context
-from emulators.functions.indexing import FunctionDefinition
 from emulators.functions.logging import get_logger
 from emulators.functions.settings import SettingsError, parse_time_span
-from emulators.functions.storage.bindings import QueueOutput, QueueTrigger
 from emulators.functions.storage.clients import StorageClients, has_code, is_outage
 from emulators.functions.storage.queue_messages import (
     UndecodableError,
@@ -32,6 +31,7 @@ from emulators.functions.storage.queue_messages import (
     metadata,
     trigger_input,
 )
+from emulators.functions.storage_bindings import QueueOutput, QueueTrigger
 from emulators.functions.worker import TypedData
 
 HIDDEN_FOR = timedelta(minutes=10)

@@ -16,10 +16,11 @@ from pathlib import Path
 from types import ModuleType
 from urllib.parse import urlsplit
 
-from emulators.functions.indexing import FunctionDefinition, IndexingError, TimerTrigger
-from emulators.functions.settings import HostJson, SettingsError, parse_time_span
-from emulators.functions.storage.accounts import HOST_STORAGE, StorageAccount, storage_account
-from emulators.functions.storage.bindings import (
+from emulators.functions.definitions import FunctionDefinition, TimerTrigger
+from emulators.functions.indexing import IndexingError
+from emulators.functions.settings import HOST_STORAGE, HostJson, SettingsError, parse_time_span
+from emulators.functions.storage.accounts import StorageAccount, storage_account
+from emulators.functions.storage_bindings import (
     BlobInput,
     BlobOutput,
     BlobTrigger,

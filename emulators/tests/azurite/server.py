@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.waiting import wait_until
+from emulators.tests.support.waiting import wait_until
 
 _FOLDER = Path(__file__).parent
 _NAME = "devstoreaccount1"

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from emulators.durable import DurableTaskHub, open_task_hub
-from emulators.postgres import PostgresServer
-from tests.durable.support import AppInvoker
+from emulators.processes.postgres import PostgresServer
+from emulators.tests.durable.support import AppInvoker
 
 type OpenHub = Callable[..., Awaitable[DurableTaskHub]]
 

@@ -17,7 +17,7 @@ from starlette.routing import Mount
 
 from emulators.durable import DurableTaskHub
 from emulators.durable.contract import FunctionFailed, WebhookAddresses
-from tests.support.waiting import eventually
+from emulators.tests.support.waiting import eventually
 
 SYSTEM_KEY = "system-key"
 

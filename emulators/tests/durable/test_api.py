@@ -8,9 +8,9 @@ import aiohttp
 import azure.durable_functions as df
 import pytest
 
-from tests.durable.conftest import OpenHub
-from tests.durable.support import AppInvoker, finished, served, utc_now
-from tests.support.waiting import eventually
+from emulators.tests.durable.conftest import OpenHub
+from emulators.tests.durable.support import AppInvoker, finished, served, utc_now
+from emulators.tests.support.waiting import eventually
 
 STATUS = df.OrchestrationRuntimeStatus
 

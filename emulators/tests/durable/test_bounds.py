@@ -14,9 +14,9 @@ from emulators.durable.activities import ActivityCall, ActivityRunner
 from emulators.durable.entities import EntityId
 from emulators.durable.history import EventRaised, ExecutionResumed, ExecutionSuspended
 from emulators.durable.records import Incoming
-from tests.durable.conftest import OpenHub
-from tests.durable.support import AppInvoker, decoded, finished, utc_now
-from tests.support.waiting import eventually
+from emulators.tests.durable.conftest import OpenHub
+from emulators.tests.durable.support import AppInvoker, decoded, finished, utc_now
+from emulators.tests.support.waiting import eventually
 
 
 async def test_activities_beyond_capacity_wait_in_the_table(open_hub: OpenHub, app: AppInvoker) -> None:

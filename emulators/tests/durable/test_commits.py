@@ -9,7 +9,7 @@ import pytest
 from psycopg import errors
 
 from emulators.durable.commits import CommitterClosedError, GroupCommitter
-from tests.support.waiting import eventually
+from emulators.tests.support.waiting import eventually
 
 
 @asynccontextmanager

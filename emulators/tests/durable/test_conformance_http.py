@@ -16,9 +16,9 @@ import pytest
 from aiohttp import web
 
 from emulators.durable.http_calls import HttpCaller, HttpCallFailedError, Postponed
-from tests.durable.conftest import OpenHub
-from tests.durable.support import AppInvoker, decoded, finished, utc_now
-from tests.support.waiting import eventually
+from emulators.tests.durable.conftest import OpenHub
+from emulators.tests.durable.support import AppInvoker, decoded, finished, utc_now
+from emulators.tests.support.waiting import eventually
 
 
 class Site:

@@ -12,9 +12,9 @@ import pytest
 
 from emulators.durable.settings import HubSettings
 from emulators.durable.versions import compare
-from tests.durable.conftest import OpenHub
-from tests.durable.support import AppInvoker, decoded, finished, served
-from tests.support.waiting import eventually
+from emulators.tests.durable.conftest import OpenHub
+from emulators.tests.durable.support import AppInvoker, decoded, finished, served
+from emulators.tests.support.waiting import eventually
 
 STATUS = df.OrchestrationRuntimeStatus
 

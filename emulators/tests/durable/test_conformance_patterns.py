@@ -10,10 +10,10 @@ from typing import Any
 
 import azure.durable_functions as df
 
-from tests.durable.conftest import OpenHub
-from tests.durable.support import AppInvoker, client_input, decoded, finished, served
-from tests.durable.test_entities import counter
-from tests.support.waiting import eventually
+from emulators.tests.durable.conftest import OpenHub
+from emulators.tests.durable.support import AppInvoker, client_input, decoded, finished, served
+from emulators.tests.durable.test_entities import counter
+from emulators.tests.support.waiting import eventually
 
 
 async def test_function_chaining_passes_results_on(open_hub: OpenHub, app: AppInvoker) -> None:

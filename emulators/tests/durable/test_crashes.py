@@ -22,11 +22,11 @@ from emulators.durable.history import EventRaised, TaskCompleted, TaskScheduled
 from emulators.durable.records import Commit, record
 from emulators.durable.session import LeaseLostError
 from emulators.durable.turn import Turn, fail, opening
-from emulators.postgres import PostgresServer
-from tests.durable.conftest import OpenHub
-from tests.durable.support import AppInvoker, client_input, decoded, finished, utc_now
-from tests.durable.workload import JOURNAL, build, expected
-from tests.support.waiting import eventually
+from emulators.processes.postgres import PostgresServer
+from emulators.tests.durable.conftest import OpenHub
+from emulators.tests.durable.support import AppInvoker, client_input, decoded, finished, utc_now
+from emulators.tests.durable.workload import JOURNAL, build, expected
+from emulators.tests.support.waiting import eventually
 
 _QUEUES = ("tasks", "timers", "inbox")
 
@@ -35,7 +35,7 @@ _QUEUES = ("tasks", "timers", "inbox")
 async def worker_process(dsn: str, hub: str) -> AsyncIterator[asyncio.subprocess.Process]:
     """A worker in its own process; killed at the end if it still lives."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.durable.workload", dsn, hub, stdout=asyncio.subprocess.PIPE
+        sys.executable, "-m", "emulators.tests.durable.workload", dsn, hub, stdout=asyncio.subprocess.PIPE
     )
     assert process.stdout is not None
     try:

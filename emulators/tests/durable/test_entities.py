@@ -16,10 +16,10 @@ import pytest
 
 from emulators.durable import DurableTaskHub
 from emulators.durable.entities import EntityId, EntityState, Operation, UnreadableBatchError, parse_batch
-from tests.durable.conftest import OpenHub
-from tests.durable.support import AppInvoker, decoded, finished, served, utc_now
-from tests.durable.test_crashes import worker_process
-from tests.support.waiting import eventually
+from emulators.tests.durable.conftest import OpenHub
+from emulators.tests.durable.support import AppInvoker, decoded, finished, served, utc_now
+from emulators.tests.durable.test_crashes import worker_process
+from emulators.tests.support.waiting import eventually
 
 COUNTER = df.EntityId("counter", "one")
 

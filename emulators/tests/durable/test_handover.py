@@ -15,10 +15,10 @@ import pytest
 
 from emulators.durable import DurableTaskHub, open_task_hub
 from emulators.durable.settings import HubSettings
-from emulators.postgres import PostgresServer
-from tests.durable.conftest import OpenHub
-from tests.durable.support import decoded, finished
-from tests.durable.test_crashes import (
+from emulators.processes.postgres import PostgresServer
+from emulators.tests.durable.conftest import OpenHub
+from emulators.tests.durable.support import decoded, finished
+from emulators.tests.durable.test_crashes import (
     _assert_committed_runs_were_the_last,
     _finished_or_none,
     _open_to_postgres,
@@ -26,8 +26,8 @@ from tests.durable.test_crashes import (
     _queues_are_empty,
     worker_process,
 )
-from tests.durable.workload import expected
-from tests.support.waiting import eventually
+from emulators.tests.durable.workload import expected
+from emulators.tests.support.waiting import eventually
 
 KILL_ROUNDS = int(os.environ.get("DURABLE_KILL_ROUNDS", "2"))
 HAND_OVER_S = 2.0

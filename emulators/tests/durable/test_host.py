@@ -10,8 +10,8 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from emulators.postgres import free_port
-from tests.support.waiting import eventually
+from emulators.processes.postgres import free_port
+from emulators.tests.support.waiting import eventually
 
 _APP = Path(__file__).parent / "host_app"
 

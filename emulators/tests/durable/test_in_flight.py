@@ -8,10 +8,10 @@ import psycopg
 import pytest
 
 from emulators.durable.history import EventRaised
-from tests.durable.conftest import OpenHub
-from tests.durable.support import utc_now
-from tests.durable.test_crashes import worker_process
-from tests.support.waiting import eventually
+from emulators.tests.durable.conftest import OpenHub
+from emulators.tests.durable.support import utc_now
+from emulators.tests.durable.test_crashes import worker_process
+from emulators.tests.support.waiting import eventually
 
 IN_FLIGHT = int(os.environ.get("DURABLE_IN_FLIGHT", "10000"))
 MOST_MB = 256

@@ -16,10 +16,10 @@ from emulators.durable.history import (
     TimerCreated,
     TimerFired,
 )
-from tests.durable.conftest import OpenHub
-from tests.durable.support import AppInvoker, client_input, decoded, finished
-from tests.durable.support import utc_now as now
-from tests.support.waiting import eventually
+from emulators.tests.durable.conftest import OpenHub
+from emulators.tests.durable.support import AppInvoker, client_input, decoded, finished
+from emulators.tests.durable.support import utc_now as now
+from emulators.tests.support.waiting import eventually
 
 
 def add_one(number: int) -> int:

@@ -17,9 +17,9 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from emulators.durable import DurableTaskHub
-from tests.durable.conftest import OpenHub
-from tests.durable.support import AppInvoker, client_input, finished, serving
-from tests.edge.test_documentation import QUIET
+from emulators.tests.durable.conftest import OpenHub
+from emulators.tests.durable.support import AppInvoker, client_input, finished, serving
+from emulators.tests.support.browser import QUIET
 
 SECRET = "a-secret-payload"
 

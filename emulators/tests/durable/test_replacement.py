@@ -17,9 +17,9 @@ from emulators.durable import DurableTaskHub
 from emulators.durable.history import EventRaised, ExecutionStarted, ExecutionTerminated
 from emulators.durable.records import Incoming
 from emulators.durable.session import Session
-from tests.durable.conftest import OpenHub
-from tests.durable.support import AppInvoker, client_input, decoded, finished, utc_now
-from tests.support.waiting import eventually
+from emulators.tests.durable.conftest import OpenHub
+from emulators.tests.durable.support import AppInvoker, client_input, decoded, finished, utc_now
+from emulators.tests.support.waiting import eventually
 
 ANY_STATE = {"overridableExistingInstanceStates": "AnyState"}
 

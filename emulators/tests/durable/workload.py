@@ -1,4 +1,4 @@
-"""A workload for crash tests, and a process that runs it: `python -m tests.durable.workload DSN HUB`.
+"""A workload for crash tests, and a process that runs it: `python -m emulators.tests.durable.workload DSN HUB`.
 
 Every activity run is journaled in its own transaction, so a test can tell which runs happened when.
 """
@@ -13,7 +13,7 @@ import azure.durable_functions as df
 import psycopg
 
 from emulators.durable import open_task_hub
-from tests.durable.support import AppInvoker
+from emulators.tests.durable.support import AppInvoker
 
 JOURNAL = """
 CREATE TABLE IF NOT EXISTS journal (

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from emulators.entra.directory import Directory, DirectoryError
-from tests.entra.conftest import ALICE, DIRECTORY
+from emulators.tests.entra.conftest import ALICE, DIRECTORY
 
 
 def _unknown_field(tenant: dict[str, Any]) -> None:

@@ -6,7 +6,7 @@ import jwt
 import pytest
 from starlette.testclient import TestClient
 
-from tests.entra.conftest import ALICE, API, PASSWORD, PERSONAL_CLIENT, SECRET, SERVICE, TENANT
+from emulators.tests.entra.conftest import ALICE, API, PASSWORD, PERSONAL_CLIENT, SECRET, SERVICE, TENANT
 
 TOKEN = f"/{TENANT}/oauth2/v2.0/token"
 

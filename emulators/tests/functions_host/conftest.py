@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from emulators.postgres import PostgresServer
-from tests.functions_host.running import RunningHost
+from emulators.processes.postgres import PostgresServer
+from emulators.tests.functions_host.running import RunningHost
 
 type StartHost = Callable[..., RunningHost]
 

@@ -14,9 +14,9 @@ from typing import Any
 import httpx
 import psutil
 
-from tests.support.waiting import wait_until
+from emulators.tests.support.waiting import wait_until
 
-REPOSITORY = Path(__file__).parents[2]
+REPOSITORY = Path(__file__).parents[3]
 APPS = Path(__file__).with_name("apps")
 
 

@@ -6,8 +6,8 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from emulators.postgres import PostgresServer
-from tests.functions_host.running import RunningHost, eventually
+from emulators.processes.postgres import PostgresServer
+from emulators.tests.functions_host.running import RunningHost, eventually
 
 
 @pytest.fixture(scope="module", params=["default", "flex"])

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.functions_host.running import RunningHost, eventually
+from emulators.tests.functions_host.running import RunningHost, eventually
 
 
 def raw(host: RunningHost, request: bytes) -> bytes:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.functions_host.conftest import StartHost
+from emulators.tests.functions_host.conftest import StartHost
 
 HEADER = "import azure.functions as func\napp = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)\n"
 _WITHOUT = """import sys

@@ -7,8 +7,8 @@ from typing import Any
 import httpx
 import pytest
 
-from emulators.postgres import PostgresServer
-from tests.functions_host.running import RunningHost, eventually
+from emulators.processes.postgres import PostgresServer
+from emulators.tests.functions_host.running import RunningHost, eventually
 
 
 @pytest.fixture(scope="module")

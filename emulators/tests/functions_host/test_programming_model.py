@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from emulators.postgres import PostgresServer
-from tests.functions_host.conftest import StartHost
-from tests.functions_host.running import RunningHost, eventually
+from emulators.processes.postgres import PostgresServer
+from emulators.tests.functions_host.conftest import StartHost
+from emulators.tests.functions_host.running import RunningHost, eventually
 
 HEADER = "import azure.functions as func\napp = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)\n"
 

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 from azure.servicebus import ServiceBusClient, ServiceBusMessage, ServiceBusSender, ServiceBusSubQueue
 
-from emulators.postgres import PostgresServer, free_port
-from tests.functions_host.running import REPOSITORY, RunningHost, eventually
+from emulators.processes.postgres import PostgresServer, free_port
+from emulators.tests.functions_host.running import REPOSITORY, RunningHost, eventually
 
 _QUEUES = [
     {"Name": "one", "Properties": {"MaxDeliveryCount": 3, "LockDuration": "PT2S"}},

@@ -11,10 +11,10 @@ from pathlib import Path
 import jwt
 import pytest
 
-from tests.functions_host.conftest import StartHost
-from tests.functions_host.running import REPOSITORY, RunningHost
-from tests.signalr.javascript import javascript_client
-from tests.signalr.support import KEY
+from emulators.tests.functions_host.conftest import StartHost
+from emulators.tests.functions_host.running import REPOSITORY, RunningHost
+from emulators.tests.signalr.javascript import javascript_client
+from emulators.tests.signalr.support import KEY
 
 
 @dataclass

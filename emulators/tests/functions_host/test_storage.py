@@ -26,18 +26,19 @@ from azure.storage.blob import BlobLeaseClient, BlobServiceClient
 from azure.storage.queue import QueueClient, QueueMessage, QueueServiceClient
 
 from emulators.functions.binding_data import BindingData, BindingError, PathPattern
-from emulators.functions.indexing import IndexingError, TimerTrigger, index
+from emulators.functions.definitions import TimerTrigger
+from emulators.functions.indexing import IndexingError, index
 from emulators.functions.settings import HostJson, SettingsError
 from emulators.functions.storage.clients import StorageClients
 from emulators.functions.storage.leases import Lease
 from emulators.functions.storage.queues import QueueListener, QueueOptions, create
 from emulators.functions.storage.readiness import check_storage, timers_in_storage
 from emulators.functions.worker import TypedData
-from emulators.postgres import free_port
-from tests.azurite.server import Azurite
-from tests.functions_host.conftest import StartHost
-from tests.functions_host.running import RunningHost
-from tests.support.waiting import wait_until
+from emulators.processes.postgres import free_port
+from emulators.tests.azurite.server import Azurite
+from emulators.tests.functions_host.conftest import StartHost
+from emulators.tests.functions_host.running import RunningHost
+from emulators.tests.support.waiting import wait_until
 
 _VERSION = "2021-12-02"
 _YEARLY = "0 0 0 1 1 *"

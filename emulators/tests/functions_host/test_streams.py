@@ -12,9 +12,9 @@ from azure.servicebus import ServiceBusMessage
 
 from emulators.functions.event_hubs import EventHubOptions
 from emulators.functions.settings import SettingsError
-from emulators.postgres import PostgresServer, free_port
-from tests.functions_host.running import RunningHost, eventually
-from tests.functions_host.test_service_bus import Broker, Scene
+from emulators.processes.postgres import PostgresServer, free_port
+from emulators.tests.functions_host.running import RunningHost, eventually
+from emulators.tests.functions_host.test_service_bus import Broker, Scene
 
 _RULE = {"Name": "big", "Properties": {"FilterType": "Sql", "SqlFilter": {"SqlExpression": "size > 5 OR size IS NULL"}}}
 _TOPIC = {

@@ -11,9 +11,9 @@ import httpx
 import psutil
 import pytest
 
-from emulators.postgres import PostgresServer
-from tests.functions_host.conftest import StartHost
-from tests.functions_host.running import RunningHost, eventually
+from emulators.processes.postgres import PostgresServer
+from emulators.tests.functions_host.conftest import StartHost
+from emulators.tests.functions_host.running import RunningHost, eventually
 
 HEADER = "import azure.functions as func\napp = func.FunctionApp()\n"
 _ONE_PROCESS = ("--groups", "flex")  # the others start once the first has read the app

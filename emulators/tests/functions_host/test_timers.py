@@ -9,9 +9,9 @@ from typing import Any
 
 import psycopg
 
-from emulators.postgres import PostgresServer
-from tests.functions_host.conftest import StartHost
-from tests.functions_host.running import eventually
+from emulators.processes.postgres import PostgresServer
+from emulators.tests.functions_host.conftest import StartHost
+from emulators.tests.functions_host.running import eventually
 
 _HOURLY = "0 0 * * * *"
 

@@ -16,7 +16,7 @@ from azure.servicebus.aio import ServiceBusClient
 
 from emulators.messaging.entities import QueueConfig, QueueProperties
 from emulators.messaging.server import MessagingServer, ServerSettings
-from emulators.postgres import PostgresServer
+from emulators.processes.postgres import PostgresServer
 
 QUEUES = [
     QueueConfig(name="plain"),

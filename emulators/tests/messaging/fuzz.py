@@ -1,4 +1,4 @@
-"""Hostile clients against a server without sockets or a database: `python -m tests.messaging.fuzz --cases 100000`.
+"""Hostile clients, no sockets, no database: `python -m emulators.tests.messaging.fuzz --cases 100000`.
 
 Each case is a client of its own: a valid conversation up to some step, then damaged bytes, frames with wrong fields,
 messages with wrong sections, or rules nobody should write. A case fails when the server logs an error, leaves a
@@ -17,7 +17,7 @@ import typer
 from structlog.testing import capture_logs
 
 from emulators.messaging.broker import Broker
-from emulators.messaging.connection import Connection, Limits
+from emulators.messaging.connection import Connection
 from emulators.messaging.entities import (
     Entities,
     EventHubConfig,
@@ -26,10 +26,11 @@ from emulators.messaging.entities import (
     SubscriptionConfig,
     TopicConfig,
 )
+from emulators.messaging.limits import Limits
 from emulators.messaging.records import AfterCommit, ChangeSet
 from emulators.messaging.server import MessagingServer, ServerSettings
 from emulators.messaging.store import Created, LoadedQueue, Store
-from tests.messaging.hostile import conversation, hostile
+from emulators.tests.messaging.hostile import conversation, hostile
 
 _CASES_A_SERVER = 200
 _TURNS = 200

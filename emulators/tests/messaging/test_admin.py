@@ -11,9 +11,9 @@ from azure.servicebus import NEXT_AVAILABLE_SESSION, ServiceBusClient, ServiceBu
 from azure.servicebus.management import ServiceBusAdministrationClient
 
 from emulators.messaging.cbs import SharedKey
-from emulators.messaging.connection import Limits
+from emulators.messaging.limits import Limits
 from emulators.messaging.server import MessagingServer, ServerSettings
-from tests.messaging.conftest import StartServer
+from emulators.tests.messaging.conftest import StartServer
 
 
 def _use_queues(server: MessagingServer) -> list[str]:

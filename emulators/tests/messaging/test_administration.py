@@ -25,8 +25,8 @@ from azure.servicebus.management import (
 
 from emulators.messaging.entities import Entities, QueueConfig, SubscriptionConfig, TopicConfig
 from emulators.messaging.server import MessagingServer, ServerSettings
-from tests.messaging.test_queues import receive, send
-from tests.messaging.test_topics import publish, taken
+from emulators.tests.messaging.test_queues import receive, send
+from emulators.tests.messaging.test_topics import publish, taken
 
 # The SDK's own use of ElementTree.
 pytestmark = pytest.mark.filterwarnings("ignore:Testing an element's truth value:DeprecationWarning")

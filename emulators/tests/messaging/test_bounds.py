@@ -7,13 +7,13 @@ from azure.servicebus import ServiceBusMessage, ServiceBusReceiveMode, ServiceBu
 from azure.servicebus.aio import ServiceBusClient
 from azure.servicebus.exceptions import ServiceBusQuotaExceededError
 
-from emulators.messaging.connection import Limits
 from emulators.messaging.errors import Condition
 from emulators.messaging.frames import AMQP_HEADER, write_frame
+from emulators.messaging.limits import Limits
 from emulators.messaging.performatives import Attach, Begin, Open, Transfer, write_source, write_target
 from emulators.messaging.server import ServerSettings
-from tests.messaging.conftest import StartServer
-from tests.messaging.test_queues import receive, send
+from emulators.tests.messaging.conftest import StartServer
+from emulators.tests.messaging.test_queues import receive, send
 
 
 def _attach(handle: int) -> bytes:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from emulators.messaging.partition_keys import _hash, partition_of
 from emulators.messaging.server import MessagingServer
-from tests.messaging.hubs import HUBS, bodies, consumer, ended, producer, receive, send
+from emulators.tests.messaging.hubs import HUBS, bodies, consumer, ended, producer, receive, send
 
 
 @pytest.fixture

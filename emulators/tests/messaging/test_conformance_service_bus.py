@@ -14,8 +14,8 @@ from azure.servicebus.exceptions import MessageSizeExceededError, ServiceBusErro
 
 from emulators.messaging.entities import parse_config
 from emulators.messaging.server import MessagingServer
-from tests.messaging.test_queues import receive
-from tests.messaging.test_topics import CONFIG, dead, order, publish, taken
+from emulators.tests.messaging.test_queues import receive
+from emulators.tests.messaging.test_topics import CONFIG, dead, order, publish, taken
 
 _FILTERS = "https://learn.microsoft.com/azure/service-bus-messaging/topic-filters"
 

@@ -17,10 +17,10 @@ from azure.servicebus.exceptions import ServiceBusError
 
 from emulators import processes
 from emulators.messaging.server import MessagingServer
-from emulators.postgres import PostgresServer, free_port
-from emulators.processes import working_in
-from tests.messaging.conftest import QUEUES
-from tests.messaging.test_queues import receive, send
+from emulators.processes.postgres import PostgresServer, free_port
+from emulators.processes.processes import working_in
+from emulators.tests.messaging.conftest import QUEUES
+from emulators.tests.messaging.test_queues import receive, send
 
 
 class ServerProcess:

@@ -16,7 +16,7 @@ from azure.eventhub.exceptions import AuthenticationError, ConnectError, EventDa
 from emulators.messaging.event_hubs import EventPartition, Reader
 from emulators.messaging.partition_keys import partition_of
 from emulators.messaging.server import MessagingServer, ServerSettings
-from tests.messaging.hubs import HUBS, bodies, consumer, ended, producer, receive, send
+from emulators.tests.messaging.hubs import HUBS, bodies, consumer, ended, producer, receive, send
 
 
 @pytest.fixture

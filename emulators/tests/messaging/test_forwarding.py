@@ -19,9 +19,9 @@ from emulators.messaging.entities import (
     TopicConfig,
 )
 from emulators.messaging.server import MessagingServer, ServerSettings
-from tests.messaging.test_queues import receive, send
-from tests.messaging.test_topics import publish
-from tests.support.waiting import eventually
+from emulators.tests.messaging.test_queues import receive, send
+from emulators.tests.messaging.test_topics import publish
+from emulators.tests.support.waiting import eventually
 
 
 def _queue(name: str, **properties: Any) -> QueueConfig:

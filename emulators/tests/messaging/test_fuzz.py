@@ -1,6 +1,6 @@
-"""A few of the hostile clients of `python -m tests.messaging.fuzz`, on every run."""
+"""A few of the hostile clients of `python -m emulators.tests.messaging.fuzz`, on every run."""
 
-from tests.messaging.fuzz import run_cases
+from emulators.tests.messaging.fuzz import run_cases
 
 
 async def test_hostile_clients_harm_nobody_but_themselves() -> None:

@@ -21,9 +21,9 @@ from azure.core.exceptions import AzureError
 from azure.servicebus import NEXT_AVAILABLE_SESSION, ServiceBusMessage
 from azure.servicebus.aio import ServiceBusClient
 
-from emulators.postgres import PostgresServer
-from tests.messaging.test_crashes import ServerProcess
-from tests.support.waiting import eventually
+from emulators.processes.postgres import PostgresServer
+from emulators.tests.messaging.test_crashes import ServerProcess
+from emulators.tests.support.waiting import eventually
 
 _ROUNDS = int(os.environ.get("MESSAGING_KILL_ROUNDS", "1"))
 _SESSIONS = 4

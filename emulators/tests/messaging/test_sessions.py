@@ -12,7 +12,7 @@ from azure.servicebus.exceptions import (
     SessionLockLostError,
 )
 
-from tests.messaging.test_queues import receive, send
+from emulators.tests.messaging.test_queues import receive, send
 
 
 def lane(session_id: str, count: int) -> list[ServiceBusMessage]:

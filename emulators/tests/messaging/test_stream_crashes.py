@@ -13,8 +13,8 @@ from azure.eventhub import EventData
 from azure.eventhub.aio import EventHubConsumerClient, EventHubProducerClient, PartitionContext
 from azure.servicebus import ServiceBusMessage
 
-from tests.messaging.test_crashes import ServerProcess
-from tests.messaging.test_topics import CONFIG
+from emulators.tests.messaging.test_crashes import ServerProcess
+from emulators.tests.messaging.test_topics import CONFIG
 
 _HUBS = {"NamespaceConfig": [{"Entities": [{"Name": "hub", "PartitionCount": "1"}]}]}
 

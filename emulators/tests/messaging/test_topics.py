@@ -12,7 +12,7 @@ from azure.servicebus.exceptions import MessagingEntityNotFoundError, ServiceBus
 
 from emulators.messaging.entities import ConfigError, parse_config
 from emulators.messaging.server import MessagingServer, ServerSettings
-from tests.messaging.test_queues import receive
+from emulators.tests.messaging.test_queues import receive
 
 _SQL = {"FilterType": "Sql", "SqlFilter": {"SqlExpression": "quantity > 5 AND sys.Label LIKE 'order%'"}}
 _CORRELATION = {

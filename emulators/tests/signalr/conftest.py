@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.signalr.support import Service, running
+from emulators.tests.signalr.support import Service, running
 
 
 @pytest.fixture

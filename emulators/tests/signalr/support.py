@@ -16,7 +16,7 @@ from emulators.signalr.hubs import Registry
 from emulators.signalr.limits import Limits
 from emulators.signalr.serving import SignalRServer
 from emulators.signalr.tokens import AccessKeys
-from tests.support.waiting import eventually
+from emulators.tests.support.waiting import eventually
 
 KEY = "a key of the tests that is long enough for HMAC"
 HANDSHAKE = '{"protocol":"json","version":1}\x1e'

@@ -10,7 +10,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from emulators.signalr.limits import Limits
-from tests.signalr.support import HANDSHAKE, Service, running
+from emulators.tests.signalr.support import HANDSHAKE, Service, running
 
 
 async def test_negotiated_connection_keeps_its_id(service: Service) -> None:

@@ -12,7 +12,7 @@ import struct
 import pytest
 
 from emulators.signalr.limits import Limits
-from tests.signalr.support import HANDSHAKE, Service, running
+from emulators.tests.signalr.support import HANDSHAKE, Service, running
 
 _ROUNDS = 4
 _CASES = int(os.environ.get("SIGNALR_FUZZ_CASES", "2000")) // _ROUNDS

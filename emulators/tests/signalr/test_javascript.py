@@ -8,13 +8,13 @@ from pathlib import Path
 
 import httpx
 
-from emulators.postgres import free_port
+from emulators.processes.postgres import free_port
 from emulators.signalr.tokens import AccessKeys
-from tests.signalr.javascript import javascript_client
-from tests.signalr.support import KEY
+from emulators.tests.signalr.javascript import javascript_client
+from emulators.tests.signalr.support import KEY
 
 _KEYS = AccessKeys([KEY])
-_ROOT = Path(__file__).parents[2]
+_ROOT = Path(__file__).parents[3]
 
 
 @contextlib.asynccontextmanager

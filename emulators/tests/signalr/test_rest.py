@@ -3,7 +3,7 @@
 import pytest
 
 from emulators.signalr.tokens import AccessKeys
-from tests.signalr.support import Service
+from emulators.tests.signalr.support import Service
 
 HELLO = {"target": "hello", "arguments": [{"n": 1}, "two"]}
 DELIVERED = {"type": 1, **HELLO}

@@ -6,8 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from emulators.functions.binding_data import BindingData, has_expressions
-from emulators.functions.settings import SettingsError, resolve
-from emulators.functions.storage.accounts import HOST_STORAGE
+from emulators.functions.settings import HOST_STORAGE, SettingsError, resolve
 
 # https://learn.microsoft.com/rest/api/storageservices/naming-queues-and-metadata, and alike for containers
 _NAME = re.compile(r"(?!.*--)[a-z0-9][a-z0-9-]{1,61}[a-z0-9]\Z")
