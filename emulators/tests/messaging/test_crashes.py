@@ -15,8 +15,8 @@ from azure.servicebus import ServiceBusMessage
 from azure.servicebus.aio import ServiceBusClient
 from azure.servicebus.exceptions import ServiceBusError
 
-from emulators import processes
 from emulators.messaging.server import MessagingServer
+from emulators.processes import processes
 from emulators.processes.postgres import PostgresServer, free_port
 from emulators.processes.processes import working_in
 from emulators.tests.messaging.conftest import QUEUES

