@@ -3,14 +3,15 @@
 Purpose: everything in memory that depends on the leases and the connection lives here and is thrown away
 with them; what comes after is rebuilt from the tables.
 Rules: a turn is computed first and committed once, together with what it consumed and caused. Only then
-activities start, timers are set and other instances hear of it. A turn of an execution that was replaced
+activities start, timers are set and other instances are notified. A turn of an execution that was replaced
 meanwhile commits nothing but what it consumed. Any failure of the database, and any lost lease, ends the session.
 """
 
 import asyncio
 from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import psycopg
@@ -35,7 +36,6 @@ from emulators.durable.http_calls import Postponed
 from emulators.durable.intake import Intake
 from emulators.durable.mailbox import Mailbox
 from emulators.durable.records import (
-    GROUPS,
     Commit,
     Incoming,
     Letter,
@@ -51,18 +51,11 @@ from emulators.durable.replayer import Replayer
 from emulators.durable.settings import HubSettings, Overridable
 from emulators.durable.store import Store
 from emulators.durable.turn import CONTINUED_AS_NEW, FINISHED, SUSPENDED, Turn, fail
+from emulators.durable.turn_commits import Answer, commit_turns
 
 _log = structlog.get_logger(__name__)
 
 _SUSPECT_S = 30.0
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What came of one commit: children that were `refused` (messages), and whether its execution was `replaced`."""
-
-    refused: frozenset[str]
-    replaced: bool
 
 
 class Session:
@@ -88,7 +81,7 @@ class Session:
         self._runner = runner
         self._channel = channel
         self._actors = Actors(partitions, settings.cache_bytes)
-        self._committer: GroupCommitter[Commit, Answer] = GroupCommitter(self._commit_group)
+        self._committer: GroupCommitter[Commit, Answer] = GroupCommitter(partial(commit_turns, self._commits, worker))
         self.mailbox = Mailbox(self._reads, sorted(epochs), self.deliver)
         self._sources = Intake(self._reads, sorted(epochs), runner, self.deliver, self.mailbox.wake)
         self._entities = EntityTurns(invoker, settings, self._reads, partitions, self._commit_effects, self._spawn)
@@ -397,23 +390,6 @@ class Session:
     async def _wake(self, what: str, partitions: Collection[int]) -> None:
         if partitions:
             await self._reads.wake(self._channel, list(partitions), what)
-
-    async def _commit_group(self, commits: Sequence[Commit]) -> list[Answer]:
-        fences = {commit.partition: commit.epoch for commit in commits}
-        groups: dict[str, list[Any]] = {name: [] for name in GROUPS}
-        groups["fences"] = [{"partition": partition, "epoch": epoch} for partition, epoch in fences.items()]
-        for commit in commits:
-            for name, rows in commit.rows.items():
-                groups[name] += rows
-        answer = await self._commits.commit(self._worker, groups)
-        lost = fences.keys() - set(answer["held"])
-        if lost:
-            raise LeaseLostError(f"partitions {sorted(lost)} were taken over by another worker")
-        refused, advanced = frozenset(map(str, answer["refused"])), frozenset(map(str, answer["advanced"]))
-        return [
-            Answer(refused, replaced=commit.turn_of is not None and commit.turn_of not in advanced)
-            for commit in commits
-        ]
 
 
 async def _cancel(tasks: Iterable[asyncio.Task[None]]) -> None:

@@ -1,4 +1,4 @@
-"""The task hub's tables: connections, migrations, and the statements of queries.sql as methods.
+"""The task hub's tables: connections, migrations, and the statements of the .sql files as methods.
 
 Rules: every method is one statement and so one transaction; connections are in autocommit mode. Nothing
 here decides anything: turns are computed before and applied after.
@@ -41,7 +41,7 @@ def _with_births(queries: dict[str, str]) -> dict[str, str]:
     return queries | {"start_instances": starts, "commit/children": filled("commit/children", "child", "false")}
 
 
-QUERIES = _with_births(_named_queries((_FOLDER / "queries.sql").read_text()))
+QUERIES = _with_births(_named_queries("".join((_FOLDER / name).read_text() for name in ("commit.sql", "queries.sql"))))
 
 
 @dataclass(frozen=True, slots=True)

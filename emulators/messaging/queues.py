@@ -13,6 +13,7 @@ from datetime import timedelta
 from functools import partial
 
 from emulators.messaging.codec import Long
+from emulators.messaging.duplicates import MessageIds
 from emulators.messaging.entities import QueueConfig, QueueProperties
 from emulators.messaging.errors import AmqpError, Condition, entity_not_found
 from emulators.messaging.message import (
@@ -30,7 +31,6 @@ from emulators.messaging.sessions import SessionSubQueue
 from emulators.messaging.store import LoadedQueue, Store
 from emulators.messaging.subqueue import ContentCache, OnDeadLetter, SubQueue
 
-_FORGET_EVERY_S = 60.0
 _NO_SESSION_ID = (
     "The SessionId was not set on a message, and it cannot be sent to the entity. Entities that have session support "
     "enabled can only receive messages that have the SessionId set to a valid value."
@@ -74,8 +74,7 @@ class Queue:
         self._closed = False
         self._id = 0
         self._next_sequence = 1
-        self._seen: dict[str, float] = {}
-        self._forgotten_at = 0.0
+        self._sent_before = MessageIds()
         self._scheduled = 0
         self.session_states: dict[str, bytes] = {}
         properties = config.properties
@@ -108,7 +107,7 @@ class Queue:
         loaded = await self._store.load_queue(self.config.name.lower())
         self._id, self._next_sequence = loaded.id, loaded.next_sequence
         self.created_at, self.updated_at = loaded.created_at, loaded.updated_at
-        self._seen = dict(sorted(loaded.duplicates.items(), key=lambda item: item[1]))
+        self._sent_before.take_up(loaded.duplicates)
         self.session_states = loaded.session_states
         self._take_up(loaded)
 
@@ -194,9 +193,16 @@ class Queue:
 
     def _enqueue(self, incoming: Incoming, hops: int) -> int:
         now = time.time()
-        if incoming.message_id is not None and self._is_duplicate(incoming.message_id, now):
+        if self._is_duplicate(incoming.message_id, now):
             return 0
         return self._take_in(incoming, now, hops).sequence
+
+    def _is_duplicate(self, message_id: str | None, now: float) -> bool:
+        properties = self.config.properties
+        if message_id is None or not properties.requires_duplicate_detection:
+            return False
+        window_s = properties.duplicate_detection_history_time_window.total_seconds()
+        return not self._sent_before.note(self._store, self._id, message_id, now, window_s)
 
     def _take_in(self, incoming: Incoming, now: float, hops: int) -> Message:
         message = self._new_message(incoming, now, hops)
@@ -235,25 +241,6 @@ class Queue:
     def life(self) -> timedelta | None:
         """How long messages live that do not say so themselves, and no message lives longer."""
         return self.config.properties.default_message_time_to_live
-
-    def _is_duplicate(self, message_id: str, now: float) -> bool:
-        properties = self.config.properties
-        if not properties.requires_duplicate_detection:
-            return False
-        oldest = now - properties.duplicate_detection_history_time_window.total_seconds()
-        self._forget(oldest, now)
-        if message_id in self._seen:
-            return True
-        self._seen[message_id] = now
-        self._store.write().remember(self._id, message_id, now)
-        return False
-
-    def _forget(self, oldest: float, now: float) -> None:
-        while self._seen and next(iter(self._seen.values())) < oldest:
-            del self._seen[next(iter(self._seen))]
-        if now - self._forgotten_at > _FORGET_EVERY_S:
-            self._forgotten_at = now
-            self._store.write().forgotten[self._id] = oldest
 
     # --- forwarding -------------------------------------------------------------------------------------------------
 

@@ -6,12 +6,7 @@ from tests.docs.generated import ROOT
 
 MOST_LINES = 400
 TO_BE_SPLIT = {
-    "emulators/durable/queries.sql",
-    "emulators/durable/session.py",
     "emulators/functions/group.py",
-    "emulators/messaging/queues.py",
-    "emulators/tests/durable/test_orchestrations.py",
-    "emulators/tests/functions_host/test_storage.py",
     "shared/domain/orders.py",
 }
 

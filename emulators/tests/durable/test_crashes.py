@@ -22,6 +22,7 @@ from emulators.durable.history import EventRaised, TaskCompleted, TaskScheduled
 from emulators.durable.records import Commit, record
 from emulators.durable.session import LeaseLostError
 from emulators.durable.turn import Turn, fail, opening
+from emulators.durable.turn_commits import commit_turns
 from emulators.processes.postgres import PostgresServer
 from emulators.tests.durable.conftest import OpenHub
 from emulators.tests.durable.support import AppInvoker, client_input, decoded, finished, utc_now
@@ -145,7 +146,7 @@ async def test_worker_without_its_lease_cannot_commit(
         late = Commit(session._actors.of("o").partition, session._epochs[session._actors.of("o").partition])
         record(late, session._actors.of("o").execution, _forged_turn(session._actors.of("o").execution), 8)
         with pytest.raises(LeaseLostError, match="taken over by another worker"):
-            await session._commit_group([late])
+            await commit_turns(session._commits, session._worker, [late])
         assert await _chunks(connection, hub_name) == stored
     release.set()
     row = await finished(hub, "o")
