@@ -1,23 +1,25 @@
 """One child process: started so that it ends with us, waited for until it serves, stopped in bounded time."""
 
 import asyncio
+import errno
 import os
 import re
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 from emulators.processes.drop_privileges import EXIT_REFUSED
 from sandbox.errors import SandboxError
 from sandbox.parts import Part
 
 _POLL_S = 0.015
-_MAX_LOG_BYTES = 20_000_000
-_TELLING = re.compile(r"error|fatal|panic|cannot|refused", re.IGNORECASE)
+_SIGNIFICANT = re.compile(r"error|fatal|panic|cannot|refused", re.IGNORECASE)
 _ROOT = Path(__file__).parent.parent
 _LAUNCHER = _ROOT / "emulators" / "processes" / "drop_privileges.py"
+_NO_ROOM = os.strerror(errno.ENOSPC)
 
 
 def ending_with_us(command: Sequence[str], death_signal: signal.Signals = signal.SIGTERM) -> list[str]:
@@ -26,10 +28,12 @@ def ending_with_us(command: Sequence[str], death_signal: signal.Signals = signal
 
 
 class Child:
-    """A running part; `start` again after it ended."""
+    """A running part; `start` again after it ended. `problem` takes a sentence about what went wrong."""
 
-    def __init__(self, part: Part) -> None:
+    def __init__(self, part: Part, problem: Callable[[str], None]) -> None:
         self.part = part
+        self.serves = asyncio.Event()
+        self._problem = problem
         self._process: asyncio.subprocess.Process | None = None
         self._log_start = 0
 
@@ -51,13 +55,16 @@ class Child:
             raise SandboxError(
                 f"{self.part.title} did not serve within {self.part.ready_within_s:g} s: see {self.part.log}."
             ) from None
+        self.serves.set()
         return time.monotonic() - began
 
     async def ended(self) -> str:
-        """Wait for its end; tells how it ended."""
+        """Wait for its end; returns how it ended."""
         if self._process is None:
             return "never started"
-        return _describe(await self._process.wait())
+        code = await self._process.wait()
+        self.serves.clear()
+        return _describe(code)
 
     async def stop(self) -> None:
         """Ask it to end, then make it end."""
@@ -77,10 +84,7 @@ class Child:
             await self._process.wait()
 
     async def _spawn(self) -> None:
-        log = self.part.log
-        if log.exists() and log.stat().st_size > _MAX_LOG_BYTES:
-            log.rename(log.with_name(f"{log.name}.1"))
-        with log.open("ab") as output:
+        with self._open_log() as output:
             self._log_start = output.tell()
             self._process = await asyncio.create_subprocess_exec(
                 *self.part.command(),
@@ -91,6 +95,14 @@ class Child:
                 cwd=_ROOT,
                 start_new_session=True,
             )
+
+    def _open_log(self) -> BinaryIO:
+        """The log to append to; a part without one is better than none."""
+        try:
+            return self.part.log.open("ab")
+        except OSError as error:
+            self._problem(f"{self.part.title} runs without a log: {self.part.log}: {error.strerror}.")
+            return Path(os.devnull).open("ab")
 
     async def _until_ready(self) -> None:
         assert self._process is not None
@@ -109,14 +121,25 @@ class Child:
                 return  # none left
 
     def _last_words(self) -> str:
-        with self.part.log.open("rb") as log:
-            log.seek(self._log_start)
-            lines = [line.strip() for line in log.read().decode(errors="replace").splitlines() if line.strip()]
-        telling = [line for line in lines if _TELLING.search(line)] or lines
-        words = f": {telling[-1][:300]}" if telling else ""
-        # A refusal by the launcher tells its own remedy.
-        remedy = "" if self._process is not None and self._process.returncode == EXIT_REFUSED else self.part.remedy
-        return f"{words} (see {self.part.log}). {remedy}".rstrip()
+        lines = [line.strip() for line in self._said().splitlines() if line.strip()]
+        significant = [line for line in lines if _SIGNIFICANT.search(line)] or lines
+        words = f": {significant[-1][:300]}" if significant else ""
+        return f"{words} (see {self.part.log}). {self._remedy(words)}".rstrip()
+
+    def _remedy(self, words: str) -> str:
+        if _NO_ROOM in words:
+            return "Make room on the disk."
+        # A refusal by the launcher names its own remedy.
+        refused = self._process is not None and self._process.returncode == EXIT_REFUSED
+        return "" if refused else self.part.remedy
+
+    def _said(self) -> str:
+        try:
+            with self.part.log.open("rb") as log:
+                log.seek(self._log_start)
+                return log.read().decode(errors="replace")
+        except OSError:
+            return ""  # it ran without a log, which was reported
 
 
 def _describe(code: int) -> str:

@@ -11,14 +11,26 @@ from sandbox.errors import SandboxError
 
 
 def write_private(path: Path, text: str) -> None:
-    """Replace the file in one step, readable by its owner only, so a kill leaves the old or the new one."""
+    """Replace the file in one step, readable by its owner only, so a kill leaves the old or the new one.
+
+    A file that holds the text already is left alone: a part can be started again without room on the disk.
+    """
+    if _holds(path, text):
+        return
     unfinished = path.with_name(f"{path.name}.new")
     unfinished.unlink(missing_ok=True)
-    with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+    with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _PRIVATE), "w") as file:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
     unfinished.rename(path)
+
+
+_PRIVATE = 0o600
+
+
+def _holds(path: Path, text: str) -> bool:
+    return path.exists() and path.stat().st_mode & 0o777 == _PRIVATE and path.read_bytes() == text.encode()
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:

@@ -49,8 +49,8 @@ class Step:
 type Node = Part | Step
 
 
-def with_needs(nodes: Iterable[Node], names: Iterable[str]) -> set[str]:
-    """The names and everything that they need or use, directly or through others."""
+def with_needs(nodes: Iterable[Node], names: Iterable[str], *, also_used: bool = True) -> set[str]:
+    """The names and everything that they need or, unless excluded, use, directly or through others."""
     by_name = {node.name: node for node in nodes}
     found: set[str] = set()
     open_names = list(names)
@@ -59,5 +59,5 @@ def with_needs(nodes: Iterable[Node], names: Iterable[str]) -> set[str]:
         if name not in found:
             found.add(name)
             node = by_name[name]
-            open_names.extend(node.needs + (node.uses if isinstance(node, Part) else ()))
+            open_names.extend(node.needs + (node.uses if also_used and isinstance(node, Part) else ()))
     return found

@@ -222,7 +222,7 @@ class Plan:
         return Part(
             name,
             title,
-            lambda: ending_with_us([sys.executable, "-m", module, *_words(arguments)]),
+            lambda: ending_with_us([sys.executable, "-m", "emulators.processes.output", module, *_words(arguments)]),
             ready,
             self.folder.logs / f"{name}.log",
             needs=needs,

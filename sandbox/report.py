@@ -4,6 +4,7 @@ import time
 from collections.abc import Sequence
 
 from rich.console import Console
+from rich.text import Text
 
 
 class Report:
@@ -20,8 +21,9 @@ class Report:
 
     def done(self, title: str, seconds: float, note: str = "") -> None:
         """A step that ended well."""
-        mark = "[green]✓[/green]" if self._console.is_terminal else "ok"
-        self._console.print(f"{mark:<3}{title:<34}{seconds:>7.2f} s  [dim]{note}[/dim]")
+        mark = "✓" if self._console.is_terminal else "ok"
+        line = f"{title:<34}{seconds:>7.2f} s  "
+        self._console.print(Text.assemble((f"{mark:<3}", "green"), line, (note, "dim")))
 
     def say(self, text: str) -> None:
         """A line as it is."""
@@ -29,7 +31,7 @@ class Report:
 
     def problem(self, text: str) -> None:
         """Something that went wrong and is being dealt with."""
-        self._console.print(f"[yellow]! {text}[/yellow]" if self._console.is_terminal else f"!  {text}")
+        self._console.print(Text(f"!  {text}", "yellow"))
 
     def table(self, title: str, rows: Sequence[Sequence[str]]) -> None:
         """Aligned columns under a title."""

@@ -1,15 +1,16 @@
-"""One run: claim the folder, bring everything up, tell where it is, serve, stop."""
+"""One run: claim the folder, bring everything up, say where it is, serve, stop."""
 
 import asyncio
 import os
 import signal
-from collections.abc import Mapping
+from collections.abc import Coroutine
 from typing import Any
 
+from emulators.processes.background import persistently
+from emulators.processes.output import lose_lines_instead_of_failing
 from emulators.processes.postgres import PostgresError, PostgresServer
 from sandbox.demo import Demo
 from sandbox.errors import REMEDY_FOR_DAMAGE, SandboxError
-from sandbox.files import write_json
 from sandbox.folder import DataFolder
 from sandbox.leftovers import end_leftovers
 from sandbox.options import Options
@@ -19,12 +20,14 @@ from sandbox.report import Report
 from sandbox.restore import finish_restore
 from sandbox.running import Running
 from sandbox.settings import Endpoints, Secrets, write_app_settings
+from sandbox.status import Status
 from sandbox.story import tell
 from sandbox.supervisor import Supervisor
 
 
 def run(options: Options, report: Report) -> None:
     """Serve until SIGINT, SIGTERM or SIGHUP. Raises SandboxError."""
+    lose_lines_instead_of_failing()
     folder = DataFolder.at(options.data)
     with folder.owned():
         finish_restore(folder)
@@ -42,29 +45,35 @@ class _Run:
         self._demo = Demo.read(options.demo)
         self._port = options.port or free_port()
         self._server = PostgresServer(folder.postgres, 0, fsync=options.fsync)
-        self._parts: Mapping[str, int | None] = {}
-        self._state = "starting"
+        self._status = Status(
+            folder.state_file,
+            report.problem,
+            base_url=f"http://127.0.0.1:{self._port}",
+            demo=str(options.demo.resolve()),
+        )
         self._stop = asyncio.Event()
         self._supervisor: Supervisor | None = None
-        self._hurry: asyncio.Future[None] | None = None
+        self._hurry: asyncio.Task[None] | None = None
 
     async def serve(self) -> None:
         """Come up, serve, stop; what is up is stopped whatever happens."""
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             asyncio.get_running_loop().add_signal_handler(number, self._on_signal)
-        self._tell_state("starting")
+        self._status.state("starting")
+        catching_up = asyncio.create_task(persistently(self._status.catch_up, self._internal_error), name="status")
         try:
             if await self._unless_stopped(self._come_up()):
-                self._tell_state("serving")
+                self._status.state("serving")
                 await self._unless_stopped(self._tell_story())
                 await self._stop.wait()
         finally:
             await self._go_down()
+            catching_up.cancel()
 
     async def _come_up(self) -> None:
         require_free(self._port)
         plan = await asyncio.to_thread(self._plan)
-        self._supervisor = Supervisor(plan.nodes(), self._report, self._on_change)
+        self._supervisor = Supervisor(plan.nodes(), self._report, self._status.changed)
         await self._supervisor.start()
 
     def _plan(self) -> Plan:
@@ -80,7 +89,7 @@ class _Run:
         return Plan(self._folder, self._options, self._port, endpoints, self._server, settings, dict(os.environ))
 
     async def _tell_story(self) -> None:
-        if self._options.story and "host" in self._parts:
+        if self._options.story and "host" in self._status.parts:
             try:
                 await asyncio.to_thread(tell, Running.at(self._folder.path), self._report.say)
             except SandboxError as error:
@@ -88,9 +97,9 @@ class _Run:
         self._tell_addresses()
         self._report.say(f"\nServing since {self._report.elapsed_s:.1f} s; Ctrl-C stops it.")
 
-    async def _unless_stopped(self, work: Any) -> bool:
+    async def _unless_stopped(self, work: Coroutine[Any, Any, None]) -> bool:
         """Run the coroutine unless a signal comes first; True when it finished."""
-        task, stopped = asyncio.ensure_future(work), asyncio.ensure_future(self._stop.wait())
+        task, stopped = asyncio.create_task(work), asyncio.create_task(self._stop.wait())
         await asyncio.wait((task, stopped), return_when=asyncio.FIRST_COMPLETED)
         stopped.cancel()
         if task.done():
@@ -101,36 +110,24 @@ class _Run:
         return False
 
     async def _go_down(self) -> None:
-        self._tell_state("stopping")
+        self._status.state("stopping")
         if self._supervisor is not None:
             self._report.say("Stopping.")
             await self._supervisor.stop()
-        self._tell_state("stopped")
+        self._status.state("stopped")
+
+    def _internal_error(self, error: Exception) -> None:
+        self._report.problem(f"An internal error, after which everything goes on: {error!r}")
 
     def _on_signal(self) -> None:
         if self._stop.is_set() and self._hurry is None:
             self._report.problem("Ending everything at once.")
-            self._hurry = asyncio.ensure_future(self._end_at_once())
+            self._hurry = asyncio.create_task(self._end_at_once())
         self._stop.set()
 
     async def _end_at_once(self) -> None:
         if self._supervisor is not None:
             await self._supervisor.kill()
-
-    def _on_change(self, parts: Mapping[str, int | None]) -> None:
-        self._parts = parts
-        self._tell_state(self._state)
-
-    def _tell_state(self, state: str) -> None:
-        self._state = state
-        content = {
-            "state": state,
-            "pid": os.getpid(),
-            "base_url": f"http://127.0.0.1:{self._port}",
-            "demo": str(self._options.demo.resolve()),
-            "parts": self._parts,
-        }
-        write_json(self._folder.state_file, content)
 
     def _tell_addresses(self) -> None:
         running = Running.at(self._folder.path)

@@ -1,20 +1,26 @@
 """Starts parts and steps as soon as what they need is there, restarts what dies, stops all in reverse order."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
+from emulators.processes.background import persistently
+from emulators.processes.log_files import rotate
 from sandbox.child import Child
 from sandbox.errors import SandboxError
 from sandbox.parts import Node, Part, Step, with_needs
 from sandbox.report import Report
 
 _FIRST_DELAY_S = 0.05
-_LONGEST_DELAY_S = 5.0
+_LONGEST_DELAY_S = 2.0
 _STABLE_AFTER_S = 10.0
+_LOGS_EVERY_S = 5.0
 
 
 class Supervisor:
-    """Runs one plan; `changed` is called with the parts' process ids whenever one of them changes."""
+    """Runs one plan; `changed` is called with the parts' process ids whenever one of them changes.
+
+    What keeps the parts running goes on whatever fails: an exception in it is reported, and it is done again.
+    """
 
     def __init__(
         self, nodes: Sequence[Node], report: Report, changed: Callable[[Mapping[str, int | None]], None]
@@ -22,12 +28,13 @@ class Supervisor:
         self._nodes = nodes
         self._report = report
         self._changed = changed
-        self._children = {node.name: Child(node) for node in nodes if isinstance(node, Part)}
+        self._children = {node.name: Child(node, report.problem) for node in nodes if isinstance(node, Part)}
         self._finished = {node.name: asyncio.Event() for node in nodes}
         self._keepers: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
         """Bring everything up, what is independent at the same time. Raises SandboxError, OSError."""
+        self._do_forever("logs", self._bound_logs)
         try:
             async with asyncio.TaskGroup() as group:
                 for node in self._nodes:
@@ -58,7 +65,8 @@ class Supervisor:
         if isinstance(node, Part):
             seconds = await self._first_start(self._children[node.name])
             self._report.done(node.title, seconds, node.address)
-            self._keepers.append(asyncio.create_task(self._keep(self._children[node.name])))
+            child = self._children[node.name]
+            self._do_forever(f"keep {node.name}", lambda: self._keep(child))
             self._announce()
         else:
             await self._take(node)
@@ -80,6 +88,19 @@ class Supervisor:
             self._report.problem(f"{error} Its files are made anew.")
             return await child.start()
 
+    def _do_forever(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
+        def report(error: Exception) -> None:
+            self._report.problem(f"An internal error ({name}), which is tried again: {error!r}")
+
+        self._keepers.append(asyncio.create_task(persistently(work, report), name=name))
+
+    async def _bound_logs(self) -> None:
+        """Cut logs that have grown too long, while their parts write to them."""
+        while True:
+            for child in self._children.values():
+                await asyncio.to_thread(rotate, child.part.log)
+            await asyncio.sleep(_LOGS_EVERY_S)
+
     async def _keep(self, child: Child) -> None:
         """Restart the child whenever it ends, waiting longer each time until it stays."""
         clock = asyncio.get_running_loop().time
@@ -95,6 +116,9 @@ class Supervisor:
             self._announce()
 
     async def _start_again(self, child: Child) -> None:
+        """Start it once what it needs serves; without that it would only end again."""
+        needed = with_needs(self._nodes, child.part.needs, also_used=False) & self._children.keys()
+        await asyncio.gather(*(self._children[name].serves.wait() for name in needed))
         try:
             seconds = await child.start()
         except (SandboxError, OSError) as error:

@@ -31,6 +31,7 @@ from emulators.durable.settings import HubSettings, Overridable
 from emulators.durable.store import OPTIONS, EntityRow, HubRow, InstanceRow, Store, json_parameters
 from emulators.durable.turn import Functions, RefusedError
 from emulators.durable.worker import channel_of
+from emulators.processes.background import persistently
 
 _log = structlog.get_logger(__name__)
 
@@ -97,7 +98,10 @@ class HubClient:
     async def open(self) -> None:
         """Connect and begin to commit."""
         await self._pool.open(wait=True, timeout=30)
-        self._committers = [asyncio.create_task(self._starts.run()), asyncio.create_task(self._events.run())]
+        self._committers = [
+            asyncio.create_task(persistently(committer.run, _report), name="durable client commits")
+            for committer in (self._starts, self._events)
+        ]
 
     async def close(self) -> None:
         """Stop committing and close the connections."""
@@ -299,6 +303,10 @@ class HubClient:
     async def _count(self, query: str, **parameters: object) -> int:
         async with self._store() as store:
             return await store.count(query, **parameters)
+
+
+def _report(error: Exception) -> None:
+    _log.error("starts and events could not be committed; the next ones are tried", exc_info=error)
 
 
 async def _check(connection: psycopg.AsyncConnection[Any]) -> None:

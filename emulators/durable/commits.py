@@ -48,7 +48,8 @@ class GroupCommitter[T, R]:
         return await done
 
     async def run(self) -> None:
-        """Commit until cancelled or until the database fails."""
+        """Commit until cancelled or until the database fails; may be called again after that."""
+        self._closed = False
         group: list[tuple[T, asyncio.Future[R]]] = []
         try:
             while True:

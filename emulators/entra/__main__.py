@@ -10,6 +10,7 @@ from emulators.entra.app import create_app
 from emulators.entra.directory import Directory, DirectoryError
 from emulators.entra.keys import KeyStore, KeyStoreError
 from emulators.entra.tokens import TokenIssuer
+from emulators.processes.output import lose_lines_instead_of_failing
 
 
 class _AnnouncingServer(uvicorn.Server):
@@ -33,6 +34,7 @@ def main(
     rotate: Annotated[bool, typer.Option("--rotate", help="Sign with a new key from now on")] = False,
 ) -> None:
     """Entra ID's v2.0 endpoints on 127.0.0.1."""
+    lose_lines_instead_of_failing()
     url = (public_url or f"http://127.0.0.1:{port}").rstrip("/")
     try:
         directory = Directory.read(config)

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from emulators.functions.supervisor import HostError, HostOptions, Supervisor
+from emulators.processes.output import lose_lines_instead_of_failing
 
 _MEGABYTE = 1024 * 1024
 
@@ -40,6 +41,7 @@ def main(
     parent: Annotated[int, typer.Option(hidden=True)] = 0,
 ) -> None:
     """Run a Python v2-model function app on this machine."""
+    lose_lines_instead_of_failing()
     app = app.resolve()
     data = (data or app / ".emulators").resolve()
     settings = settings.resolve() if settings else None

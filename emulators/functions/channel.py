@@ -1,6 +1,6 @@
 """The line between supervisor and group process: JSON objects, one a line, over a socket pair.
 
-A group says `indexed`, `ready` or `failed`; the supervisor answers with `start` and tells the `state`
+A group sends `indexed`, `ready` or `failed`; the supervisor answers with `start` and sends the `state`
 of the host. End of file on either side means that the other one is gone.
 """
 

@@ -16,6 +16,7 @@ from emulators.functions.serving import HttpServer
 from emulators.functions.settings import resolve
 from emulators.functions.sockets import bind
 from emulators.functions.worker import TypedData
+from emulators.processes.background import Background
 
 WEBHOOK_PATH = "/runtime/webhooks/durabletask"
 PAGE_PATH = "/runtime/durable"
@@ -70,12 +71,12 @@ class DurableHost:
         self._hub = hub
         self._rpc: HttpServer | None = None
 
-    async def serve_rpc(self, public_url: str, system_key: str) -> str:
+    async def serve_rpc(self, public_url: str, system_key: str, background: Background) -> str:
         """Serve the SDK's local RPC; returns the durableClient binding for it."""
         listener = bind("127.0.0.1", 0)
         port = listener.getsockname()[1]
         self._rpc = HttpServer(Router([Mount(_RPC_PATH, routes=self._hub.routes())]), listener, grace_s=1)
-        await self._rpc.listen()
+        await self._rpc.listen(background)
         rpc_url = f"http://127.0.0.1:{port}{_RPC_PATH}/"
         return self._hub.client_binding(WebhookAddresses(public_url, system_key, rpc_url))
 

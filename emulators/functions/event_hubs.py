@@ -32,6 +32,7 @@ from emulators.functions.logging import get_logger
 from emulators.functions.retries import run_with_retries
 from emulators.functions.settings import SettingsError, connection_setting, parse_time_span
 from emulators.functions.worker import TypedData
+from emulators.processes.background import Background
 
 _RESTART_S = 1.0
 _logger = get_logger("host.event_hubs")
@@ -124,9 +125,9 @@ class EventHubListener:
         self._batches: dict[str, int] = {}
         self._receiving: asyncio.Task[None] | None = None
 
-    def start(self) -> None:
+    def start(self, background: Background) -> None:
         """Begin to receive; outages are waited out."""
-        self._receiving = asyncio.create_task(self._receive_until_stopped())
+        self._receiving = background.start(self._receive_until_stopped(), f"receiver of {self._function.name}")
 
     def stop(self) -> None:
         """Receive no more; batches that run are finished and their checkpoints written."""

@@ -26,6 +26,7 @@ from emulators.functions.worker import (
     TraceContext,
     TypedData,
 )
+from emulators.processes.background import Background
 
 _TRACE_PARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}\Z")
 _NO_METADATA: Mapping[str, TypedData] = {}
@@ -49,7 +50,7 @@ class InputReader(Protocol):
 class Listener(Protocol):
     """A trigger that receives from a broker until it is stopped."""
 
-    def start(self) -> None: ...
+    def start(self, background: Background) -> None: ...
 
     def stop(self) -> None: ...
 

@@ -58,6 +58,7 @@ from emulators.functions.storage.readiness import (
     wait_for_storage,
 )
 from emulators.functions.timers import PostgresTimerLedger, Timer, TimerLedger
+from emulators.processes.background import Background
 
 _PR_SET_PDEATHSIG = 1
 _HTTP = "http"
@@ -133,6 +134,7 @@ class _Group:
     listeners: list[Listener] = field(default_factory=list)
 
     async def run(self) -> int:
+        self.background = Background()
         channel = await Channel.open(socket.socket(fileno=self.options.channel_fd))
         self._handle_signals()
         try:
@@ -299,7 +301,7 @@ class _Group:
             raise CannotStartError(f"cannot open the task hub: {error}") from error
         self.durable = DurableHost(hub)
         self.executor.client_binding = await self.durable.serve_rpc(
-            self.options.public_url + WEBHOOK_PATH, keys.durable
+            self.options.public_url + WEBHOOK_PATH, keys.durable, self.background
         )
         if any(isinstance(function.trigger, DurableTrigger) for function in self.own):
             await self.durable.start_worker(self.own, self.executor)
@@ -332,7 +334,7 @@ class _Group:
         self.http = HttpServer(
             with_cors(app, self.local.host), socket.socket(fileno=self.options.listen_fd), self.options.drain_s
         )
-        await self.http.listen()
+        await self.http.listen(self.background)
 
     def _start_triggers(self, database: str) -> None:
         options = ServiceBusOptions.of(self.host_json.section("extensions", "serviceBus"))
@@ -347,9 +349,9 @@ class _Group:
                 self.listeners.append(self._event_hub_listener(function, function.trigger, database))
         if self.storage is not None:
             self.listeners += self.storage.listeners(self.own, self.executor)
-        self.timer_tasks = [asyncio.create_task(timer.run()) for timer in self.timers]
+        self.timer_tasks = [self.background.start(timer.run(), "timer") for timer in self.timers]
         for listener in self.listeners:
-            listener.start()
+            listener.start(self.background)
 
     def _timer_ledger(self, database: str) -> TimerLedger:
         if not self.timers_in_storage:
@@ -367,17 +369,19 @@ class _Group:
         return listener
 
     async def _until_stopped(self, channel: Channel) -> None:
-        """Follow the supervisor until it says stop or is gone; a broken timer or a lost thread ends the process."""
+        """Return on a signal, when the supervisor is gone, when a trigger broke or a thread was lost."""
         following = asyncio.create_task(self._follow(channel))
         stopped = asyncio.create_task(self.stopping.wait())
         stuck = asyncio.create_task(self.executor.stuck.wait())
-        watched = [following, stopped, stuck, *self.timer_tasks]
-        done, _ = await asyncio.wait(watched, return_when=asyncio.FIRST_COMPLETED)
-        for task in done - {stopped, stuck}:
-            task.result()
-        if stuck in done:
+        failed = self.background.failed
+        watched: list[asyncio.Future[Any]] = [following, stopped, stuck, failed]
+        await asyncio.wait(watched, return_when=asyncio.FIRST_COMPLETED)
+        if stuck.done():
             _logger.warning("A synchronous function ran past its time-out, so its process is replaced")
-        following.cancel()
+        if failed.done():
+            _logger.error("A part of the host failed, so its process is replaced", exc_info=failed.result())
+        for task in (following, stopped, stuck):
+            task.cancel()
 
     async def _follow(self, channel: Channel) -> None:
         async for message in channel.messages():

@@ -29,6 +29,7 @@ from emulators.functions.service_bus_messages import (
 )
 from emulators.functions.settings import SettingsError, connection_setting, parse_time_span
 from emulators.functions.worker import InvocationOutcome, TypedData
+from emulators.processes.background import Background
 
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 5.0
 _SPARE_RECEIVER_S = 30.0
@@ -110,8 +111,9 @@ class ServiceBusListener:
         self._waiting: set[asyncio.Task[None]] = set()
         self._receivers: set[asyncio.Task[None]] = set()
 
-    def start(self) -> None:
+    def start(self, background: Background) -> None:
         """Begin to receive; outages are waited out."""
+        self._background = background
         for _ in range(self._first_receivers()):
             self._add_receiver()
 
@@ -135,7 +137,7 @@ class ServiceBusListener:
         return self._options.max_concurrent_sessions if self._trigger.sessions and not self._trigger.many else 1
 
     def _add_receiver(self) -> None:
-        task = asyncio.create_task(self._receive_until_stopped())
+        task = self._background.start(self._receive_until_stopped(), f"receiver of {self._function.name}")
         self._receivers.add(task)
         task.add_done_callback(self._receivers.discard)
 

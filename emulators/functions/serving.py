@@ -10,6 +10,7 @@ from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from emulators.functions.http import AsgiApp
+from emulators.processes.background import Background
 
 _BACKLOG = 2048
 _LARGEST_HEAD = 64 * 1024
@@ -152,9 +153,9 @@ class HttpServer(uvicorn.Server):
         """The process, not each of its servers, handles signals."""
         yield
 
-    async def listen(self) -> None:
+    async def listen(self, background: Background) -> None:
         """Return once connections are accepted."""
-        self._task = asyncio.create_task(self.serve(sockets=[self._listener]))
+        self._task = background.start(self.serve(sockets=[self._listener]), "HTTP server")
         while not self.started:
             if self._task.done():
                 self._task.result()

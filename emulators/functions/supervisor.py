@@ -12,19 +12,20 @@ import socket
 import sys
 import time
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from emulators.functions.channel import Channel
+from emulators.functions.console import described, report, say, warn
 from emulators.functions.settings import SettingsError, load_local_settings
 from emulators.functions.sockets import bind
 from emulators.functions.watching import Watcher
-from emulators.processes.postgres import PostgresError, PostgresServer
+from emulators.processes.background import persistently
+from emulators.processes.postgres import PostgresError, PostgresServer, keep_running
 
-_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.2, 10.0
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.2, 2.0
 _STEADY_S = 30.0
-_POSTGRES_CHECK_S = 0.5
+_CHANGES_CHECK_S = 0.5
 _KILL_MARGIN_S = 5.0
 _RELOAD_DRAIN_S = 5.0
 _HTTP, _REST = "http", "rest"
@@ -76,7 +77,10 @@ class _Child:
 
 
 class Supervisor:
-    """Starts the groups, keeps them running, ends them."""
+    """Starts the groups, keeps them running, ends them.
+
+    What keeps them running goes on whatever fails: an exception in it is reported, and it is done again.
+    """
 
     def __init__(self, options: HostOptions) -> None:
         self._options = options
@@ -86,6 +90,7 @@ class Supervisor:
         self._failure: HostError | None = None
         self._index: dict[str, Any] | None = None
         self._postgres: PostgresServer | None = None
+        self._postgres_kept: asyncio.Task[None] | None = None
         self._database: str | None = options.database
         self._announced = False
         self._began = time.monotonic()
@@ -94,18 +99,15 @@ class Supervisor:
         self._complained = False
 
     async def run(self) -> None:
-        """Serve until told to stop. Raises HostError when the app cannot start."""
+        """Serve until a signal comes. Raises HostError when the app cannot start."""
         self._prepare()
         self._handle_signals()
         self._listener = self._bind()
         self._public_url = self._options.public_url(self._listener.getsockname()[1])
         try:
             for group in self._known_groups():
-                self._tasks[group] = asyncio.create_task(self._keep(group))
-            while not self._stopping.is_set():
-                await self._pause(_POSTGRES_CHECK_S)
-                self._revive_postgres()
-                self._reload_changes()
+                self._start_keeping(group)
+            await persistently(self._follow_changes, report)
         finally:
             await self._end()
         if self._failure is not None:
@@ -162,6 +164,16 @@ class Supervisor:
             _signal(child, signal.SIGKILL)
         os._exit(128 + number)
 
+    def _start_keeping(self, group: str) -> None:
+        if group not in self._tasks:
+            self._tasks[group] = asyncio.create_task(persistently(lambda: self._keep(group), report), name=group)
+
+    async def _follow_changes(self) -> None:
+        """With --watch, load the app again whenever its files changed; return when the host is to stop."""
+        while not self._stopping.is_set():
+            await self._pause(_CHANGES_CHECK_S)
+            self._reload_changes()
+
     async def _keep(self, group: str) -> None:
         """Run a group again and again, with a growing pause when it keeps dying."""
         pause_s = 0.0
@@ -200,7 +212,7 @@ class Supervisor:
         changed = self._watcher.changed() if self._watcher is not None else []
         if not changed or self._stopping.is_set():
             return
-        _say(f"{', '.join(changed[:3])}{' and others' * (len(changed) > 3)} changed: the app is loaded again.")
+        say(f"{', '.join(changed[:3])}{' and others' * (len(changed) > 3)} changed: the app is loaded again.")
         self._version += 1
         self._index = None
         self._announced = self._complained = False
@@ -217,13 +229,13 @@ class Supervisor:
         reason = _reason(child, code)
         if self._watcher is not None and child.failure is not None:
             if not self._complained:  # every group finds the same fault
-                _warn(f"{reason}\nWaiting for a change.")
+                warn(f"{reason}\nWaiting for a change.")
             self._complained = True
         elif fatal:
             self._failure = self._failure or HostError(reason)
             self._stopping.set()
         else:
-            _warn(f"Group '{child.group}' ended ({reason}); it is started again.")
+            warn(f"Group '{child.group}' ended ({reason}); it is started again.")
             self._tell_state()
 
     async def _pause(self, seconds: float) -> None:
@@ -278,12 +290,17 @@ class Supervisor:
     def _learn(self, message: dict[str, Any]) -> None:
         if self._index is None:
             self._index = message
-            self._groups_file.write_text(json.dumps(list(message["groups"])))
+            self._remember_groups(list(message["groups"]))
         if message["needs_database"] and self._database is None:
             self._start_postgres()
         for group in self._index["groups"]:
-            if group not in self._tasks:
-                self._tasks[group] = asyncio.create_task(self._keep(group))
+            self._start_keeping(group)
+
+    def _remember_groups(self, groups: list[str]) -> None:
+        try:
+            self._groups_file.write_text(json.dumps(groups))
+        except OSError as error:
+            warn(f"{self._groups_file} cannot be written ({error.strerror}): the next start will take longer.")
 
     def _let_start(self, child: _Child) -> None:
         if self._stopping.is_set() or self._is_superfluous(child.group):
@@ -301,19 +318,10 @@ class Supervisor:
         try:
             self._postgres = PostgresServer.start(self._options.data / "postgres")
             self._database = self._postgres.create_database(_DATABASE)
+            self._postgres_kept = asyncio.create_task(keep_running(self._postgres, warn), name="postgres")
         except PostgresError as error:
             self._failure = HostError(str(error))
             self._stopping.set()
-
-    def _revive_postgres(self) -> None:
-        """Start our own server again, at its address, when it was killed."""
-        if self._postgres is None or not self._postgres.ended or self._stopping.is_set():
-            return
-        _warn("PostgreSQL ended; it is started again.")
-        try:
-            self._postgres.launch()
-        except PostgresError as error:
-            _warn(str(error))
 
     def _tell_state(self) -> None:
         state = "Running" if self._all_ready() else "Starting"
@@ -331,13 +339,13 @@ class Supervisor:
 
     def _announce(self) -> None:
         assert self._index is not None
-        _say("\nFunctions:\n")
+        say("\nFunctions:\n")
         for function in self._index["functions"]:
-            _say(f"        {_described(function)}")
-        _say("")
+            say(f"        {described(function)}")
+        say("")
         groups = ", ".join(self._index["groups"])
         seconds = time.monotonic() - self._began
-        _say(f"Host ready at {self._public_url} in {seconds:.2f} s (processes: {groups}). Press Ctrl+C to stop.")
+        say(f"Host ready at {self._public_url} in {seconds:.2f} s (processes: {groups}). Press Ctrl+C to stop.")
 
     async def _end(self) -> None:
         """Drain the children within the bound, then PostgreSQL."""
@@ -350,7 +358,9 @@ class Supervisor:
                 _signal(child, signal.SIGKILL)
             if late:
                 await asyncio.wait(late)
-        if self._postgres is not None:
+        if self._postgres is not None and self._postgres_kept is not None:
+            self._postgres_kept.cancel()
+            await asyncio.wait({self._postgres_kept})
             self._postgres.stop()
 
 
@@ -364,25 +374,3 @@ def _reason(child: _Child, code: int) -> str:
         # A traceback ends with the message.
         return str(child.failure["traceback"].rstrip() or child.failure["message"])
     return f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
-
-
-def _described(function: dict[str, Any]) -> str:
-    name = function["name"] + (" (disabled)" if function["disabled"] else "")
-    if "url" not in function:
-        return f"{name}: {function['trigger']}"
-    methods = f"[{','.join(function['methods'])}] " if function["methods"] else ""
-    return f"{name}: {methods}{function['url']}"
-
-
-def _say(line: str) -> None:
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()
-
-
-def _warn(line: str) -> None:
-    """A line of the log: JSON like the groups' own unless on a terminal."""
-    if not sys.stderr.isatty():
-        moment = datetime.now(UTC).isoformat()
-        line = json.dumps({"event": line, "level": "warning", "logger": "host.supervisor", "timestamp": moment})
-    sys.stderr.write(line + "\n")
-    sys.stderr.flush()

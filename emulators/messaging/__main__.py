@@ -15,6 +15,7 @@ from emulators.messaging.entities import ConfigError, Entities, read_config
 from emulators.messaging.server import DEFAULT_KEY, DEFAULT_KEY_NAME, MessagingServer, ServerSettings
 from emulators.messaging.store import StoreError
 from emulators.processes.open_files import allow_open_files
+from emulators.processes.output import lose_lines_instead_of_failing
 from emulators.processes.postgres import PostgresError, own_database
 
 _OPEN_FILES = 8192
@@ -42,6 +43,7 @@ def main(
     sas_key: Annotated[str, typer.Option(envvar="MESSAGING_SAS_KEY")] = DEFAULT_KEY,
 ) -> None:
     """Serve Service Bus and Event Hubs over AMQP 1.0 until SIGTERM or SIGINT."""
+    lose_lines_instead_of_failing()
     _log_to_stderr()
     allow_open_files(_OPEN_FILES)
     try:

@@ -1,6 +1,7 @@
 """The entities of one namespace, found by their paths."""
 
 import asyncio
+from functools import partial
 
 import structlog
 
@@ -11,6 +12,7 @@ from emulators.messaging.queues import Queue, Surroundings
 from emulators.messaging.store import Created, Store
 from emulators.messaging.subqueue import ContentCache, SubQueue
 from emulators.messaging.topics import Subscription, Topic
+from emulators.processes.background import persistently
 
 _log = structlog.get_logger(__name__)
 _TRIM_EVERY_S = 60.0
@@ -53,7 +55,7 @@ class Broker:
             entity.start()
         for hub in self.event_hubs.values():
             await hub.open()
-            self._trimming.append(asyncio.create_task(hub.trim_forever(_TRIM_EVERY_S)))
+            self._trimming.append(asyncio.create_task(persistently(partial(hub.trim_forever, _TRIM_EVERY_S), _report)))
 
     def _take_up(self, created: Created) -> None:
         """Add what an earlier server's administration API created, unless the configuration says otherwise by now."""
@@ -114,3 +116,7 @@ class Broker:
         if not separator:
             return entity, entity.main
         return entity, entity.transfer_dead_letters if name.endswith(_TRANSFER_SUFFIX) else entity.dead_letters
+
+
+def _report(error: Exception) -> None:
+    _log.error("Old events could not be dropped; trying again", exc_info=error)

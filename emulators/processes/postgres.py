@@ -16,17 +16,20 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import BinaryIO
 
 import psycopg
 import structlog
 from psycopg import sql
 
+from emulators.processes.background import persistently
 from emulators.processes.drop_privileges import EXIT_REFUSED
+from emulators.processes.log_files import rotate
 from emulators.processes.processes import Process, gone, parent_of, send, working_in
 
 _SETTINGS = {
@@ -55,7 +58,7 @@ async def own_database(folder: Path, name: str) -> AsyncIterator[str]:
     To be entered on the main thread: the server ends with the thread that started it. Raises PostgresError.
     """
     server = PostgresServer.start(folder)
-    watch = asyncio.create_task(_keep_running(server), name="postgres")
+    watch = asyncio.create_task(keep_running(server, _log.warning), name="postgres")
     try:
         yield server.create_database(name)
     finally:
@@ -63,16 +66,21 @@ async def own_database(folder: Path, name: str) -> AsyncIterator[str]:
         server.stop()
 
 
-async def _keep_running(server: "PostgresServer") -> None:
-    while True:
-        await asyncio.sleep(_WATCH_S)
-        if not server.ended:
-            continue
-        _log.warning("PostgreSQL ended; it is started again")
-        try:
-            server.launch()
-        except PostgresError as error:
-            _log.warning("PostgreSQL could not be started again", reason=str(error))
+async def keep_running(server: "PostgresServer", report: Callable[[str], object]) -> None:
+    """For ever: start the server again whenever it has ended, and keep its log short; `report` takes a sentence.
+
+    To be awaited on the main thread, see `own_database`.
+    """
+
+    async def watch() -> None:
+        while True:
+            await asyncio.sleep(_WATCH_S)
+            if server.ended:
+                report("PostgreSQL ended; it is started again.")
+                await server.launch_again()
+            rotate(server.log)
+
+    await persistently(watch, lambda error: report(f"PostgreSQL cannot be kept as it should be: {error}"))
 
 
 class PostgresError(Exception):
@@ -124,6 +132,12 @@ class PostgresServer:
         self.prepare()
         self._spawn()
         self._wait_until_ready()
+
+    async def launch_again(self) -> None:
+        """`launch`, with nothing else waiting for it. Raises PostgresError, OSError."""
+        await asyncio.to_thread(self.prepare)
+        self._spawn()  # here: the server ends with the thread that started it
+        await asyncio.to_thread(self._wait_until_ready)
 
     @property
     def data(self) -> Path:
@@ -267,10 +281,17 @@ class PostgresServer:
         return recorded.read_text(errors="replace").partition("\n")[0] if recorded.exists() else ""
 
     def _spawn(self) -> None:
-        with self.log.open("ab") as log:
+        with self._open_log() as log:
             self.process = subprocess.Popen(
                 self.command(), stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True
             )
+
+    def _open_log(self) -> BinaryIO:
+        """The log to append to; without room for one the server runs all the same."""
+        try:
+            return self.log.open("ab")
+        except OSError:
+            return Path(os.devnull).open("ab")
 
     def _wait_until_ready(self, timeout_s: float = 60.0) -> None:
         deadline = time.monotonic() + timeout_s
@@ -285,7 +306,7 @@ class PostgresServer:
         raise PostgresError(f"PostgreSQL did not answer within {timeout_s:.0f} s; see {self.log}")
 
     def _log_tail(self) -> str:
-        lines = self.log.read_text(errors="replace").strip().splitlines()
+        lines = self.log.read_text(errors="replace").strip().splitlines() if self.log.exists() else []
         return " | ".join(lines[-3:])
 
     def _unprivileged(self) -> list[str]:

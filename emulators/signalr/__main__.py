@@ -12,6 +12,7 @@ import typer
 import uvloop
 
 from emulators.processes.open_files import allow_open_files
+from emulators.processes.output import lose_lines_instead_of_failing
 from emulators.signalr.app import create_app
 from emulators.signalr.hubs import Registry
 from emulators.signalr.limits import Limits
@@ -39,6 +40,7 @@ def main(
     handshake_timeout_seconds: Annotated[float, typer.Option(min=0.1)] = _DEFAULT.handshake_timeout_s,
 ) -> None:
     """Azure SignalR Service in serverless mode on this machine."""
+    lose_lines_instead_of_failing()
     _log_to_stderr()
     allow_open_files(2 * max_connections + 1024)
     limits = Limits(

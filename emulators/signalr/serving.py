@@ -14,6 +14,7 @@ from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import Frame
 
+from emulators.processes.background import persistently
 from emulators.signalr.clients import TRANSPORT
 from emulators.signalr.hubs import Registry
 from emulators.signalr.limits import HEAD_BYTES, HEAD_TIMEOUT_S, Limits
@@ -163,7 +164,7 @@ class SignalRServer(uvicorn.Server):
 
     async def run_until(self, stop: asyncio.Event) -> None:
         """Serve until told to stop, then send the clients away."""
-        sweeping = asyncio.create_task(self._sweep())
+        sweeping = asyncio.create_task(persistently(self._sweep, _report))
         stopping = asyncio.create_task(self._exit_after(stop))
         try:
             await self.serve(sockets=[self._listener])
@@ -185,3 +186,7 @@ class SignalRServer(uvicorn.Server):
         while True:
             await asyncio.sleep(pause_s)
             self._registry.keep()
+
+
+def _report(error: Exception) -> None:
+    _logger.error("Clients could not be looked after; trying again", exc_info=error)

@@ -19,6 +19,7 @@ from uuid import uuid4
 import httpx
 
 from tests.e2e.world import Client, order_body
+from tests.support.waiting import wait_until
 
 _WORKERS = 6
 _PACE_S = 0.2
@@ -51,6 +52,11 @@ class Load:
     def accepted(self) -> int:
         """How many orders were answered with 202."""
         return self.answers["202"]
+
+    def let_in(self, orders: int, when: str = "") -> None:
+        """Wait until so many more orders were accepted."""
+        wanted = self.accepted + orders
+        wait_until(lambda: self.accepted >= wanted, 120, what=f"orders {when}", interval_s=0.1)
 
     async def _run(self) -> None:
         with self.journal.open("a", encoding="utf-8") as journal:

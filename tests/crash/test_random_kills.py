@@ -11,7 +11,6 @@ import pytest
 
 from tests.crash.conftest import TRADERS, Doomed
 from tests.crash.load import Load
-from tests.e2e.world import eventually
 
 pytestmark = [pytest.mark.crash, pytest.mark.xdist_group("crash"), pytest.mark.timeout(1800)]
 _BEFORE, _AFTER = 8, 4
@@ -66,16 +65,10 @@ def test_random_kills_lose_and_double_nothing(doomed: Doomed, tmp_path: Path, re
             if number % len(names) == 0:
                 chance.shuffle(names)
             victim = names[number % len(names)]
-            _let_in(load, _BEFORE, f"round {number} before {victim}")
+            load.let_in(_BEFORE, f"in round {number} before {victim}")
             threading.Event().wait(chance.uniform(0, _LATEST_S))
             VICTIMS[victim](doomed, chance)
-            _let_in(load, _AFTER, f"round {number} after {victim}")
+            load.let_in(_AFTER, f"in round {number} after {victim}")
     assert load.faults == [], f"seed {seed}, {load.answers}"
     doomed.settle()
     doomed.assert_sound(journal=journal)
-
-
-def _let_in(load: Load, orders: int, when: str) -> None:
-    """Wait until so many more orders were accepted."""
-    wanted = load.accepted + orders
-    eventually(lambda: load.accepted >= wanted, f"orders in {when}", within_s=120)

@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from sandbox.parts import Node, Part, Step, with_needs
 from sandbox.report import Report
 from sandbox.steps import run_to_end
 from sandbox.supervisor import Supervisor
+from tests.support.waiting import eventually
 
 # Writes its start and its end into a journal, then waits for SIGTERM; ready when its file is there.
 _SCRIPT = """
@@ -42,6 +44,7 @@ class Bench:
         self.folder = folder
         self.output = io.StringIO()
         self.pids: Mapping[str, int | None] = {}
+        self.errors: list[Exception] = []
         self._news = asyncio.Event()
 
     def part(self, name: str, script: str = _SCRIPT, **fields: object) -> Part:
@@ -62,6 +65,8 @@ class Bench:
         return Supervisor(nodes, Report(Console(file=self.output, width=200)), self._changed)
 
     def _changed(self, pids: Mapping[str, int | None]) -> None:
+        if self.errors:
+            raise self.errors.pop(0)
         self.pids = pids
         self._news.set()
 
@@ -76,6 +81,9 @@ class Bench:
         pid = self.pids[name]
         assert pid is not None
         return pid
+
+    async def until_said(self, words: str) -> None:
+        await eventually(lambda: words in self.output.getvalue())
 
 
 @pytest.fixture
@@ -128,6 +136,48 @@ async def test_a_killed_part_is_started_again(bench: Bench) -> None:
 
     assert "Store ended (killed by SIGKILL); starting it again" in bench.output.getvalue()
     assert bench.journal() == ["start store"] * 3 + ["end store"]
+
+
+async def test_keeping_parts_outlives_an_internal_error(bench: Bench) -> None:
+    supervisor = bench.supervisor([bench.part("store")])
+    await supervisor.start()
+    first = bench.pids["store"]
+    assert first is not None
+
+    bench.errors = [RuntimeError("a defect"), OSError("no room")]
+    os.kill(first, signal.SIGKILL)
+    await bench.until_restarted("store", first)
+    await supervisor.stop()
+
+    assert "An internal error (keep store), which is tried again: RuntimeError('a defect')" in bench.output.getvalue()
+
+
+async def test_a_part_waits_for_what_it_needs_to_come_back(bench: Bench) -> None:
+    fails_at_first = "import pathlib, sys, time\nif (pathlib.Path(sys.argv[2]) / 'stuck').exists(): sys.exit('stuck')\n"
+    store = bench.part("store", fails_at_first + _SCRIPT)
+    supervisor = bench.supervisor([store, bench.part("app", needs=("store",))])
+    await supervisor.start()
+    pids = dict(bench.pids)
+    (bench.folder / "stuck").touch()
+
+    for name in ("store", "app"):
+        os.kill(pids[name] or 0, signal.SIGKILL)
+    await bench.until_said("Store ended while starting")
+    (bench.folder / "stuck").unlink()
+    await bench.until_restarted("app", pids["app"] or 0)
+    await supervisor.stop()
+
+    assert bench.journal()[:4] == ["start store", "start app", "start store", "start app"]
+
+
+async def test_a_part_runs_without_a_log_when_there_is_no_room(bench: Bench) -> None:
+    part = replace(bench.part("store"), log=bench.folder / "missing" / "store.log")
+    supervisor = bench.supervisor([part])
+    await supervisor.start()
+    await supervisor.stop()
+
+    assert "Store runs without a log" in bench.output.getvalue()
+    assert bench.journal() == ["start store", "end store"]
 
 
 async def test_a_part_that_fails_stops_the_start(bench: Bench) -> None:

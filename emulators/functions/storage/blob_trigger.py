@@ -32,6 +32,7 @@ from emulators.functions.storage.queue_messages import encoded
 from emulators.functions.storage.queues import QueueListener, QueueOptions, send
 from emulators.functions.storage_bindings import BlobTrigger
 from emulators.functions.worker import TypedData
+from emulators.processes.background import Background
 
 HOSTS_CONTAINER = "azure-webjobs-hosts"
 _POISON_QUEUE = "webjobs-blobtrigger-poison"
@@ -140,10 +141,10 @@ class BlobListener:
             self._sweeps[place] = _Sweep(container, [])
         self._sweeps[place].registrations.append(registration)
 
-    def start(self) -> None:
+    def start(self, background: Background) -> None:
         """Begin to scan; outages are waited out."""
-        self._messages.start()
-        self._scanning = asyncio.create_task(self._scan_until_stopped())
+        self._messages.start(background)
+        self._scanning = background.start(self._scan_until_stopped(), "scan for blobs")
 
     def stop(self) -> None:
         """Scan no more; functions that run are finished."""

@@ -33,6 +33,7 @@ from emulators.functions.storage.queue_messages import (
 )
 from emulators.functions.storage_bindings import QueueOutput, QueueTrigger
 from emulators.functions.worker import TypedData
+from emulators.processes.background import Background
 
 HIDDEN_FOR = timedelta(minutes=10)
 _SHORTEST_POLL = timedelta(milliseconds=100)
@@ -120,9 +121,9 @@ class QueueListener:
         self._running: set[asyncio.Task[None]] = set()
         self._away = False
 
-    def start(self) -> None:
+    def start(self, background: Background) -> None:
         """Begin to poll; outages are waited out."""
-        self._polling = asyncio.create_task(self._poll_until_stopped())
+        self._polling = background.start(self._poll_until_stopped(), f"polling of {self._name}")
 
     def wake(self) -> None:
         """Poll now: somebody knows of a message."""
@@ -149,10 +150,15 @@ class QueueListener:
             for message in messages:
                 task = asyncio.create_task(self._process(message))
                 self._running.add(task)
-                task.add_done_callback(self._running.discard)
+                task.add_done_callback(self._processed)
             pause_s = 0.0 if messages else self._next_pause_s(pause_s)
             await self._pause(pause_s)
             await self._wait_for_room()
+
+    def _processed(self, task: asyncio.Task[None]) -> None:
+        self._running.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _logger.error("A message was not settled and will be delivered again", function=self._name, exc_info=error)
 
     def _next_pause_s(self, last_s: float) -> float:
         """Twice as long at each poll in vain, up to maxPollingInterval."""

@@ -11,6 +11,7 @@ from emulators.functions import serving
 from emulators.functions.http import read_body
 from emulators.functions.serving import HttpServer
 from emulators.functions.sockets import bind
+from emulators.processes.background import Background
 
 _HOST = b"Host: x\r\n"
 _CHUNKED = b"POST /body HTTP/1.1\r\n" + _HOST + b"Transfer-Encoding: chunked\r\n\r\n"
@@ -55,7 +56,7 @@ class Served:
 @pytest.fixture
 async def served() -> AsyncIterator[Served]:
     served = Served()
-    await served.server.listen()
+    await served.server.listen(Background())
     yield served
     served.go.set()
     await served.server.stop()

@@ -255,3 +255,15 @@ def test_keys_survive_a_restart(start_host: StartHost) -> None:
     keys = first.keys
     first.stop()
     assert start_host("http").wait_ready().keys == keys
+
+
+def test_host_serves_when_its_log_has_no_room(start_host: StartHost, tmp_path: Path) -> None:
+    (tmp_path / "host").mkdir()
+    (tmp_path / "host" / "err").symlink_to("/dev/full")
+    host = start_host("http").wait_ready()
+
+    assert host.call("GET", "/api/items/7").text == "number 7"
+    before = host.children()["http"]
+    before.kill()
+    before.wait(10)
+    assert host.call("GET", "/api/items/7").text == "number 7"
