@@ -15,7 +15,6 @@ import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
-from urllib.parse import urlsplit
 from uuid import UUID
 
 import azure.durable_functions as df
@@ -23,7 +22,14 @@ import azure.functions as func
 import structlog
 from pydantic import BaseModel
 
-from functions.edge.requests import read_body, read_idempotency_key, read_prefer_wait, read_query
+from functions.edge.requests import (
+    called_path,
+    read_body,
+    read_idempotency_key,
+    read_prefer_wait,
+    read_query,
+    require_host,
+)
 from functions.edge.responses import Reply, refuse, respond
 from orchestrations.starter import DurableSagas
 from shared.composition import Application, application
@@ -85,6 +91,7 @@ class Endpoint[Body, Query]:
         begin_request(request_id)
         admission = _Admission(self.route, request)
         try:
+            require_host(request.headers)
             call = await admission.admit(request_id, client)
             return respond(await self.handler(call), request_id, admission.rate_limit)
         except BrokerError as error:
@@ -94,12 +101,12 @@ class Endpoint[Body, Query]:
             unexpected = BrokerError("Something went wrong on our side: try again, or give support the request_id")
             return self._refuse(unexpected, request, request_id, admission.rate_limit)
 
-    @staticmethod
     def _refuse(
-        error: BrokerError, request: func.HttpRequest, request_id: str, rate_limit: RateLimit | None
+        self, error: BrokerError, request: func.HttpRequest, request_id: str, rate_limit: RateLimit | None
     ) -> func.HttpResponse:
         token_given = "authorization" in request.headers
-        return refuse(error, urlsplit(request.url).path, request_id, rate_limit, token_given=token_given)
+        instance = called_path(self.route.path, request.route_params)
+        return refuse(error, instance, request_id, rate_limit, token_given=token_given)
 
 
 def endpoint[Body, Query](
@@ -121,7 +128,7 @@ def blueprint_of(*endpoints: Endpoint[Any, Any]) -> df.Blueprint:
         function.__name__ = function.__qualname__ = each.route.name
         if each.route.uses_durable:
             function = blueprint.durable_client_input(client_name="client")(function)
-        blueprint.route(route=each.route.path, methods=[each.route.method])(function)
+        blueprint.route(route=each.route.path, methods=each.route.methods)(function)
     return blueprint
 
 

@@ -7,7 +7,9 @@ not one JSON object in UTF-8, duplicate names, NaN and infinities, integers nobo
 import json
 import re
 from collections.abc import Iterator, Mapping
+from email.message import Message
 from typing import Any, Final, Never
+from urllib.parse import quote
 
 from pydantic import BaseModel, ValidationError
 
@@ -17,9 +19,27 @@ MAX_KEY_CHARACTERS: Final = 255
 MAX_WAIT_S: Final = 10.0
 _MAX_INTEGER_DIGITS: Final = 18
 _MOST_FAULTS: Final = 10
-_JSON: Final = re.compile(r'application/json(\s*;\s*charset="?utf-?8"?)?\s*', re.IGNORECASE)
+_JSON: Final = "application/json"
+_UTF8: Final = frozenset({"", "utf-8", "utf8"})
+_CODED: Final = ("", "identity")
+_PATH_PARAMETER: Final = re.compile(r"\{\*?(\w+)\}")
+_PATH_CHARACTERS: Final = "/:@!$&'()*+,;="
+# RFC 3986, 3.2.2: a name or an address in brackets, and a port.
+_HOST: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[\w.~!$&'()*+,;=%-]*)(:[0-9]{0,5})?", re.ASCII)
 _WAIT: Final = re.compile(r'(?:^|[,;])\s*wait\s*=\s*"?([0-9]{1,4})"?\s*(?=$|[,;])', re.IGNORECASE)
 _KEY: Final = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]{0,253}[\x21-\x7e])?")
+
+
+def called_path(route: str, path: Mapping[str, str]) -> str:
+    """The path that was called. Made from the route, because a URL has whatever a client wrote into Host."""
+    shown = _PATH_PARAMETER.sub(lambda parameter: quote(path.get(parameter[1], ""), safe=_PATH_CHARACTERS), route)
+    return f"/api/{shown}"
+
+
+def require_host(headers: Mapping[str, str]) -> None:
+    """Raises InvalidRequestError for a Host that no address can be (RFC 9112, 3.2)."""
+    if not _HOST.fullmatch(headers.get("host", "")):
+        raise InvalidRequestError("The Host header is malformed", field="Host")
 
 
 class InvalidFieldsError(InvalidRequestError):
@@ -33,9 +53,9 @@ class InvalidFieldsError(InvalidRequestError):
 
 def read_body[Model: BaseModel](model: type[Model], raw: bytes, headers: Mapping[str, str], limit: int) -> Model:
     """The body as its contract. Raises the 400, 413 and 415 of `BrokerError`."""
-    if headers.get("content-encoding", "identity") != "identity":
+    if headers.get("content-encoding", "").strip().lower() not in _CODED:
         raise UnsupportedMediaTypeError("Send the body without Content-Encoding")
-    if not _JSON.fullmatch(headers.get("content-type", "")):
+    if not _is_json(headers.get("content-type", "")):
         raise UnsupportedMediaTypeError("Send the body as Content-Type: application/json, in UTF-8")
     if len(raw) > limit:
         raise PayloadTooLargeError(f"The body is over {limit} bytes", limit_bytes=limit)
@@ -44,6 +64,16 @@ def read_body[Model: BaseModel](model: type[Model], raw: bytes, headers: Mapping
         return model.model_validate_json(raw)
     except ValidationError as error:
         raise InvalidFieldsError(_faults(error)) from None
+
+
+def _is_json(content_type: str) -> bool:
+    """Whether it is JSON in UTF-8, which is JSON's only encoding; other parameters mean nothing here (RFC 8259)."""
+    if content_type == _JSON:
+        return True
+    header = Message()
+    header["content-type"] = content_type
+    charset = header.get_param("charset", "")
+    return header.get_content_type() == _JSON and isinstance(charset, str) and charset.lower() in _UTF8
 
 
 def read_query[Model: BaseModel](model: type[Model], params: Mapping[str, str]) -> Model:
@@ -64,6 +94,11 @@ def read_idempotency_key(headers: Mapping[str, str], *, required: bool) -> str |
         if required:
             raise InvalidRequestError("Idempotency-Key is needed on this call", field="Idempotency-Key")
         return None
+    # The host joins repeated headers with commas, so a key has none.
+    if "," in key:
+        key, *others = {each.strip() for each in key.split(",")}
+        if others:
+            raise InvalidRequestError("Send one Idempotency-Key, without a comma in it", field="Idempotency-Key")
     if not _KEY.fullmatch(key):
         raise InvalidRequestError(
             f"Idempotency-Key must be 1 to {MAX_KEY_CHARACTERS} printable ASCII characters, no space at its ends",

@@ -8,8 +8,15 @@ import azure.functions as func
 import orjson
 from pydantic import BaseModel
 
-from shared.contracts.problems import PROBLEM_JSON, write_problem
-from shared.domain.errors import BrokerError, ForbiddenError, RateLimitedError, RetryLaterError, UnauthenticatedError
+from shared.contracts.problems import PROBLEM_JSON, entry_of, write_problem
+from shared.domain.errors import (
+    BrokerError,
+    ForbiddenError,
+    MethodNotAllowedError,
+    RateLimitedError,
+    RetryLaterError,
+    UnauthenticatedError,
+)
 from shared.ports.rate_limits import WINDOW_S, RateLimit
 
 JSON: Final = "application/json"
@@ -47,9 +54,8 @@ def refuse(
     headers = {**_COMMON, "X-Request-Id": request_id, **_error_headers(error, token_given=token_given)}
     if rate_limit is not None:
         headers |= rate_limit_headers(rate_limit)
-    return func.HttpResponse(
-        write_problem(error, instance, request_id), status_code=error.status, headers=headers, mimetype=PROBLEM_JSON
-    )
+    body, status = write_problem(error, instance, request_id), entry_of(error).status
+    return func.HttpResponse(body, status_code=status, headers=headers, mimetype=PROBLEM_JSON)
 
 
 def rate_limit_headers(limit: RateLimit) -> dict[str, str]:
@@ -69,6 +75,8 @@ def _error_headers(error: BrokerError, *, token_given: bool) -> dict[str, str]:
         if isinstance(error, RateLimitedError) and isinstance(limit, int):
             headers |= rate_limit_headers(RateLimit(limit, 0, error.retry_after_s))
         return headers
+    if isinstance(error, MethodNotAllowedError):
+        return {"Allow": ", ".join(error.allowed)}
     if isinstance(error, UnauthenticatedError):
         # RFC 6750, 3.1: no error code for a request without any token.
         return {"WWW-Authenticate": f'{_CHALLENGE}, error="invalid_token"' if token_given else _CHALLENGE}

@@ -37,8 +37,8 @@ _HEADERS: Final[Json] = {
 _RATE_LIMIT_HEADERS: Final = tuple(name for name in _HEADERS if name.startswith("RateLimit"))
 _ERROR_HEADERS: Final = {401: ("WWW-Authenticate",), 429: ("Retry-After", *_RATE_LIMIT_HEADERS), 503: ("Retry-After",)}
 _IDEMPOTENCY_KEY: Final = (
-    "Printable ASCII, at most 255 characters. The same key and body get the stored answer again, marked "
-    "`Idempotency-Replayed: true`, for 7 days; the same key with another body gets 422."
+    "Printable ASCII without a comma, at most 255 characters. The same key and body get the stored answer again, "
+    "marked `Idempotency-Replayed: true`, for 7 days; the same key with another body gets 422."
 )
 _PREFER: Final = "`wait=N`: answer once the exchange has answered, or after N seconds (at most 10)"
 

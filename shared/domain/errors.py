@@ -1,32 +1,30 @@
 """The one error tree, and the closed list of error codes that clients see.
 
-    BrokerError
-    ├── InvalidRequestError          400 VALIDATION_FAILED        details: field
-    ├── UnauthenticatedError         401 UNAUTHENTICATED
-    ├── ForbiddenError               403 FORBIDDEN
-    │   └── KycRequiredError         403 KYC_REQUIRED             details: kyc_status
-    ├── NotFoundError                404 NOT_FOUND
-    │   └── RouteNotFoundError       404 ROUTE_NOT_FOUND
-    ├── StateConflictError           409 CONFLICT_STATE           details: state
-    ├── IdempotencyInProgressError   409 IDEMPOTENCY_KEY_IN_PROGRESS
-    ├── PayloadTooLargeError         413 PAYLOAD_TOO_LARGE        details: limit_bytes
-    ├── UnsupportedMediaTypeError    415 UNSUPPORTED_MEDIA_TYPE
-    ├── OrderRejectedError           422 ORDER_REJECTED           details: reject_code, limit, actual, remedy
-    ├── IdempotencyKeyReusedError    422 IDEMPOTENCY_KEY_REUSED
+    BrokerError                      INTERNAL_ERROR
+    ├── InvalidRequestError          VALIDATION_FAILED        details: field
+    ├── UnauthenticatedError         UNAUTHENTICATED
+    ├── ForbiddenError               FORBIDDEN
+    │   └── KycRequiredError         KYC_REQUIRED             details: kyc_status
+    ├── NotFoundError                NOT_FOUND
+    │   └── RouteNotFoundError       ROUTE_NOT_FOUND
+    ├── MethodNotAllowedError        METHOD_NOT_ALLOWED       details: allowed
+    ├── StateConflictError           CONFLICT_STATE           details: state
+    ├── PayloadTooLargeError         PAYLOAD_TOO_LARGE        details: limit_bytes
+    ├── UnsupportedMediaTypeError    UNSUPPORTED_MEDIA_TYPE
+    ├── OrderRejectedError           ORDER_REJECTED           details: reject_code, limit, actual, remedy
+    ├── IdempotencyKeyReusedError    IDEMPOTENCY_KEY_REUSED
     └── RetryLaterError              (carries retry_after_s)
-        ├── RateLimitedError         429 RATE_LIMITED
-        ├── OverloadedError          503 OVERLOADED
-        └── UnavailableError         503 UNAVAILABLE
+        ├── RateLimitedError         RATE_LIMITED             details: limit, window_s
+        ├── OverloadedError          OVERLOADED
+        └── UnavailableError         UNAVAILABLE
 
-Rules: messages are written for the client and name the remedy; they never carry another exception's text. The
-HTTP edge maps any BrokerError by the table below and everything else to INTERNAL_ERROR; nothing here knows HTTP
-beyond the status numbers (RFC 9110, RFC 6585).
+Rules: messages are written for the client and name the remedy; they never carry another exception's text. Nothing here
+knows HTTP: statuses and titles are in `shared/contracts/problems.py`.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
-from typing import ClassVar, Final
+from typing import ClassVar
 
 from shared.domain.rejects import Reject
 
@@ -42,8 +40,8 @@ class ErrorCode(StrEnum):
     KYC_REQUIRED = "KYC_REQUIRED"
     NOT_FOUND = "NOT_FOUND"
     ROUTE_NOT_FOUND = "ROUTE_NOT_FOUND"
+    METHOD_NOT_ALLOWED = "METHOD_NOT_ALLOWED"
     CONFLICT_STATE = "CONFLICT_STATE"
-    IDEMPOTENCY_KEY_IN_PROGRESS = "IDEMPOTENCY_KEY_IN_PROGRESS"
     PAYLOAD_TOO_LARGE = "PAYLOAD_TOO_LARGE"
     UNSUPPORTED_MEDIA_TYPE = "UNSUPPORTED_MEDIA_TYPE"
     ORDER_REJECTED = "ORDER_REJECTED"
@@ -52,34 +50,6 @@ class ErrorCode(StrEnum):
     INTERNAL_ERROR = "INTERNAL_ERROR"
     OVERLOADED = "OVERLOADED"
     UNAVAILABLE = "UNAVAILABLE"
-
-
-@dataclass(frozen=True, slots=True)
-class ErrorEntry:
-    """HTTP status and title (RFC 9457) of an error code."""
-
-    status: int
-    title: str
-
-
-ERRORS: Final[Mapping[ErrorCode, ErrorEntry]] = {
-    ErrorCode.VALIDATION_FAILED: ErrorEntry(400, "The request is malformed or invalid"),
-    ErrorCode.UNAUTHENTICATED: ErrorEntry(401, "A valid access token is needed"),
-    ErrorCode.FORBIDDEN: ErrorEntry(403, "The token does not allow this"),
-    ErrorCode.KYC_REQUIRED: ErrorEntry(403, "Trading needs an active KYC"),
-    ErrorCode.NOT_FOUND: ErrorEntry(404, "There is no such resource"),
-    ErrorCode.ROUTE_NOT_FOUND: ErrorEntry(404, "There is no such path or method"),
-    ErrorCode.CONFLICT_STATE: ErrorEntry(409, "The present state forbids this"),
-    ErrorCode.IDEMPOTENCY_KEY_IN_PROGRESS: ErrorEntry(409, "The first request with this key is still running"),
-    ErrorCode.PAYLOAD_TOO_LARGE: ErrorEntry(413, "The body is too large"),
-    ErrorCode.UNSUPPORTED_MEDIA_TYPE: ErrorEntry(415, "The body must be application/json"),
-    ErrorCode.ORDER_REJECTED: ErrorEntry(422, "The order was refused by a rule"),
-    ErrorCode.IDEMPOTENCY_KEY_REUSED: ErrorEntry(422, "The idempotency key belongs to another request"),
-    ErrorCode.RATE_LIMITED: ErrorEntry(429, "Too many requests"),
-    ErrorCode.INTERNAL_ERROR: ErrorEntry(500, "Something went wrong on our side"),
-    ErrorCode.OVERLOADED: ErrorEntry(503, "The broker is at capacity"),
-    ErrorCode.UNAVAILABLE: ErrorEntry(503, "A part of the broker is not available"),
-}
 
 
 class BrokerError(Exception):
@@ -91,16 +61,6 @@ class BrokerError(Exception):
         super().__init__(message)
         self.message = message
         self.details: Details = details or {}
-
-    @property
-    def status(self) -> int:
-        """HTTP status code."""
-        return ERRORS[self.code].status
-
-    @property
-    def title(self) -> str:
-        """RFC 9457 title: the same for every occurrence of the code."""
-        return ERRORS[self.code].title
 
 
 class InvalidRequestError(BrokerError):
@@ -140,9 +100,19 @@ class NotFoundError(BrokerError):
 
 
 class RouteNotFoundError(NotFoundError):
-    """No such path, or not with this method."""
+    """No such path."""
 
     code = ErrorCode.ROUTE_NOT_FOUND
+
+
+class MethodNotAllowedError(BrokerError):
+    """The path is known, but not with this method; carries the methods that it takes."""
+
+    code = ErrorCode.METHOD_NOT_ALLOWED
+
+    def __init__(self, message: str, *, allowed: Sequence[str]) -> None:
+        super().__init__(message, {"allowed": list(allowed)})
+        self.allowed = allowed
 
 
 class StateConflictError(BrokerError):
@@ -153,12 +123,6 @@ class StateConflictError(BrokerError):
     def __init__(self, message: str, *, state: str) -> None:
         super().__init__(message, {"state": str(state)})
         self.state = str(state)
-
-
-class IdempotencyInProgressError(BrokerError):
-    """A concurrent twin has not answered within the bound."""
-
-    code = ErrorCode.IDEMPOTENCY_KEY_IN_PROGRESS
 
 
 class PayloadTooLargeError(BrokerError):

@@ -4,8 +4,10 @@ import re
 
 import pytest
 
+from functions.edge.requests import InvalidFieldsError
+from shared.contracts.problems import ERRORS, entry_of
 from shared.domain import errors
-from shared.domain.errors import ERRORS, BrokerError, ErrorCode, OrderRejectedError, RetryLaterError, StateConflictError
+from shared.domain.errors import BrokerError, ErrorCode, OrderRejectedError, RetryLaterError, StateConflictError
 from shared.domain.rejects import RejectCode, reject
 
 
@@ -15,17 +17,10 @@ def subclasses(of: type[BrokerError]) -> list[type[BrokerError]]:
     return [each for child in children for each in (child, *subclasses(child))]
 
 
-def test_every_code_has_a_status_and_a_title() -> None:
-    assert list(ERRORS) == list(ErrorCode)
-    assert {entry.status for entry in ERRORS.values()} == {400, 401, 403, 404, 409, 413, 415, 422, 429, 500, 503}
-    assert len({entry.title for entry in ERRORS.values()}) == len(ERRORS)
-
-
 def test_drawn_tree_is_the_tree_of_classes() -> None:
-    drawing = re.findall(r"── (\w+) +(?:(\d{3}) (\w+))?", errors.__doc__ or "")
-    leaves = [(each.__name__, str(ERRORS[each.code].status), each.code.value) for each in subclasses(BrokerError)]
-    expected = [("RetryLaterError", "", "") if each[0] == RetryLaterError.__name__ else each for each in leaves]
-    assert drawing == expected
+    drawing = re.findall(r"── (\w+) +(?:([A-Z_]+)\b)?", errors.__doc__ or "")
+    leaves = [(each.__name__, each.code.value) for each in subclasses(BrokerError)]
+    assert drawing == [("RetryLaterError", "") if each[0] == RetryLaterError.__name__ else each for each in leaves]
 
 
 def test_every_code_is_raised_by_exactly_one_class() -> None:
@@ -33,10 +28,17 @@ def test_every_code_is_raised_by_exactly_one_class() -> None:
     assert sorted(codes) == sorted(ErrorCode)
 
 
+def test_every_error_has_a_status_and_a_title_of_its_own() -> None:
+    raised = {each for each in subclasses(BrokerError) if each is not RetryLaterError} | {BrokerError}
+    assert ERRORS.keys() == raised
+    assert len({entry.title for entry in ERRORS.values()}) == len(ERRORS)
+    assert entry_of(InvalidFieldsError([("price", "no")])) == ERRORS[errors.InvalidRequestError]
+
+
 def test_order_refusal_carries_limit_actual_and_remedy() -> None:
     refusal = reject(RejectCode.QUANTITY_EXCEEDS_FREEZE, limit=10, actual=15)
     error = OrderRejectedError(refusal)
-    assert (error.status, error.message) == (422, "quantity=15, freeze_quantity=10")
+    assert (entry_of(error).status, error.message) == (422, "quantity=15, freeze_quantity=10")
     assert error.details == {
         "reject_code": "QUANTITY_EXCEEDS_FREEZE",
         "limit": "10",
@@ -57,10 +59,9 @@ def test_order_refusal_carries_limit_actual_and_remedy() -> None:
     ],
 )
 def test_narrow_errors_carry_their_details(error: BrokerError, status: int, details: dict[str, object]) -> None:
-    assert (error.status, dict(error.details), str(error)) == (status, details, "no")
-    assert error.title == ERRORS[error.code].title
+    assert (entry_of(error).status, dict(error.details), str(error)) == (status, details, "no")
 
 
 def test_retry_later_names_whole_seconds() -> None:
     assert errors.OverloadedError("busy", retry_after_s=1).retry_after_s == 1
-    assert errors.UnavailableError("away", retry_after_s=5).status == 503
+    assert entry_of(errors.UnavailableError("away", retry_after_s=5)).status == 503

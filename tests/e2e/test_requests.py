@@ -325,14 +325,6 @@ def test_an_order_id_of_nobody_is_not_found(trader: Client, order_id: str) -> No
     assert response.status_code == 404 or (order_id == ".." and response.status_code == 200)
 
 
-@pytest.mark.parametrize(("method", "path"), [("GET", "/nonsense"), ("PATCH", "/orders"), ("POST", "/health")])
-def test_an_unknown_road_is_a_problem_too(broker: Broker, trader: Client, method: str, path: str) -> None:
-    response = broker.http.request(method, f"/api{path}", headers=trader.headers())
-
-    assert (response.status_code, response.json()["error_code"]) == (404, "ROUTE_NOT_FOUND")
-    assert (path == "/nonsense") == ("Allow" not in response.headers)
-
-
 # --- limits, health -----------------------------------------------------------------------------------
 
 

@@ -139,9 +139,10 @@ async def call(
         sent["authorization"] = f"Bearer {user}"
     raw = body if isinstance(body, bytes) else b"" if body is None else orjson.dumps(body)
     address = served.route.path.format_map(path or {})
+    host = (headers or {}).get("host", "127.0.0.1:7071")
     request = func.HttpRequest(
         served.route.method,
-        f"http://127.0.0.1:7071/api/{address}?{urlencode(query or {})}",
+        f"http://{host}/api/{address}?{urlencode(query or {})}",
         headers={**sent, **(headers or {})},
         params=query or {},
         route_params=path or {},

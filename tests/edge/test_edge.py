@@ -176,6 +176,23 @@ async def test_problem_instance_is_the_path_without_query(app: App) -> None:
     assert answer.json["instance"] == f"/api/orders/{ORDER_ID}"
 
 
+@pytest.mark.parametrize("host", ["[", "]", "[::1", "a]b", "a b", "evil.example/path", "a:b:c", "a@b", "\u00e4"])
+async def test_broken_host_is_refused_and_never_shown(app: App, host: str) -> None:
+    problem = assert_problem(await call(get_order, path=ONE, headers={"host": host}), 400, "VALIDATION_FAILED")
+    assert problem.instance == f"/api/orders/{ORDER_ID}"
+    assert not app.orders.calls
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:7071", "[::1]:7071", "broker.example", "broker_1", ""])
+async def test_any_address_is_a_host(app: App, host: str) -> None:
+    assert (await call(get_order, path=ONE, headers={"host": host})).status == 200
+
+
+async def test_instance_writes_the_path_as_a_uri(app: App) -> None:
+    answer = await call(get_order, path={"order_id": "\u00e4?x#[]"})
+    assert answer.json["instance"] == "/api/orders/%C3%A4%3Fx%23%5B%5D"
+
+
 def test_decorated_handlers_stay_callable_with_their_route() -> None:
     assert isinstance(place_order, Endpoint)
     assert place_order.route is order_routes.PLACE_ORDER

@@ -3,6 +3,7 @@
 import re
 from datetime import date
 from typing import Any
+from urllib.parse import unquote
 
 import azure.functions as func
 import orjson
@@ -23,22 +24,22 @@ NO_LIMIT_OF_ITS_OWN = {
 }
 
 
-def registered() -> dict[str, tuple[str, str, bool]]:
-    """Function name to method, path and whether it has the durable client."""
+def registered() -> dict[str, tuple[tuple[str, ...], str, bool]]:
+    """Function name to methods, path and whether it has the durable client."""
     function_app.app.functions_bindings = None
     found = {}
     for function in function_app.app.get_functions():
         bindings = {binding.type: binding for binding in function.get_bindings()}
         trigger: Any = bindings.get("httpTrigger")
         if trigger is not None and function.get_function_name() != "unknown_path":
-            (method,) = trigger.methods
-            found[function.get_function_name()] = (method.value, trigger.route, "durableClient" in bindings)
+            methods = tuple(method.value for method in trigger.methods)
+            found[function.get_function_name()] = (methods, trigger.route, "durableClient" in bindings)
             assert trigger.auth_level is func.AuthLevel.ANONYMOUS
     return found
 
 
 def test_every_row_is_registered_and_nothing_else() -> None:
-    assert registered() == {route.name: (route.method, route.path, route.uses_durable) for route in ROUTES}
+    assert registered() == {route.name: (route.methods, route.path, route.uses_durable) for route in ROUTES}
 
 
 @pytest.mark.parametrize(
@@ -116,29 +117,40 @@ def test_every_reference_of_the_document_resolves() -> None:
     assert used == whole["components"]["schemas"].keys()
 
 
-def unknown(method: str, path: str) -> Answer:
-    response = answer_unknown(func.HttpRequest(method, f"http://127.0.0.1:7071{path}?x=1", body=b""))
+def unknown(method: str, path: str, host: str = "127.0.0.1:7071") -> Answer:
+    request = func.HttpRequest(
+        method, f"http://{host}/api/{path}?x=1", headers={"host": host}, route_params={"path": path}, body=b""
+    )
+    response = answer_unknown(request)
     return Answer(response.status_code, dict(response.headers), response.get_body())
 
 
-@pytest.mark.parametrize(
-    "path", ["/api/nothing", "/api/", "/api/orders/1/2/3", "/api/ord\u00e9rs", "/api/orders/", "/x"]
-)
-def test_unknown_path_is_a_problem(path: str) -> None:
-    problem = assert_problem(unknown("GET", path), 404, "ROUTE_NOT_FOUND")
-    assert problem.instance == path
+@pytest.mark.parametrize("path", ["nothing", "", "orders/1/2/3", "ord\u00e9rs", "orders/", "x\ny", "["])
+@pytest.mark.parametrize("method", ["GET", "OPTIONS", "TRACE"])
+def test_unknown_path_is_a_problem(path: str, method: str) -> None:
+    problem = assert_problem(unknown(method, path), 404, "ROUTE_NOT_FOUND")
+    assert unquote(problem.instance) == f"/api/{path}"
 
 
 @pytest.mark.parametrize(
     ("method", "path", "allowed"),
     [
-        ("PATCH", "/api/orders", "GET, POST"),
-        ("PUT", "/api/orders/01935d3a-0000-7000-8000-000000000001", "DELETE, GET"),
-        ("POST", "/api/openapi.json", "GET"),
-        ("DELETE", "/api/instruments/NSE:M&M", "GET"),
+        ("PATCH", "orders", ["GET", "HEAD", "OPTIONS", "POST"]),
+        ("PUT", "orders/01935d3a-0000-7000-8000-000000000001", ["DELETE", "GET", "HEAD", "OPTIONS"]),
+        ("POST", "openapi.json", ["GET", "HEAD", "OPTIONS"]),
+        ("DELETE", "instruments/NSE:M&M", ["GET", "HEAD", "OPTIONS"]),
+        ("TRACE", "Health", ["GET", "HEAD", "OPTIONS"]),
+        ("HEAD", "operations/in-doubt/01935d3a-0000-7000-8000-000000000001/resolve", ["OPTIONS", "POST"]),
     ],
 )
-def test_wrong_method_names_the_right_ones(method: str, path: str, allowed: str) -> None:
-    answer = unknown(method, path)
-    assert_problem(answer, 404, "ROUTE_NOT_FOUND")
-    assert answer.headers["Allow"] == allowed
+def test_wrong_method_names_the_right_ones(method: str, path: str, allowed: list[str]) -> None:
+    refused = unknown(method, path)
+    assert assert_problem(refused, 405, "METHOD_NOT_ALLOWED").details == {"allowed": allowed}
+    asked = unknown("OPTIONS", path)
+    assert (asked.status, asked.body) == (204, b"")
+    assert asked.headers["Allow"] == refused.headers["Allow"] == ", ".join(allowed)
+
+
+@pytest.mark.parametrize("host", ["[", "a]b", "evil.example/api/orders"])
+def test_unknown_path_at_a_broken_host_is_malformed(host: str) -> None:
+    assert assert_problem(unknown("GET", "nothing", host), 400, "VALIDATION_FAILED").instance == "/api/nothing"

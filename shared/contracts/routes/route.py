@@ -63,6 +63,11 @@ class Route[BodyModel, QueryModel]:
     max_body_bytes: int = 16_384
 
     @property
+    def methods(self) -> tuple[str, ...]:
+        """What the path takes by this row: HEAD wherever it takes GET (RFC 9110, 9.1)."""
+        return ("GET", "HEAD") if self.method == "GET" else (self.method,)
+
+    @property
     def noun(self) -> str:
         """What it is about: the first segment of the path."""
         return self.path.partition("/")[0]
