@@ -1,7 +1,7 @@
 """The admin API on loopback: read the venue's records, set its clock, end its session, switch faults on.
 
     GET  /status                               what it is doing
-    GET  /orders?live=true                     live orders
+    GET  /orders?live=true&after=&limit=       live orders, oldest first, paged by `next_after`; all without a limit
     GET  /orders/{order_id}                    one order, live or ended, with all its reports
     GET  /executions?trade_date=&after=&limit= TRADE reports of a date, paged by `next_after`
     GET  /changes?after=00:0,07:0&settled_s=&limit=  newest report numbers of the orders that changed, by lane
@@ -15,6 +15,7 @@ Orders and reports read as in docs/reference/exchange-messages.md; a refused cal
 
 from contextlib import asynccontextmanager
 from datetime import date, timedelta
+from itertools import islice
 from typing import Any
 
 from psycopg import OperationalError
@@ -109,10 +110,15 @@ class AdminApi:
         )
 
     async def orders(self, request: Request) -> Response:
-        """Live orders; others are asked for one by one."""
-        if request.query_params.get("live") != "true":
-            raise HTTPException(400, "ask for live=true")
-        return JSONResponse({"orders": [_order(order) for order in self._gateway.venue.live.values()]})
+        """A page of the live orders in order of acceptance; ended orders are read one by one."""
+        query = request.query_params
+        if query.get("live") != "true":
+            raise HTTPException(400, "only live orders are listed: live=true")
+        after, limit = query.get("after", ""), _number(request, "limit", len(self._gateway.venue.live))
+        found = (order for order in self._gateway.venue.live.values() if order.exchange_order_id > after)
+        page = [_order(order) for order in islice(found, limit)]
+        more = bool(page) and next(found, None) is not None
+        return JSONResponse({"orders": page, "next_after": page[-1]["exchange_order_id"] if more else None})
 
     async def order(self, request: Request) -> Response:
         """One order and its reports."""

@@ -112,7 +112,7 @@ async def test_order_is_shown_live_and_ended(database: str) -> None:
         assert [found["order_id"] for found in live] == [order["order_id"]]
         await venue.ask(about(order, "CANCEL"))
         assert await shown(venue, order) == ("CANCELED", 0, 2)
-        assert (await venue.admin.get("/orders", params={"live": "true"})).json() == {"orders": []}
+        assert (await venue.admin.get("/orders", params={"live": "true"})).json() == {"orders": [], "next_after": None}
         assert (await venue.admin.get(f"/orders/{uuid.uuid4()}")).status_code == 404
 
 
@@ -136,6 +136,19 @@ async def test_executions_page_through_the_whole_trade_date(database: str) -> No
         assert len(found) == 20
         other = await venue.admin.get("/executions", params={"trade_date": "2026-11-22"})
         assert other.json() == {"executions": [], "next_after": None}
+
+
+async def test_live_orders_page_through_all_once(database: str) -> None:
+    async with running(database) as venue:
+        orders = [new(price="1400.00") for _ in range(7)]
+        await venue.ask(*orders)
+        found: list[str] = []
+        after = ""
+        while after is not None:
+            page = (await venue.admin.get("/orders", params={"live": "true", "after": after, "limit": 3})).json()
+            found += [order["order_id"] for order in page["orders"]]
+            after = page["next_after"]
+        assert found == [order["order_id"] for order in orders]
 
 
 @pytest.mark.parametrize("query", ["trade_date=today", "after=-1", "limit=x"])

@@ -39,13 +39,18 @@ async def _two_pages(request: web.Request) -> web.Response:
     return web.json_response({"executions": found if after < 2 else [], "next_after": after + 1 if after < 2 else None})
 
 
-async def test_every_page_of_executions_is_read() -> None:
-    orders = _answering({"orders": [{"order_id": "o", "quantity": 5, "cum_quantity": 2}]})
-    async with _venue(_two_pages, orders) as venue:
+async def _two_pages_of_orders(request: web.Request) -> web.Response:
+    assert (request.query["live"], request.query["limit"]) == ("true", "1000")
+    order = {"order_id": f"o{request.query['after']}", "quantity": 5, "cum_quantity": 2}
+    return web.json_response({"orders": [order], "next_after": None if request.query["after"] else "1"})
+
+
+async def test_every_page_is_read() -> None:
+    async with _venue(_two_pages, _two_pages_of_orders) as venue:
         executions = [each async for page in venue.executions(_DAY) for each in page]
         live = [each async for page in venue.live_orders() for each in page]
     assert executions == [Execution("E0", "o", 2, 1005), Execution("E1", "o", 2, 1005)]
-    assert live == [LiveOrder("o", 5, 2)]
+    assert live == [LiveOrder("o", 5, 2), LiveOrder("o1", 5, 2)]
 
 
 @pytest.mark.parametrize(

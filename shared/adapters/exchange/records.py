@@ -1,4 +1,4 @@
-"""`VenueRecords` over HTTP: `GET /executions?trade_date=&after=` and `GET /orders?live=true`.
+"""`VenueRecords` over HTTP: `GET /executions?trade_date=&after=` and `GET /orders?live=true&after=&limit=`.
 
 What the venue answers is checked before it is compared; an answer that cannot be read counts as no answer.
 """
@@ -15,6 +15,7 @@ from shared.domain.money import parse_rupees
 from shared.ports.reconciliation import Execution, LiveOrder
 
 _TIMEOUT = aiohttp.ClientTimeout(total=10, connect=2)
+_MOST_ORDERS = 1000
 type Text = Annotated[str, Field(min_length=1, max_length=64)]
 
 
@@ -48,6 +49,7 @@ class _Order(_Answer):
 
 class _Orders(_Answer):
     orders: list[_Order]
+    next_after: Text | None = None
 
 
 class HttpVenueRecords:
@@ -68,8 +70,12 @@ class HttpVenueRecords:
 
     async def live_orders(self) -> AsyncIterator[Sequence[LiveOrder]]:
         """See `VenueRecords.live_orders`."""
-        answer = await self._get("/orders", {"live": "true"}, _Orders)
-        yield [LiveOrder(each.order_id, each.quantity, each.cum_quantity) for each in answer.orders]
+        after: str | None = ""
+        while after is not None:
+            query = {"live": "true", "after": after, "limit": str(_MOST_ORDERS)}
+            page = await self._get("/orders", query, _Orders)
+            yield [LiveOrder(each.order_id, each.quantity, each.cum_quantity) for each in page.orders]
+            after = page.next_after
 
     async def _get[Answer: _Answer](self, path: str, query: dict[str, str], model: type[Answer]) -> Answer:
         try:
