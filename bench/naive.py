@@ -23,8 +23,8 @@ from redis.asyncio import Redis
 
 from shared.adapters.reference_data import load_reference_data
 from shared.domain.money import parse_rupees
-from shared.domain.orders import Side
-from shared.domain.risk import OrderTerms, RiskFacts, check
+from shared.domain.orders.risk import RiskFacts, check
+from shared.domain.orders.terms import OrderType, Product, Side, Terms, TimeInForce
 
 SCHEMA = """
 CREATE TABLE customers (user_id uuid PRIMARY KEY, kyc_status text NOT NULL);
@@ -149,18 +149,21 @@ def _require_risk(body: NewOrder, available: int, at: datetime) -> None:
         available_cash_paise=available if body.side == "BUY" else 0,
         free_quantity=available if body.side == "SELL" else 0,
         limits=_DATA.limits.for_date(trade_date),
-        rate_card=_DATA.rate_cards.for_date(trade_date),
+        rate_cards=_DATA.rate_cards,
         now=at,
     )
     price = None if body.price is None else parse_rupees(body.price)
-    terms = OrderTerms(
-        body.instrument_id,
-        Side(body.side),
-        body.order_type,
-        body.product,
-        body.quantity,
-        price,
-        body.time_in_force,
+    terms = Terms(
+        instrument_id=body.instrument_id,
+        security_id="" if facts.instrument is None else facts.instrument.security_id,
+        segment="" if facts.instrument is None else facts.instrument.segment,
+        side=Side(body.side),
+        order_type=OrderType(body.order_type),
+        product=Product(body.product),
+        time_in_force=TimeInForce(body.time_in_force),
+        quantity=body.quantity,
+        price=price,
+        limit_price=price or 0,
     )
     refusal = check(terms, facts)
     if refusal is not None:

@@ -6,7 +6,7 @@ from functions.edge.responses import Reply
 from shared.contracts.common import PageQuery, write_cursor
 from shared.contracts.doubts import DoubtPage, ResolveDoubt
 from shared.contracts.routes import doubts as routes
-from shared.domain.published import wire_time
+from shared.domain.times import wire_time
 from shared.ports.doubts import DoubtPosition
 
 

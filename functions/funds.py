@@ -6,7 +6,7 @@ from functions.edge.responses import Reply
 from shared.contracts.common import OwnerQuery, write_cursor
 from shared.contracts.funds import StatementPage, StatementQuery
 from shared.contracts.routes import funds as routes
-from shared.domain.ledger import Account
+from shared.domain.ledger.accounts import Account
 from shared.ports.funds import StatementPosition
 
 

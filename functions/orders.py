@@ -7,12 +7,15 @@ from uuid import UUID
 from functions.edge.cursors import as_id, as_instant, read_position
 from functions.edge.edge import Call, blueprint_of, endpoint
 from functions.edge.responses import JSON, Reply
+from shared.application.orders.place import PlaceCall
 from shared.contracts.common import OwnerQuery, write_cursor
 from shared.contracts.orders import OrdersQuery, PlaceOrder
 from shared.contracts.problems import PROBLEM_JSON
+from shared.contracts.published import published_order
 from shared.contracts.routes import orders as routes
-from shared.domain.orders import Order
-from shared.domain.published import Json, published_order, wire_time
+from shared.domain.orders.order import Order
+from shared.domain.times import wire_time
+from shared.json_values import Json
 from shared.ports.orders import OrderFilter
 
 _REFUSED: Final = 422
@@ -21,7 +24,8 @@ _REFUSED: Final = 422
 @endpoint(routes.PLACE_ORDER)
 async def place_order(call: Call[PlaceOrder]) -> Reply:
     """202 with the registered order, 422 with the refusal on record, or the stored answer again."""
-    placed = await call.app.orders.place(call.user_id, call.body, call.idempotency_key, call.prefer_wait_s, call.sagas)
+    wanted = PlaceCall(call.user_id, call.body, call.idempotency_key, call.request_id, call.prefer_wait_s)
+    placed = await call.app.place_orders.place(wanted, call.sagas)
     headers = {"Location": f"/api/orders/{placed.order_id}"}
     if placed.replayed:
         headers["Idempotency-Replayed"] = "true"
@@ -37,26 +41,26 @@ async def list_orders(call: Call[None, OrdersQuery]) -> Reply:
     query = call.query
     wanted = OrderFilter(query.status, query.instrument_id, read_position(query.cursor, _position))
     # One more than asked for tells whether there is a next page.
-    orders = await call.app.orders.page(call.user_id, wanted, query.limit + 1)
+    orders = await call.app.read_orders.page(call.user_id, wanted, query.limit + 1)
     return Reply(_page(orders, query.limit))
 
 
 @endpoint(routes.GET_ORDER)
 async def get_order(call: Call[None, OwnerQuery]) -> Reply:
     """One order as it is now."""
-    return Reply(await call.app.orders.get(call.user_id, call.id("order_id")))
+    return Reply(await call.app.read_orders.get(call.user_id, call.id("order_id")))
 
 
 @endpoint(routes.GET_ORDER_HISTORY)
 async def get_order_history(call: Call[None, OwnerQuery]) -> Reply:
     """Events and stages of one order."""
-    return Reply(await call.app.orders.history(call.user_id, call.id("order_id")))
+    return Reply(await call.app.read_orders.history(call.user_id, call.id("order_id")))
 
 
 @endpoint(routes.CANCEL_ORDER)
 async def cancel_order(call: Call) -> Reply:
     """202 with the order, whose cancel is done or on its way."""
-    return Reply(await call.app.orders.cancel(call.user_id, call.id("order_id"), call.sagas), 202)
+    return Reply(await call.app.cancel_orders.cancel(call.user_id, call.id("order_id"), call.sagas), 202)
 
 
 def _page(orders: list[Order], limit: int) -> Json:

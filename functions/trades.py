@@ -6,7 +6,7 @@ from functions.edge.responses import Reply
 from shared.contracts.common import write_cursor
 from shared.contracts.routes import trades as routes
 from shared.contracts.trades import TradePage, TradesQuery
-from shared.domain.published import wire_time
+from shared.domain.times import wire_time
 from shared.ports.trades import TradeFilter, TradePosition
 
 

@@ -13,7 +13,8 @@ import azure.durable_functions as df
 from orchestrations.saga import Compensations, Steps, run_step, wait_for_event
 from orchestrations.starter import DurableSagas
 from shared.composition import application
-from shared.domain.published import wire_time
+from shared.domain.orders.order import OrderKey
+from shared.domain.times import wire_time
 
 blueprint = df.Blueprint()
 _LISTEN_S = (3, 6, 12)
@@ -89,7 +90,7 @@ def order_recovery(context: df.DurableOrchestrationContext) -> Steps:
 async def ask_exchange(order: Dict[str, str], client: df.DurableOrchestrationClient) -> bool:
     """Whether there was anything to ask."""
     app = await application()
-    return await app.recovery.ask((UUID(order["user_id"]), UUID(order["order_id"])), DurableSagas(client))
+    return await app.recovery.ask(OrderKey(UUID(order["user_id"]), UUID(order["order_id"])), DurableSagas(client))
 
 
 @blueprint.activity_trigger(input_name="order")
@@ -97,4 +98,4 @@ async def ask_exchange(order: Dict[str, str], client: df.DurableOrchestrationCli
 async def put_in_doubt(order: Dict[str, str], client: df.DurableOrchestrationClient) -> bool:
     """Whether the order is in doubt now; an answer that came meanwhile has settled it."""
     app = await application()
-    return await app.recovery.doubt((UUID(order["user_id"]), UUID(order["order_id"])), DurableSagas(client))
+    return await app.recovery.doubt(OrderKey(UUID(order["user_id"]), UUID(order["order_id"])), DurableSagas(client))

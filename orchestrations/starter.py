@@ -5,8 +5,8 @@ from uuid import UUID
 
 import azure.durable_functions as df
 
-from shared.domain.books import OrderKey
 from shared.domain.errors import UnavailableError
+from shared.domain.orders.order import OrderKey
 
 _WAIT_S = 5.0
 _LIVE = frozenset(

@@ -14,6 +14,7 @@ import psycopg
 from sandbox.errors import SandboxError
 from sandbox.running import Running
 from shared.adapters.reference_data import load_reference_data
+from shared.domain.charges.rate_cards import ChargeKind
 from shared.domain.errors import UnavailableError
 from shared.domain.sessions import MarketTime
 
@@ -49,7 +50,7 @@ def _require_tables(when: datetime) -> None:
     try:
         day = MarketTime(data.calendars["continuous"]).trade_date(when)
         data.limits.for_date(day)
-        data.rate_cards.for_date(day)
+        data.rate_cards.find("EQ", ChargeKind.DELIVERY, day)
     except (LookupError, UnavailableError) as error:
         raise SandboxError(f"The market time can't be {when.isoformat()}: {error}.") from error
 

@@ -27,7 +27,9 @@ from shared.adapters.postgres.books import PostgresBooks
 from shared.adapters.postgres.database import Database
 from shared.adapters.reference_data import load_reference_data
 from shared.domain.ids import new_order_id
-from shared.domain.orders import FundsHeld, Order, OrderType, Product, Refused, Side, State, TimeInForce
+from shared.domain.orders.events import FundsHeld, Refused
+from shared.domain.orders.order import Order, OrderKey, State
+from shared.domain.orders.terms import OrderType, Product, Side, Terms, TimeInForce
 from shared.ports.books import NewOrder, Scope, StoredAnswer, Unit
 
 _LIST = 200
@@ -77,7 +79,7 @@ async def _reservations_per_s(dsn: str, user_id: UUID, seconds: float) -> float:
 async def _round(books: PostgresBooks, user_id: UUID) -> float:
     """Seconds that one list of new orders takes to be held; putting them on record is not counted."""
     orders = [_order(user_id) for _ in range(_LIST)]
-    keys = [(order.user_id, order.order_id) for order in orders]
+    keys = [order.key for order in orders]
     await books.work(Scope(users={user_id}), lambda unit: _open(unit, orders))
     started = time.perf_counter()
     await books.work(Scope(orders=keys), lambda unit: _reserve(unit, keys))
@@ -87,10 +89,10 @@ async def _round(books: PostgresBooks, user_id: UUID) -> float:
 def _open(unit: Unit, orders: list[Order]) -> None:
     for order in orders:
         unit.books.open_order(order)
-        unit.new_orders.append(NewOrder(order, None, StoredAnswer(order.order_id, b"", 202, "")))
+        unit.orders.new.append(NewOrder(order, None, StoredAnswer(order.order_id, b"", 202, "")))
 
 
-def _reserve(unit: Unit, keys: list[tuple[UUID, UUID]]) -> None:
+def _reserve(unit: Unit, keys: list[OrderKey]) -> None:
     saga_id, deadline = uuid4(), unit.books.at + timedelta(minutes=5)
     for key in keys:
         held = unit.books.reserve(key, FundsHeld(saga_id, deadline), lambda *_: Refused("INSUFFICIENT_FUNDS", ""))
@@ -98,19 +100,26 @@ def _reserve(unit: Unit, keys: list[tuple[UUID, UUID]]) -> None:
             raise BenchmarkError("an order was refused")
 
 
+_TERMS = Terms(
+    instrument_id="NSE:INFY",
+    security_id="INE009A01021",
+    segment="EQ",
+    side=Side.BUY,
+    order_type=OrderType.LIMIT,
+    product=Product.CNC,
+    time_in_force=TimeInForce.DAY,
+    quantity=1,
+    price=150_000,
+    limit_price=150_000,
+)
+
+
 def _order(user_id: UUID) -> Order:
     now = datetime.now(UTC)
     return Order(
         user_id=user_id,
         order_id=new_order_id(user_id, time.time_ns(), uuid4().int),
-        instrument_id="NSE:INFY",
-        side=Side.BUY,
-        order_type=OrderType.LIMIT,
-        product=Product.CNC,
-        time_in_force=TimeInForce.DAY,
-        quantity=1,
-        price=150_000,
-        limit_price=150_000,
+        terms=_TERMS,
         trade_date=now.date().isoformat(),
         accepted_at=now,
         updated_at=now,

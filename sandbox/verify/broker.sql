@@ -10,12 +10,12 @@ WHERE amount <= 0 OR debit_account = credit_account
    OR (asset <> 'INR' AND (debit_account = ANY(%(cash_only)s) OR credit_account = ANY(%(cash_only)s)))
    OR (asset = 'INR' AND (debit_account = ANY(%(shares_only)s) OR credit_account = ANY(%(shares_only)s)))
 
--- name: i01_an_entry_is_one_transaction_of_one_order
+-- name: i01_an_entry_is_one_transaction_of_one_source
 SELECT user_id, entry_id, count(*) AS lines, count(DISTINCT booked_at) AS times, count(DISTINCT xact) AS transactions
 FROM transfers
 GROUP BY user_id, entry_id
 HAVING count(DISTINCT booked_at) > 1 OR count(DISTINCT xact) > 1
-    OR count(DISTINCT coalesce(order_id, '00000000-0000-0000-0000-000000000000')) > 1
+    OR count(DISTINCT coalesce(order_id, '00000000-0000-0000-0000-000000000000')) > 1 OR count(DISTINCT source) > 1
 
 -- name: i02_client_balances_equal_their_transfers
 WITH legs AS (
@@ -75,7 +75,7 @@ FROM accounts a FULL JOIN open USING (user_id, account, asset)
 WHERE coalesce(a.held, 0) <> coalesce(open.held, 0)
 
 -- name: i03_a_hold_captures_and_releases_at_most_its_amount
-SELECT user_id, order_id, request_id, amount, captured, released
+SELECT user_id, source, source_id, request_id, amount, captured, released
 FROM holds WHERE amount <= 0 OR captured < 0 OR released < 0 OR captured + released > amount
 
 -- name: i03_a_hold_captured_exactly_what_its_trades_cost
@@ -86,22 +86,23 @@ WITH booked AS (
                    ELSE quantity END) AS cost
     FROM trades GROUP BY user_id, order_id, side
 ), captured AS (
-    SELECT user_id, order_id, sum(captured) AS captured FROM holds GROUP BY user_id, order_id
+    SELECT user_id, source_id AS order_id, sum(captured) AS captured FROM holds WHERE source = 'ORDER'
+    GROUP BY user_id, source_id
 )
 SELECT user_id, order_id, coalesce(captured.captured, 0) AS captured, coalesce(booked.cost, 0) AS trades_cost
 FROM captured FULL JOIN booked USING (user_id, order_id)
 WHERE coalesce(captured.captured, 0) <> coalesce(booked.cost, 0)
 
 -- name: i04_terminal_orders_hold_nothing
-SELECT user_id, order_id, o.state, h.amount, h.captured, h.released
-FROM holds h LEFT JOIN orders o USING (user_id, order_id)
-WHERE h.captured + h.released < h.amount
+SELECT h.user_id, h.source_id AS order_id, o.state, h.amount, h.captured, h.released
+FROM holds h LEFT JOIN orders o ON o.user_id = h.user_id AND o.order_id = h.source_id
+WHERE h.source = 'ORDER' AND h.captured + h.released < h.amount
   AND (o.state IS NULL OR o.state IN ('FILLED', 'CANCELED', 'REJECTED', 'EXPIRED'))
 
 -- name: i04_working_orders_have_a_hold
 SELECT o.user_id, o.order_id, o.state
-FROM orders o LEFT JOIN holds h ON h.user_id = o.user_id AND h.order_id = o.order_id
-WHERE o.state IN ('HELD', 'SUBMITTED', 'NEW', 'PARTIALLY_FILLED') AND h.order_id IS NULL
+FROM orders o LEFT JOIN holds h ON h.user_id = o.user_id AND h.source = 'ORDER' AND h.source_id = o.order_id
+WHERE o.state IN ('HELD', 'SUBMITTED', 'NEW', 'PARTIALLY_FILLED') AND h.source_id IS NULL
 
 -- name: i05_available_is_not_negative
 SELECT user_id, account, asset, balance, held FROM accounts WHERE held < 0 OR balance < held
@@ -146,7 +147,7 @@ SELECT order_id, count(*) AS users FROM orders GROUP BY order_id HAVING count(*)
 -- name: i06_the_stored_answer_is_the_verdict_on_record
 SELECT o.user_id, o.order_id, o.idempotency_key, o.answer_status, e.event, e.state
 FROM orders o
-LEFT JOIN order_events e ON e.user_id = o.user_id AND e.order_id = o.order_id AND e.version = 1
+LEFT JOIN order_events e ON e.user_id = o.user_id AND e.order_id = o.order_id AND e.revision = 1
 WHERE e.event IS NULL
    OR o.answer_status IS DISTINCT FROM CASE e.event WHEN 'Accepted' THEN 202 WHEN 'Refused' THEN 422 END
    OR o.answer_body IS NULL OR o.answer_body IS NOT JSON OBJECT
@@ -229,7 +230,7 @@ SELECT t.saga_id, t.user_id, t.order_id, t.step, t.outcome, o.state, o.reject_co
        h.amount - h.captured - h.released AS open_hold
 FROM saga_steps t
 LEFT JOIN orders o ON o.user_id = t.user_id AND o.order_id = t.order_id
-LEFT JOIN holds h ON h.user_id = t.user_id AND h.order_id = t.order_id
+LEFT JOIN holds h ON h.user_id = t.user_id AND h.source = 'ORDER' AND h.source_id = t.order_id
 WHERE t.outcome = 'COMPENSATED'
   AND (o.state IS DISTINCT FROM 'REJECTED' OR h.captured + h.released < h.amount OR o.filled_quantity > 0)
 
@@ -262,41 +263,45 @@ WHERE t.notional <> t.quantity * t.price OR t.instrument_id <> o.instrument_id O
 
 -- name: i11_positions_equal_the_replay_of_trades
 WITH replayed AS (
-    SELECT user_id, instrument_id,
+    SELECT user_id, instrument_id, product, min(security_id) AS security_id,
            coalesce(sum(quantity) FILTER (WHERE side = 'BUY'), 0) AS buy_quantity,
            coalesce(sum(notional) FILTER (WHERE side = 'BUY'), 0) AS buy_value,
            coalesce(sum(quantity) FILTER (WHERE side = 'SELL'), 0) AS sell_quantity,
            coalesce(sum(notional) FILTER (WHERE side = 'SELL'), 0) AS sell_value,
            sum((SELECT coalesce(sum(value::bigint), 0) FROM jsonb_each_text(charges))) AS charges
-    FROM trades GROUP BY user_id, instrument_id
+    FROM trades GROUP BY user_id, instrument_id, product
 )
-SELECT user_id, instrument_id, p.buy_quantity, r.buy_quantity AS traded_buy_quantity, p.buy_value,
+SELECT user_id, instrument_id, product, p.buy_quantity, r.buy_quantity AS traded_buy_quantity, p.buy_value,
        r.buy_value AS traded_buy_value, p.sell_quantity, r.sell_quantity AS traded_sell_quantity, p.sell_value,
-       r.sell_value AS traded_sell_value, p.charges, r.charges AS traded_charges
-FROM positions p FULL JOIN replayed r USING (user_id, instrument_id)
+       r.sell_value AS traded_sell_value, p.charges, r.charges AS traded_charges, p.security_id,
+       r.security_id AS traded_security_id
+FROM positions p FULL JOIN replayed r USING (user_id, instrument_id, product)
 WHERE (coalesce(p.buy_quantity, 0), coalesce(p.buy_value, 0), coalesce(p.sell_quantity, 0),
-       coalesce(p.sell_value, 0), coalesce(p.charges, 0))
+       coalesce(p.sell_value, 0), coalesce(p.charges, 0), coalesce(p.security_id, r.security_id))
    <> (coalesce(r.buy_quantity, 0), coalesce(r.buy_value, 0), coalesce(r.sell_quantity, 0),
-       coalesce(r.sell_value, 0), coalesce(r.charges, 0))
+       coalesce(r.sell_value, 0), coalesce(r.charges, 0), coalesce(r.security_id, p.security_id))
 
 -- name: i11_holdings_equal_what_came_in_and_was_traded
 WITH owned AS (
-    SELECT user_id, asset AS instrument_id, sum(balance) AS shares
+    SELECT user_id, asset AS security_id, sum(balance) AS shares
     FROM accounts WHERE account IN ('client.holdings', 'client.unsettled_shares') GROUP BY user_id, asset
 ), deposited AS (
-    SELECT user_id, asset AS instrument_id,
+    SELECT user_id, asset AS security_id,
            sum(CASE WHEN debit_account = 'external.depository' THEN amount ELSE -amount END) AS shares
-    FROM transfers WHERE 'external.depository' IN (debit_account, credit_account) GROUP BY user_id, asset
+    FROM transfers
+    WHERE 'external.depository' IN (debit_account, credit_account) AND user_id IS NOT NULL GROUP BY user_id, asset
 ), traded AS (
-    SELECT user_id, instrument_id, sum(CASE side WHEN 'BUY' THEN quantity ELSE -quantity END) AS shares
-    FROM trades GROUP BY user_id, instrument_id
+    SELECT user_id, security_id, sum(CASE side WHEN 'BUY' THEN quantity ELSE -quantity END) AS shares
+    FROM trades GROUP BY user_id, security_id
+), opened AS (
+    SELECT user_id, security_id, sum(opening_quantity) AS shares FROM positions GROUP BY user_id, security_id
 )
-SELECT user_id, instrument_id, owned.shares AS owned, deposited.shares AS deposited, traded.shares AS traded,
-       p.opening_quantity
-FROM owned FULL JOIN deposited USING (user_id, instrument_id) FULL JOIN traded USING (user_id, instrument_id)
-FULL JOIN positions p USING (user_id, instrument_id)
+SELECT user_id, security_id, owned.shares AS owned, deposited.shares AS deposited, traded.shares AS traded,
+       opened.shares AS opening_quantity
+FROM owned FULL JOIN deposited USING (user_id, security_id) FULL JOIN traded USING (user_id, security_id)
+FULL JOIN opened USING (user_id, security_id)
 WHERE coalesce(owned.shares, 0) <> coalesce(deposited.shares, 0) + coalesce(traded.shares, 0)
-   OR coalesce(p.opening_quantity, 0) <> coalesce(deposited.shares, 0)
+   OR coalesce(opened.shares, 0) <> coalesce(deposited.shares, 0)
 
 -- name: i13_sequences_have_no_gap
 -- Retention deletes the oldest effects only after the user has been with us for a week.
@@ -309,9 +314,9 @@ HAVING u.user_id IS NULL
     OR count(e.sequence) <> coalesce(max(e.sequence) - min(e.sequence) + 1, 0)
     OR (min(e.sequence) > 1 AND u.created_at > %(as_of)s::timestamptz - interval '7 days')
 
--- name: i13_every_change_of_an_order_is_told_once
+-- name: i13_every_visible_change_of_an_order_is_published_once
 -- Both ways, by order and version; only what retention has left of the effects can be compared.
-WITH told AS (
+WITH published AS (
     SELECT user_id, payload ->> 'order_id' AS order_id, (payload ->> 'version')::integer AS version, count(*) AS times
     FROM effects WHERE kind = 'order' GROUP BY 1, 2, 3
 ), known AS (
@@ -319,14 +324,15 @@ WITH told AS (
 ), changed AS (
     SELECT e.user_id, e.order_id::text AS order_id, e.version
     FROM order_events e LEFT JOIN known USING (user_id)
-    WHERE known.since IS NULL OR e.at >= known.since
+    GROUP BY e.user_id, e.order_id, e.version, known.since
+    HAVING known.since IS NULL OR min(e.at) >= known.since
 )
-SELECT user_id, order_id, version, changed.version IS NOT NULL AS changed, coalesce(told.times, 0) AS told
-FROM changed FULL JOIN told USING (user_id, order_id, version)
-WHERE coalesce(told.times, 0) <> 1 OR changed.order_id IS NULL
+SELECT user_id, order_id, version, changed.version IS NOT NULL AS changed, coalesce(published.times, 0) AS published
+FROM changed FULL JOIN published USING (user_id, order_id, version)
+WHERE coalesce(published.times, 0) <> 1 OR changed.order_id IS NULL
 
--- name: i13_every_trade_is_told_once
-WITH told AS (
+-- name: i13_every_trade_is_published_once
+WITH published AS (
     SELECT user_id, payload ->> 'trade_id' AS trade_id, count(*) AS times
     FROM effects WHERE kind = 'trade' GROUP BY 1, 2
 ), known AS (
@@ -336,9 +342,21 @@ WITH told AS (
     FROM trades t LEFT JOIN known USING (user_id)
     WHERE known.since IS NULL OR t.booked_at >= known.since
 )
-SELECT user_id, trade_id, booked.trade_id IS NOT NULL AS booked, coalesce(told.times, 0) AS told
-FROM booked FULL JOIN told USING (user_id, trade_id)
-WHERE coalesce(told.times, 0) <> 1 OR booked.trade_id IS NULL
+SELECT user_id, trade_id, booked.trade_id IS NOT NULL AS booked, coalesce(published.times, 0) AS published
+FROM booked FULL JOIN published USING (user_id, trade_id)
+WHERE coalesce(published.times, 0) <> 1 OR booked.trade_id IS NULL
+
+-- name: i13_the_last_balance_published_is_the_balance
+WITH published AS (
+    SELECT DISTINCT ON (e.user_id, b.account, b.asset) e.user_id, b.account, b.asset, b.balance, b.held
+    FROM effects e CROSS JOIN LATERAL json_to_recordset(e.payload -> 'balances')
+         AS b (account text, asset text, balance numeric, held numeric)
+    WHERE e.kind = 'balances' ORDER BY e.user_id, b.account, b.asset, e.sequence DESC
+)
+SELECT user_id, account, asset, a.balance, a.held, p.balance AS published_balance, p.held AS published_held
+FROM published p JOIN accounts a USING (user_id, account, asset)
+WHERE p.balance * CASE asset WHEN 'INR' THEN 100 ELSE 1 END <> a.balance
+   OR p.held * CASE asset WHEN 'INR' THEN 100 ELSE 1 END <> a.held
 
 -- name: i17_outboxes_are_empty_settling
 -- On a running system only what has waited since `cutoff`; `oldest` names the row that is stuck.

@@ -17,42 +17,15 @@ from psycopg.rows import dict_row
 from sandbox.verify.model import Check, Inspection, Row, Violation
 from sandbox.verify.queries import load
 from sandbox.verify.rebuild import rebuild
-from shared.domain.charges import RateCards
-from shared.domain.ledger import worst_case
-from shared.domain.orders import (
-    TRANSITIONS,
-    Filled,
-    FundsHeld,
-    IllegalTransitionError,
-    Order,
-    Owner,
-    Side,
-    State,
-    apply,
-    changed,
-)
+from shared.domain.charges.rate_cards import ChargeKind, RateCards
+from shared.domain.orders.events import Filled, FundsHeld
+from shared.domain.orders.order import Order, Owner, State, changed
+from shared.domain.orders.terms import Side, Terms
+from shared.domain.orders.transitions import TRANSITIONS, IllegalTransitionError, apply
 
 _SQL = load("orders.sql")
 _EVENTS: Final[dict[str, type[Any]]] = {event.__name__: event for _, event in TRANSITIONS}
-_FROM_THE_DOOR: Final = frozenset(
-    {
-        "user_id",
-        "order_id",
-        "instrument_id",
-        "side",
-        "order_type",
-        "product",
-        "time_in_force",
-        "quantity",
-        "price",
-        "limit_price",
-        "trade_date",
-        "accepted_at",
-        "client_order_id",
-        "disclosed_quantity",
-        "tag",
-    }
-)
+_AS_ASKED: Final = frozenset({"user_id", "order_id", "terms", "trade_date", "accepted_at", "client_order_id", "tag"})
 _PAYEES: Final = {"brokerage": "house.brokerage", "exchange_transaction": "exchange.fees"}
 _PAGE: Final = 200
 type Finding = tuple[int, str, Row]
@@ -99,7 +72,7 @@ def _strangers(inspection: Inspection) -> Iterator[Violation]:
 def judge(row: Row, cards: RateCards) -> Iterator[Finding]:
     """What is wrong with one order."""
     try:
-        order = rebuild(Order, {name: row[name] for name in Order._fields})
+        order = order_of(row)
     except (TypeError, ValueError) as error:
         yield 8, "an order's values are legal", {"order_id": row["order_id"], "error": str(error)}
         return
@@ -108,6 +81,26 @@ def judge(row: Row, cards: RateCards) -> Iterator[Finding]:
     yield from _judge_trades(dossier)
     yield from _judge_ledger(dossier)
     yield from _judge_hold(dossier, cards)
+
+
+def order_of(row: Row) -> Order:
+    """The stored order. Raises TypeError, ValueError for a value that no order can have."""
+    terms = rebuild(Terms, {name: row[name] for name in Terms._fields})
+    return rebuild(Order, {name: row[name] for name in Order._fields if name != "terms"} | {"terms": terms})
+
+
+def worst_case(order: Order, cards: RateCards) -> int:
+    """What the order must hold: its leaves at the limit price with the charges to come, or its shares."""
+    leaves, terms = order.leaves_quantity, order.terms
+    if terms.side is Side.SELL or leaves == 0:
+        return leaves
+    value = leaves * terms.limit_price
+    return value + _charges(order, order.notional + value, cards) - _charges(order, order.notional, cards)
+
+
+def _charges(order: Order, notional: int, cards: RateCards) -> int:
+    card = cards.find(order.terms.segment, ChargeKind.DELIVERY, date.fromisoformat(order.trade_date))
+    return card.charges(order.terms.side, notional).total
 
 
 # --- the history --------------------------------------------------------------------------------------
@@ -129,15 +122,15 @@ def _replay(dossier: Dossier, cards: RateCards) -> Iterator[Finding]:
 
 
 def replay(stored: Order, events: Sequence[Row], cards: RateCards) -> Order:
-    """The order that the events make of it from the moment it knocked.
+    """The order that the events make of it from the moment it was accepted.
 
     Raises IllegalTransitionError, or ValueError for a history with a hole or a state that no event explains.
     """
-    _require([event["version"] for event in events] == list(range(1, len(events) + 1)), "versions are 1, 2, 3…")
+    _require([event["revision"] for event in events] == list(range(1, len(events) + 1)), "revisions are 1, 2, 3…")
     _require(bool(events) and events[0]["event"] in {"Accepted", "Refused"}, "the first event is the verdict")
     if events[0]["event"] == "Refused":
         _require(len(events) == 1 and stored.state is State.REJECTED, "a refused order has no further life")
-        return changed(stored, version=1, owner=Owner.NOBODY, filled_quantity=0, notional=0)
+        return changed(stored, version=1, revision=1, owner=Owner.NOBODY, filled_quantity=0, notional=0)
     order = _as_accepted(stored, events)
     for row in events[1:]:
         order = _step(order, row, cards)
@@ -145,7 +138,7 @@ def replay(stored: Order, events: Sequence[Row], cards: RateCards) -> Order:
 
 
 def _as_accepted(stored: Order, events: Sequence[Row]) -> Order:
-    kept = {name: getattr(stored, name) for name in _FROM_THE_DOOR}
+    kept = {name: getattr(stored, name) for name in _AS_ASKED}
     # The dispatcher's first deadline is not in the history; any later event replaces it.
     deadline = stored.deadline if len(events) == 1 else None
     order = Order(**kept, updated_at=stored.accepted_at, deadline=deadline)
@@ -158,9 +151,9 @@ def _step(order: Order, row: Row, cards: RateCards) -> Order:
     after = apply(order, event, datetime.fromisoformat(row["at"]))
     _require(after is not order, f"{row['event']} changed nothing in {order.state}")
     _require(after.state == row["state"], f"{row['event']} leads to {after.state}, not {row['state']}")
+    _require(after.version == row["version"], f"{row['event']} leads to version {after.version}, not {row['version']}")
     if isinstance(event, Filled):
-        total = cards.for_date(date.fromisoformat(after.trade_date)).delivery(after.side, after.notional).total
-        after = changed(after, charges=total)
+        after = changed(after, charges=_charges(after, after.notional, cards))
     return after
 
 
@@ -173,14 +166,14 @@ def _require(condition: bool, rule: str) -> None:
 
 
 def _judge_trades(dossier: Dossier) -> Iterator[Finding]:
-    told = Counter(
+    filled = Counter(
         (d["venue"], d["trade_date"], d["exec_id"], d["quantity"], d["price"])
         for event in dossier.events
         if event["event"] == Filled.__name__ and (d := event["detail"])
     )
     booked = Counter((t["venue"], t["trade_date"], t["exec_id"], t["quantity"], t["price"]) for t in dossier.trades)
-    if told != booked:
-        yield 10, "an order's fills are its trades", dossier.facts | _difference(told, booked)
+    if filled != booked:
+        yield 10, "an order's fills are its trades", dossier.facts | _difference(filled, booked)
 
 
 def _judge_ledger(dossier: Dossier) -> Iterator[Finding]:
@@ -198,12 +191,12 @@ def legs(order: Order, trade: Row) -> Iterator[tuple[str, str, str, str, int]]:
     """The lines that one trade must have: (entry, debit, credit, asset, amount)."""
     entry = str(uuid5(order.order_id, f"{trade['venue']}/{trade['trade_date']}/{trade['exec_id']}"))
     value, shares = trade["quantity"] * trade["price"], trade["quantity"]
-    buys = order.side is Side.BUY
+    buys, security = order.terms.side is Side.BUY, order.terms.security_id
     if buys:
         yield entry, "client.cash", "clearing", "INR", value
-        yield entry, "clearing", "client.unsettled_shares", order.instrument_id, shares
+        yield entry, "clearing", "client.unsettled_shares", security, shares
     else:
-        yield entry, "client.holdings", "clearing", order.instrument_id, shares
+        yield entry, "client.holdings", "clearing", security, shares
         yield entry, "clearing", "client.unsettled_cash", "INR", value
     by_payee: Counter[str] = Counter()
     for component, amount in trade["charges"].items():
@@ -228,15 +221,15 @@ def _judge_hold(dossier: Dossier, cards: RateCards) -> Iterator[Finding]:
             "a hold is what the history placed, captured and released",
             dossier.facts | _difference(Counter(history), Counter(stored)),
         )
-    account = ("client.cash", "INR") if order.side is Side.BUY else ("client.holdings", order.instrument_id)
+    terms = order.terms
+    account = ("client.cash", "INR") if terms.side is Side.BUY else ("client.holdings", terms.security_id)
     if any((hold["account"], hold["asset"]) != account for hold in dossier.holds):
         yield 3, "a BUY holds cash and a SELL holds its shares", dossier.facts | {"holds": dossier.holds}
     if dossier.holds and not order.terminal:
-        card = cards.for_date(date.fromisoformat(order.trade_date))
-        wanted = worst_case(order, lambda notional: card.delivery(order.side, notional).total)
+        wanted = worst_case(order, cards)
         is_open = stored["amount"] - stored["captured"] - stored["released"]
-        if is_open < wanted:
-            yield 4, "a working order's hold covers its worst case", dossier.facts | {"open": is_open, "worst": wanted}
+        if is_open != wanted:
+            yield 4, "a working order's hold is its worst case", dossier.facts | {"open": is_open, "worst": wanted}
 
 
 def _difference(wanted: Counter[Any], found: Counter[Any]) -> dict[str, Any]:

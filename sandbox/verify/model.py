@@ -8,7 +8,7 @@ from typing import Any
 
 import psycopg
 
-from shared.domain.charges import RateCards
+from shared.domain.charges.rate_cards import RateCards
 
 type Row = Mapping[str, Any]
 type Reading = psycopg.Connection[dict[str, Any]]
@@ -17,7 +17,7 @@ INVARIANTS: Mapping[int, str] = {
     1: "every ledger transaction sums to zero per asset, shares included",
     2: "balances equal the replay of transfers; cash and shares are conserved from the seed deposits",
     3: "per order: held = captured + released + open; per account: held = sum of open holds",
-    4: "a terminal order holds nothing; a working one holds at least the worst cost of its leaves",
+    4: "an ended order holds nothing; a working one holds exactly the worst case of its leaves",
     5: "no client's available balance or free holding is below zero, ever",
     6: "one order per idempotency key and client_order_id of a user; one verdict per accepted input",
     7: "every 202 in the client's journal is on record",
@@ -26,7 +26,7 @@ INVARIANTS: Mapping[int, str] = {
     10: "filled <= quantity; exact notional = sum of its executions",
     11: "positions and holdings = replay of trades",
     12: "the venue's executions and our trades are equal by ExecID, both ways; live orders are ours and held",
-    13: "per-user sequence numbers have no gap and tell every change",
+    13: "per-user sequence numbers have no gap; what clients can see is published once a change, as it is",
     14: "replaying any stored orchestration history gives the same actions; a saga's turns do not grow",
     15: "the audit chain verifies",
     16: "no write under an expired lease succeeds",

@@ -6,7 +6,7 @@ from psycopg.rows import dict_row
 
 from sandbox.verify.model import Check, Inspection, Violation
 from sandbox.verify.queries import load
-from shared.domain.ledger import Account
+from shared.domain.ledger.accounts import Account
 
 _SETTLING = "_settling"
 _CASH_ONLY = (

@@ -6,6 +6,7 @@ The venue is read from its database or, where only its door is known, from its a
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 from urllib.request import urlopen
@@ -13,6 +14,7 @@ from urllib.request import urlopen
 import psycopg
 from psycopg.rows import dict_row
 
+from sandbox.verify.histories import order_of, worst_case
 from sandbox.verify.model import Check, Inspection, Violation
 from sandbox.verify.queries import load
 from shared.domain.money import parse_rupees
@@ -43,11 +45,22 @@ def _run(inspection: Inspection) -> Iterator[Violation]:
     trades = {(row.pop("trade_date"), row.pop("exec_id")): row for row in _rows(inspection, "trades")}
     venue = _read(inspection.sources.exchange, {day for day, _ in trades} | {inspection.as_of.date().isoformat()})
     yield from _violations(_EXECUTIONS, _compare(venue.executions, trades))
-    working = {row.pop("order_id"): row for row in _rows(inspection, "working")}
+    working = {row["order_id"]: row for row in map(partial(_working, inspection), _rows(inspection, "working"))}
     doubted = {row["order_id"] for row in _rows(inspection, "doubted")}
     yield from _violations(_LIVE, _compare(_identities(venue.live, doubted), _identities(working, doubted)))
-    bare = [{"order_id": order_id} | row for order_id, row in working.items() if row["open_hold"] <= 0]
-    yield from _violations(_LIVE, bare)
+    yield from _violations(_LIVE, [row for row in working.values() if row["open_hold"] != row["worst_case"]])
+
+
+def _working(inspection: Inspection, row: Mapping[str, Any]) -> dict[str, Any]:
+    """Whose order it is, what it holds and what it must hold."""
+    order = order_of(row)
+    return {
+        "order_id": str(order.order_id),
+        "account": str(order.user_id),
+        "quantity": order.terms.quantity,
+        "open_hold": row["open_hold"],
+        "worst_case": worst_case(order, inspection.terms.rate_cards),
+    }
 
 
 def _identities(orders: Mapping[str, Facts], doubted: set[str]) -> dict[str, Facts]:

@@ -4,9 +4,10 @@ SELECT trade_date::text AS trade_date, exec_id, venue, user_id::text AS account,
 FROM trades
 
 -- name: working
-SELECT o.order_id::text AS order_id, o.user_id::text AS account, o.quantity,
+SELECT {order_columns},
        coalesce((SELECT sum(h.amount - h.captured - h.released) FROM holds h
-                 WHERE h.user_id = o.user_id AND h.order_id = o.order_id), 0)::bigint AS open_hold
+                 WHERE h.user_id = o.user_id AND h.source = 'ORDER' AND h.source_id = o.order_id), 0)::bigint
+           AS open_hold
 FROM orders o
 WHERE o.state IN ('NEW', 'PARTIALLY_FILLED') AND o.final_quantity IS NULL
 

@@ -16,10 +16,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-from shared.domain.charges import RateCard, RateCards
+from shared.domain.charges.rate_cards import ChargeKind, RateCard, RateCards
 from shared.domain.instruments import Instrument, InstrumentMaster, TickTable
 from shared.domain.money import format_rupees, parse_rupees
-from shared.domain.risk import Limits, LimitsBook
+from shared.domain.orders.risk import Limits, LimitsBook
 from shared.domain.sessions import DatedHours, SessionCalendar, SessionHours
 
 DATA_FOLDER: Final = Path(__file__).resolve().parent.parent / "data"
@@ -184,9 +184,12 @@ def _rate_card(entry: _Entry) -> RateCard:
     with _naming(entry.where):
         return RateCard(
             version=entry.read("version", _word),
+            segment=entry.read("segment", _word),
+            kind=entry.read("kind", lambda value: ChargeKind(_word(value))),
             valid_from=entry.read("valid_from", _day),
             brokerage_ppb=entry.read("brokerage_percent", _parts_per_billion),
-            stt_ppb=entry.read("stt_percent", _parts_per_billion),
+            stt_buy_ppb=entry.read("stt_buy_percent", _parts_per_billion),
+            stt_sell_ppb=entry.read("stt_sell_percent", _parts_per_billion),
             exchange_transaction_ppb=entry.read("exchange_transaction_percent", _parts_per_billion),
             sebi_ppb=entry.read("sebi_percent", _parts_per_billion),
             stamp_duty_buy_ppb=entry.read("stamp_duty_buy_percent", _parts_per_billion),

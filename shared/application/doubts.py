@@ -14,7 +14,9 @@ from shared.application.publishing import Publisher
 from shared.contracts.common import amount
 from shared.contracts.doubts import DoubtView, ResolveDoubt, ResolvedView
 from shared.domain.errors import IdempotencyKeyReusedError, NotFoundError, StateConflictError
-from shared.domain.orders import IllegalTransitionError, Resolution, Resolved
+from shared.domain.orders.events import Resolution, Resolved
+from shared.domain.orders.order import OrderKey
+from shared.domain.orders.transitions import IllegalTransitionError
 from shared.ports.books import BookStore, DoubtSettled, Scope, Unit
 from shared.ports.doubts import DoubtPosition, DoubtReader, DoubtRecord
 from shared.ports.order_sagas import Sagas
@@ -75,14 +77,14 @@ class Doubts:
         return doubt
 
     async def _decide(self, doubt: DoubtRecord, operator: UUID, command: ResolveDoubt, sagas: Sagas) -> None:
-        key = (doubt.user_id, doubt.order_id)
+        key = OrderKey(doubt.user_id, doubt.order_id)
         settled = DoubtSettled(*key, operator, command.resolution, command.reference)
 
         def decide(unit: Unit) -> None:
             if unit.books.orders[key].terminal:
                 return  # a twin or a late report was faster; who decided is read afterwards
             unit.books.submit(key, Resolved(Resolution(command.resolution), command.note))
-            unit.doubts_settled.append(settled)
+            unit.orders.doubts_settled.append(settled)
 
         try:
             _, committed = await self._books.work(Scope(orders=[key]), decide)

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from shared.contracts.funds import AvailableFunds, CashHoldView, FundsView, StatementLineView, UtilisedFunds
-from shared.domain.ledger import Account
+from shared.domain.ledger.accounts import Account
 from shared.domain.money import format_rupees
-from shared.domain.published import wire_time
+from shared.domain.times import wire_time
 from shared.ports.funds import CashHold, FundsReader, FundsRecord, StatementLine, StatementPosition
 
 

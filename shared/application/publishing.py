@@ -1,6 +1,6 @@
 """After the commit: whoever committed sends what its transaction wrote; one sweep sends what a crash left.
 
-A road that is closed is no error of the caller's: the rows stay unsent and the sweep tries again.
+A dependency that is away is no error of the caller's: the rows stay unsent and the sweep tries again.
 """
 
 import asyncio
@@ -11,9 +11,9 @@ from uuid import UUID
 import structlog
 
 from shared.domain.errors import UnavailableError
-from shared.ports.books import Committed, ExchangeMessage
+from shared.ports.books import Committed
 from shared.ports.order_sagas import SagaRecords, Sagas
-from shared.ports.outbox import Audience, Exchange, Outbox
+from shared.ports.outbox import Audience, Exchange, ExchangeMessage, Outbox
 
 _LEFT_BEHIND = timedelta(seconds=2)
 _MOST = 500
@@ -31,16 +31,16 @@ class Publisher:
         self._records = records
 
     async def publish(self, committed: Committed, sagas: Sagas) -> None:
-        """Send what one commit wrote, each by its own road. Never raises for a closed road."""
-        roads: list[Coroutine[None, None, None]] = []
+        """Send what one commit wrote, each kind on its own. A dependency that is away is left for the sweep."""
+        ways: list[Coroutine[None, None, None]] = []
         if committed.outbox:
-            roads.append(self._send(committed.outbox))
+            ways.append(self._send(committed.outbox))
         if committed.answered_sagas:
-            roads.append(self._signal(committed.answered_sagas, sagas))
+            ways.append(self._signal(committed.answered_sagas, sagas))
         if committed.effects:
-            roads.append(self._tell(committed))
-        # None waits for another: the order's way to the exchange is not to be delayed by news of it.
-        await asyncio.gather(*(_left_for_the_sweep(road) for road in roads))
+            ways.append(self._publish_effects(committed))
+        # None waits for another: news of an order must not delay its request to the exchange.
+        await asyncio.gather(*(_left_for_the_sweep(way) for way in ways))
 
     async def _send(self, messages: Sequence[ExchangeMessage]) -> None:
         await self._exchange.send(messages)
@@ -51,8 +51,8 @@ class Publisher:
             await sagas.answered(saga_id)
         await self._records.signals_sent(saga_ids)
 
-    async def _tell(self, committed: Committed) -> None:
-        await self._audience.tell(committed.effects)
+    async def _publish_effects(self, committed: Committed) -> None:
+        await self._audience.publish(committed.effects)
         await self._outbox.effects_sent(committed.effects_of)
 
     async def sweep(self, sagas: Sagas) -> None:
@@ -63,7 +63,7 @@ class Publisher:
         await self._sweep_effects(sagas)
 
     async def _sweep_effects(self, sagas: Sagas) -> None:
-        """A second of a closed road leaves thousands, so page after page, until one page is not taken."""
+        """A second without clients' channel leaves thousands, so page after page, until one page is not taken."""
         tried: set[UUID] = set()
         while True:
             commits, effects = await self._outbox.unsent_effects(_LEFT_BEHIND, _MOST_COMMITS)
@@ -73,8 +73,8 @@ class Publisher:
             await self.publish(Committed(effects, effects_of=commits), sagas)
 
 
-async def _left_for_the_sweep(road: Coroutine[None, None, None]) -> None:
+async def _left_for_the_sweep(way: Coroutine[None, None, None]) -> None:
     try:
-        await road
+        await way
     except UnavailableError as error:
         _log.warning("left for the sweep", reason=str(error))

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 
 from shared.domain.errors import RateLimitedError
-from shared.domain.risk import LimitsBook
+from shared.domain.orders.risk import LimitsBook
 from shared.ports.rate_limits import WINDOW_S, RateLimit, RequestCounter
 
 _INDIA = timedelta(hours=5, minutes=30)

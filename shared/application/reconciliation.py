@@ -12,8 +12,8 @@ from uuid import UUID
 from shared.contracts.reconciliation import DifferenceView, ReconciliationView
 from shared.domain.errors import UnavailableError
 from shared.domain.money import format_rupees
-from shared.domain.orders import AT_VENUE
-from shared.domain.published import Json
+from shared.domain.orders.order import AT_VENUE
+from shared.json_values import Json
 from shared.ports.reconciliation import Execution, LiveOrder, TradeDay, VenueRecords
 
 _MOST_LISTED: Final = 200

@@ -1,8 +1,8 @@
 """The sweep: a timer's look for whatever a crash, a closed road or a lost message left. All of it is safe twice."""
 
-from shared.application.dispatch import Dispatcher
+from shared.application.orders.dispatch import Dispatcher
+from shared.application.orders.recovery import Recovery
 from shared.application.publishing import Publisher
-from shared.application.recovery import Recovery
 from shared.ports.order_sagas import SagaRecords, Sagas
 
 _MOST_ORDERS = 200

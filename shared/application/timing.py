@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from shared.domain.orders import Deadlines
+from shared.domain.orders.events import Deadlines
 from shared.domain.sessions import MarketTime
 
 

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from shared.contracts.trades import TradeView
 from shared.domain.money import format_rupees
-from shared.domain.published import wire_time
+from shared.domain.times import wire_time
 from shared.ports.trades import TradeFilter, TradePosition, TradeReader, TradeRecord
 
 

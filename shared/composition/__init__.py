@@ -10,18 +10,20 @@ from dataclasses import dataclass
 from shared.adapters.reference_data import load_reference_data
 from shared.application.backlog import Backlog
 from shared.application.doubts import Doubts
-from shared.application.execution_reports import ExecutionReports
 from shared.application.funds import Funds
 from shared.application.health import Health
 from shared.application.housekeeping import Nightly
 from shared.application.instruments import Instruments
 from shared.application.ledger import Ledger
-from shared.application.order_saga import OrderSaga
-from shared.application.orders import Orders, Rules
+from shared.application.orders.cancel import CancelOrders
+from shared.application.orders.execution_reports import ExecutionReports
+from shared.application.orders.place import PlaceOrders, Rules
+from shared.application.orders.read import ReadOrders
+from shared.application.orders.recovery import Recovery
+from shared.application.orders.saga import OrderSaga
 from shared.application.portfolios import Portfolios
 from shared.application.rate_limits import RateLimits
 from shared.application.reconciliation import Reconciliation
-from shared.application.recovery import Recovery
 from shared.application.sagas import Sagas
 from shared.application.sweep import Sweep
 from shared.application.trades import Trades
@@ -40,7 +42,9 @@ class Application:
 
     identity: TokenVerifier
     limiter: RateLimiter
-    orders: Orders
+    place_orders: PlaceOrders
+    cancel_orders: CancelOrders
+    read_orders: ReadOrders
     order_saga: OrderSaga
     recovery: Recovery
     execution_reports: ExecutionReports
@@ -76,7 +80,9 @@ async def build(config: Settings) -> Application:
     return Application(
         identity=adapters.identity,
         limiter=limiter,
-        orders=trading.orders,
+        place_orders=trading.place_orders,
+        cancel_orders=trading.cancel_orders,
+        read_orders=trading.read_orders,
         order_saga=trading.order_saga,
         recovery=trading.recovery,
         execution_reports=trading.execution_reports,

@@ -37,7 +37,7 @@ def wire_reading(ports: ReadingPorts, instruments: InstrumentMaster) -> Reading:
     """One process's reading on these ports."""
     prices = ReferencePrices(instruments)
     return Reading(
-        portfolios=Portfolios(ports.portfolios, prices),
+        portfolios=Portfolios(ports.portfolios, prices, instruments),
         trades=Trades(ports.trades),
         funds=Funds(ports.funds),
         instruments=Instruments(instruments, prices, ports.market),

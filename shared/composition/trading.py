@@ -2,15 +2,16 @@
 
 from dataclasses import dataclass
 
-from shared.application.dispatch import Dispatcher
-from shared.application.execution_reports import ExecutionReports
-from shared.application.order_saga import OrderSaga
-from shared.application.orders import Orders, Rules
+from shared.application.orders.cancel import CancelOrders
+from shared.application.orders.dispatch import Dispatcher
+from shared.application.orders.execution_reports import ExecutionReports
+from shared.application.orders.place import PlaceOrders, Rules
+from shared.application.orders.read import ReadOrders
+from shared.application.orders.recovery import Recovery
+from shared.application.orders.saga import OrderSaga
 from shared.application.publishing import Publisher
-from shared.application.recovery import Recovery
 from shared.application.sweep import Sweep
 from shared.application.timing import Timing
-from shared.contracts.problems import write_problem
 from shared.ports.books import BookStore
 from shared.ports.market import Market
 from shared.ports.order_sagas import SagaRecords
@@ -38,7 +39,9 @@ class TradingPorts:
 class Trading:
     """The use cases."""
 
-    orders: Orders
+    place_orders: PlaceOrders
+    cancel_orders: CancelOrders
+    read_orders: ReadOrders
     order_saga: OrderSaga
     execution_reports: ExecutionReports
     recovery: Recovery
@@ -61,7 +64,7 @@ def wire_trading(
     dispatcher = Dispatcher(ports.sagas, timing, most_sagas=sagas_in_flight, most_orders=orders_per_saga)
     recovery = Recovery(ports.books, publisher, timing)
     return Trading(
-        orders=Orders(
+        place_orders=PlaceOrders(
             books=ports.books,
             records=ports.orders,
             rules=rules,
@@ -71,8 +74,9 @@ def wire_trading(
             dispatcher=dispatcher,
             wakeups=ports.wakeups,
             timing=timing,
-            write_problem=write_problem,
         ),
+        cancel_orders=CancelOrders(ports.books, publisher, timing),
+        read_orders=ReadOrders(ports.orders),
         order_saga=OrderSaga(ports.books, ports.sagas, publisher, dispatcher, ports.market, timing),
         execution_reports=ExecutionReports(ports.books, publisher, ports.market, timing),
         recovery=recovery,

@@ -16,9 +16,9 @@ import orjson
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 from shared.domain.errors import InvalidRequestError
-from shared.domain.ledger import INR
+from shared.domain.ledger.accounts import INR
 from shared.domain.money import MAX_QUANTITY, format_rupees, parse_rupees
-from shared.domain.published import wire_time
+from shared.domain.times import wire_time
 
 _MAX_CURSOR = 512
 # Python and pydantic read more than these: 1_0, +1, seconds since 1970 as a date, {...} and urn:uuid:... as an id.

@@ -11,7 +11,7 @@ from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 from shared.contracts.problems import PROBLEM_JSON, Problem, documented_statuses
 from shared.contracts.routes import ROUTES
 from shared.contracts.routes.route import SCOPE, IdempotencyKey, LimitedBy, Route
-from shared.domain.published import Json
+from shared.json_values import Json
 
 type AnyRoute = Route[Any, Any]
 type _Mode = Literal["validation", "serialization"]

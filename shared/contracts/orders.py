@@ -24,22 +24,9 @@ from shared.contracts.common import (
     Rupees,
     View,
 )
+from shared.domain.orders.order import Request, Status
+from shared.domain.orders.terms import OrderType, Product, Side, TimeInForce
 
-type Side = Literal["BUY", "SELL"]
-type OrderType = Literal["MARKET", "LIMIT", "STOP", "STOP_LIMIT", "TRAILING_STOP"]
-type Product = Literal["CNC", "MIS", "NRML", "MTF"]
-type TimeInForce = Literal["DAY", "IOC", "FOK", "GTC", "GTD"]
-type Status = Literal[
-    "PENDING_NEW",
-    "NEW",
-    "PARTIALLY_FILLED",
-    "FILLED",
-    "PENDING_CANCEL",
-    "PENDING_REPLACE",
-    "CANCELED",
-    "REJECTED",
-    "EXPIRED",
-]
 type ClientOrderId = Annotated[
     str,
     StringConstraints(pattern=r"^[A-Za-z0-9._:-]{1,64}$"),
@@ -59,7 +46,7 @@ class PlaceOrder(Body):
     product: Product
     quantity: Quantity
     price: Annotated[PositiveRupees | None, Field(validate_default=True)] = None
-    time_in_force: TimeInForce = "DAY"
+    time_in_force: TimeInForce = TimeInForce.DAY
     client_order_id: ClientOrderId | None = None
     tag: Tag | None = None
     trigger_price: NotOffered = None
@@ -69,9 +56,9 @@ class PlaceOrder(Body):
     @classmethod
     def _price_fits_order_type(cls, price: str | None, known: ValidationInfo) -> str | None:
         order_type = known.data.get("order_type")
-        if price is None and order_type == "LIMIT":
+        if price is None and order_type is OrderType.LIMIT:
             raise ValueError("a LIMIT order needs a price")
-        if price is not None and order_type == "MARKET":
+        if price is not None and order_type is OrderType.MARKET:
             raise ValueError("a MARKET order carries no price")
         return price
 
@@ -96,13 +83,13 @@ class OrderView(View):
     trigger_price: Rupees | None
     average_price: Annotated[str, Field(description="Rupees with four places; 0.0000 before the first fill")]
     status: Status
-    pending_request: Literal["CANCEL", "REPLACE"] | None
+    pending_request: Request | None
     status_message: str
     reject_code: str | None
     exchange_order_id: str | None
     parent_order_id: Id | None
     tag: str | None
-    version: Annotated[int, Field(description="Rises with every change")]
+    version: Annotated[int, Field(description="Rises with every change of another field than updated_at")]
     created_at: Instant
     updated_at: Instant
 
@@ -128,8 +115,9 @@ OrderPage = Page[OrderView]
 
 
 class OrderEvent(View):
-    """One thing that happened to an order."""
+    """One thing that happened to an order; `version` is the order's after it."""
 
+    revision: Annotated[int, Field(description="Numbers the events of an order from 1 on")]
     version: int
     event: str
     state: str

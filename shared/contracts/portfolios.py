@@ -6,14 +6,16 @@ from pydantic import Field
 
 from shared.contracts.common import Id, Rupees, View
 from shared.contracts.instruments import PriceSource
+from shared.domain.orders.terms import Product
 
 type AveragePrice = Annotated[str, Field(description="Rupees with four places", examples=["1500.0050"])]
 
 
 class HoldingView(View):
-    """What the client owns of one instrument. pnl = (price - average price) x (quantity + unsettled quantity)."""
+    """What the client owns of one security. pnl = (price - average price) x (quantity + unsettled quantity)."""
 
-    instrument_id: str
+    security_id: Annotated[str, Field(description="ISIN, else the contract's id", examples=["INE009A01021"])]
+    instrument_id: Annotated[str, Field(description="Where the security is priced")]
     quantity: Annotated[int, Field(description="Settled shares, those held for working sell orders included")]
     free_quantity: Annotated[int, Field(description="What a new order may sell")]
     held_quantity: int
@@ -30,6 +32,7 @@ class PositionView(View):
     """What was traded today. pnl = (sell value - buy value) + net quantity x price, before charges."""
 
     instrument_id: str
+    product: Product
     buy_quantity: int
     buy_value: Rupees
     buy_average_price: AveragePrice

@@ -26,7 +26,7 @@ from shared.domain.errors import (
     UnavailableError,
     UnsupportedMediaTypeError,
 )
-from shared.domain.published import Json
+from shared.json_values import Json
 from shared.telemetry import current_request_id
 
 PROBLEM_JSON: Final = "application/problem+json"

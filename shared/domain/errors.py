@@ -26,7 +26,7 @@ from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import ClassVar
 
-from shared.domain.rejects import Reject
+from shared.domain.orders.rejects import Reject
 
 type Details = Mapping[str, object]
 

@@ -11,7 +11,7 @@ from datetime import date
 from itertools import pairwise
 from typing import Final
 
-from shared.domain.orders import Side
+from shared.domain.orders.terms import Side
 
 BASIS_POINTS: Final = 10_000
 
@@ -34,6 +34,11 @@ class Instrument:
     futures_and_options: bool
     valid_from: date
     valid_to: date | None = None
+
+    @property
+    def security_id(self) -> str:
+        """What the ledger books: the ISIN, which the same security has on every exchange, else the contract's id."""
+        return self.isin or self.instrument_id
 
     def is_active(self, on: date) -> bool:
         """Whether this version is traded on the date."""
@@ -98,6 +103,10 @@ class InstrumentMaster:
         for of_one in versions.values():
             _refuse_overlap(of_one)
         self._versions: Mapping[str, list[Instrument]] = versions
+        self._by_security: dict[str, list[str]] = {}
+        for instrument_id, of_one in versions.items():
+            for security_id in sorted({each.security_id for each in of_one}):
+                self._by_security.setdefault(security_id, []).append(instrument_id)
 
     def find(self, instrument_id: str, on: date) -> Instrument | None:
         """The version traded on the date; else the newest one, which is then not active; None when unknown."""
@@ -105,6 +114,12 @@ class InstrumentMaster:
         if versions is None:
             return None
         return next((each for each in versions if each.is_active(on)), versions[-1])
+
+    def find_security(self, security_id: str, on: date) -> Instrument | None:
+        """An instrument that trades the security on the date, else the newest one that did; None when unknown."""
+        found = [self.find(instrument_id, on) for instrument_id in self._by_security.get(security_id, ())]
+        known = [each for each in found if each is not None]
+        return next((each for each in known if each.is_active(on)), known[0] if known else None)
 
     def list_active(self, on: date) -> list[Instrument]:
         """All instruments traded on the date, by id."""

@@ -10,40 +10,22 @@ that came in, so the order of fills does not matter. Prices and values in paise,
 from dataclasses import dataclass
 
 from shared.domain.money import round_half_up
-
-
-@dataclass(frozen=True, slots=True)
-class Turnover:
-    """What was bought and sold, and the charges paid for it."""
-
-    buy_quantity: int = 0
-    buy_value: int = 0
-    sell_quantity: int = 0
-    sell_value: int = 0
-    charges: int = 0
-
-    @property
-    def net_quantity(self) -> int:
-        """Bought minus sold; negative when more was sold."""
-        return self.buy_quantity - self.sell_quantity
-
-    def pnl(self, price: int) -> int:
-        """Profit or loss before charges if the net quantity were closed at `price`."""
-        return self.sell_value - self.buy_value + self.net_quantity * price
+from shared.domain.orders.terms import Product
+from shared.domain.positions import Turnover
 
 
 @dataclass(frozen=True, slots=True)
 class Holding:
-    """One instrument of one client. `settled` includes `held`, the part that working sell orders keep."""
+    """One security of one client, on whatever exchange it was bought. `settled` includes `held`, the part that working
+    sell orders keep."""
 
-    instrument_id: str
+    security_id: str
     settled: int
     held: int
     unsettled: int
     opening_quantity: int
     opening_value: int
     traded: Turnover
-    today: Turnover
 
     @property
     def free(self) -> int:
@@ -65,3 +47,12 @@ class Holding:
         """Cost of what is left, at the average price of all that came in."""
         value, quantity = self.came_in
         return round_half_up(value * self.quantity, quantity) if quantity else 0
+
+
+@dataclass(frozen=True, slots=True)
+class DayPosition:
+    """What a client traded today in one instrument and product."""
+
+    instrument_id: str
+    product: Product
+    today: Turnover

@@ -6,9 +6,14 @@ from dataclasses import dataclass, field
 from typing import Protocol
 from uuid import UUID
 
-from shared.domain.books import Books, Effect, ExecutionKey, OrderKey
-from shared.domain.orders import Order
-from shared.domain.published import Json
+from shared.domain.ledger.accounts import AssetKey
+from shared.domain.ledger.books import Books
+from shared.domain.ledger.changes import ExecutionKey
+from shared.domain.ledger.entries import EntryKey
+from shared.domain.ledger.holds import HoldOwner
+from shared.domain.orders.order import Order, OrderKey
+from shared.json_values import Json
+from shared.ports.outbox import ExchangeMessage, PublishedEffect
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,15 +57,6 @@ class SagaStep:
 
 
 @dataclass(frozen=True, slots=True)
-class ExchangeMessage:
-    """One message to one lane of the exchange; the id is derived, so sending it twice is a duplicate."""
-
-    message_id: UUID
-    lane: str
-    body: str
-
-
-@dataclass(frozen=True, slots=True)
 class ParkedReport:
     """A report that contradicts the books, whole."""
 
@@ -92,43 +88,60 @@ class DoubtSettled:
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What a unit of work may touch: these orders, and new orders of these users."""
+    """What a unit of work may touch: these orders with their accounts and holds, new orders of these users, and
+    whatever else is named. What is not named is not loaded, and the books refuse to write it."""
 
     orders: Collection[OrderKey] = ()
     users: Collection[UUID] = ()
     executions: Collection[ExecutionKey] = ()
     claims: Collection[Claim] = ()
+    assets: Collection[AssetKey] = ()
+    entries: Collection[EntryKey] = ()
+    hold_owners: Collection[HoldOwner] = ()
+
+
+@dataclass(slots=True)
+class OrderRecordsOfUnit:
+    """Beside the books: answers on record, new orders, reports that were parked, orders in doubt."""
+
+    answers: dict[tuple[UUID, str], StoredAnswer] = field(default_factory=dict)
+    client_order_ids: dict[tuple[UUID, str], UUID] = field(default_factory=dict)
+    new: list[NewOrder] = field(default_factory=list)
+    parked: list[ParkedReport] = field(default_factory=list)
+    doubts: list[Doubt] = field(default_factory=list)
+    doubts_settled: list[DoubtSettled] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class SagaRecordsOfUnit:
+    """Beside the books: what sagas did, and how many of their orders were submitted."""
+
+    steps: list[SagaStep] = field(default_factory=list)
+    submitted: Counter[UUID] = field(default_factory=Counter)
 
 
 @dataclass(slots=True)
 class Unit:
-    """One unit of work: the books of the scope, what is already on record, and what else to write."""
+    """One unit of work: the books of the scope, and what else to write."""
 
     books: Books
-    answers: dict[tuple[UUID, str], StoredAnswer] = field(default_factory=dict)
-    client_order_ids: dict[tuple[UUID, str], UUID] = field(default_factory=dict)
-    new_orders: list[NewOrder] = field(default_factory=list)
-    steps: list[SagaStep] = field(default_factory=list)
-    submitted: Counter[UUID] = field(default_factory=Counter)
-    outbox: list[ExchangeMessage] = field(default_factory=list)
-    parked: list[ParkedReport] = field(default_factory=list)
-    doubts: list[Doubt] = field(default_factory=list)
-    doubts_settled: list[DoubtSettled] = field(default_factory=list)
+    orders: OrderRecordsOfUnit = field(default_factory=OrderRecordsOfUnit)
+    sagas: SagaRecordsOfUnit = field(default_factory=SagaRecordsOfUnit)
 
 
 @dataclass(frozen=True, slots=True)
 class Committed:
     """What left with the commit and now waits to be published by whoever committed."""
 
-    effects: Sequence[Effect] = ()
+    effects: Sequence[PublishedEffect] = ()
     outbox: Sequence[ExchangeMessage] = ()
     answered_sagas: Sequence[UUID] = ()
     effects_of: Collection[UUID] = ()
-    """Ids of the commits that wrote the effects: what is to be marked when they have been told."""
+    """Ids of the commits that wrote the effects: what is to be marked when they have been published."""
 
 
 class BookStore(Protocol):
-    """The only door through which orders and money change."""
+    """The only way in which orders and money change."""
 
     async def work[T](self, scope: Scope, work: Callable[[Unit], T]) -> tuple[T, Committed]:
         """Lock the scope's users in sorted order, load, run `work`, write, commit.

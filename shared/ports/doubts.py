@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
-from shared.domain.published import Json
+from shared.json_values import Json
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from datetime import date, datetime
 from typing import Protocol
 from uuid import UUID
 
-from shared.domain.ledger import Account
+from shared.domain.ledger.accounts import Account
 
 
 @dataclass(frozen=True, slots=True)

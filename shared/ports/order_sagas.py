@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 from uuid import UUID
 
-from shared.domain.books import OrderKey
+from shared.domain.orders.order import OrderKey
 
 
 class SagaRecords(Protocol):

@@ -6,14 +6,14 @@ from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
-from shared.domain.orders import Order
-from shared.domain.published import Json
+from shared.domain.orders.order import Order, Status
+from shared.json_values import Json
 from shared.ports.books import Claim, StoredAnswer
 
 
 @dataclass(frozen=True, slots=True)
 class AdmissionFacts:
-    """What is on record when an order knocks; a hint, decided again under the user's lock."""
+    """What is on record when an order arrives; a hint, decided again under the user's lock."""
 
     kyc_status: str | None
     """None: the user is unknown to the broker."""
@@ -25,17 +25,17 @@ class AdmissionFacts:
 
 @dataclass(frozen=True, slots=True)
 class Inquiry:
-    """One caller at the door: whose order, which instrument, under which keys."""
+    """What is asked about one caller: whose order, which security, under which keys."""
 
     claim: Claim
-    instrument_id: str
+    asset: str
 
 
 @dataclass(frozen=True, slots=True)
 class OrderFilter:
     """Which orders of one user to list; `before` is the (accepted_at, order_id) of the page's end."""
 
-    status: str | None = None
+    status: Status | None = None
     instrument_id: str | None = None
     before: tuple[datetime, UUID] | None = None
 
@@ -53,4 +53,4 @@ class OrderRecords(Protocol):
         """Newest first."""
 
     async def history(self, user_id: UUID, order_id: UUID) -> list[Json]:
-        """Events of one order, oldest first: version, event, state, detail, at."""
+        """Events of one order, oldest first: revision, version, event, state, detail, at."""

@@ -1,16 +1,35 @@
 """What leaves after a commit: messages to the exchange and news to clients."""
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol
 from uuid import UUID
 
-from shared.domain.books import Effect
-from shared.ports.books import ExchangeMessage
+from shared.json_values import Json
+
+
+@dataclass(frozen=True, slots=True)
+class ExchangeMessage:
+    """One message to one lane of the exchange; the id is derived, so sending it twice is a duplicate."""
+
+    message_id: UUID
+    lane: str
+    body: str
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedEffect:
+    """Something that a user's clients must learn, as they get it, in the order of `sequence`."""
+
+    user_id: UUID
+    sequence: int
+    kind: str
+    payload: Json
 
 
 class Exchange(Protocol):
-    """The road to the exchange's lanes."""
+    """The lanes to the exchange."""
 
     async def send(self, messages: Sequence[ExchangeMessage]) -> None:
         """Deliver at least once. Raises UnavailableError when the bus is away."""
@@ -19,8 +38,8 @@ class Exchange(Protocol):
 class Audience(Protocol):
     """Clients that watch."""
 
-    async def tell(self, effects: Sequence[Effect]) -> None:
-        """Publish in order of (user, sequence). Raises UnavailableError when the road is closed."""
+    async def publish(self, effects: Sequence[PublishedEffect]) -> None:
+        """Publish in order of (user, sequence). Raises UnavailableError when clients can't be reached."""
 
 
 class Outbox(Protocol):
@@ -32,8 +51,8 @@ class Outbox(Protocol):
     async def messages_sent(self, message_ids: Collection[UUID]) -> None:
         """Mark messages to the exchange."""
 
-    async def unsent_effects(self, older_than: timedelta, most: int) -> tuple[set[UUID], list[Effect]]:
-        """The oldest `most` commits whose news has not been told, and that news by user and sequence."""
+    async def unsent_effects(self, older_than: timedelta, most: int) -> tuple[set[UUID], list[PublishedEffect]]:
+        """The oldest `most` commits whose effects have not been published, and those effects by user and sequence."""
 
     async def effects_sent(self, commits: Collection[UUID]) -> None:
-        """All news of these commits has been told."""
+        """All effects of these commits have been published."""

@@ -6,15 +6,17 @@ from datetime import date
 from typing import Protocol
 from uuid import UUID
 
-from shared.domain.portfolios import Holding
+from shared.domain.portfolios import DayPosition, Holding
 
 
 @dataclass(frozen=True, slots=True)
 class PortfolioRecord:
-    """One instant of a client's holdings, by instrument; `trade_date` is India's market date of that instant."""
+    """One instant of a client's holdings, by security, and what was traded on `trade_date`, India's market date of that
+    instant, by instrument and product."""
 
     trade_date: date
     holdings: Sequence[Holding]
+    positions: Sequence[DayPosition]
 
 
 class PortfolioReader(Protocol):

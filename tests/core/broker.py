@@ -16,30 +16,26 @@ from shared.adapters.postgres.order_sagas import PostgresSagaRecords
 from shared.adapters.postgres.orders import PostgresOrderRecords
 from shared.adapters.postgres.outbox import PostgresOutbox
 from shared.adapters.reference_data import load_reference_data
-from shared.application.dispatch import Dispatcher
-from shared.application.execution_reports import ExecutionReports
-from shared.application.intake import Candidate, Intake, Taken
-from shared.application.order_saga import OrderSaga
+from shared.application.orders.dispatch import Dispatcher
+from shared.application.orders.execution_reports import ExecutionReports
+from shared.application.orders.intake import Candidate, Intake, Taken
+from shared.application.orders.recovery import Recovery
+from shared.application.orders.saga import OrderSaga
 from shared.application.publishing import Publisher
-from shared.application.recovery import Recovery
 from shared.application.sweep import Sweep
 from shared.application.timing import Timing
-from shared.domain.books import Effect, OrderKey
 from shared.domain.errors import UnavailableError
 from shared.domain.ids import new_order_id
-from shared.domain.ledger import INR, Account
-from shared.domain.orders import Order, changed
-from shared.ports.books import Claim, ExchangeMessage, Scope
-from tests.core.values import ALICE, BOB, SPACE, an_order
+from shared.domain.ledger.accounts import INR, Account, AssetKey
+from shared.domain.ledger.entries import Entry, EntrySource, Leg
+from shared.domain.orders.order import Order, OrderKey
+from shared.ports.books import Claim, Scope
+from shared.ports.outbox import ExchangeMessage, PublishedEffect
+from tests.core.values import ALICE, BOB, INFY, SPACE, an_order
 
 CALENDAR = load_reference_data().calendars["continuous"]
 CASH, SHARES = 10**11, 10**5
 _USER = "INSERT INTO users (user_id, display_name, kyc_status) VALUES (%s, 'A user', 'ACTIVE')"
-_DEPOSIT = """
-INSERT INTO transfers (user_id, entry_id, debit_account, credit_account, asset, amount, reason, booked_at)
-VALUES (%s, %s, %s, %s, %s, %s, 'deposit', now())
-"""
-_ACCOUNT = "INSERT INTO accounts (user_id, account, asset, balance) VALUES (%s, %s, %s, %s)"
 
 
 @dataclass
@@ -81,13 +77,13 @@ class RecordingExchange:
 class RecordingAudience:
     """Clients that watch, reachable or not."""
 
-    told: list[Effect] = field(default_factory=list)
+    published: list[PublishedEffect] = field(default_factory=list)
     open: bool = True
 
-    async def tell(self, effects: Sequence[Effect]) -> None:
+    async def publish(self, effects: Sequence[PublishedEffect]) -> None:
         if not self.open:
-            raise UnavailableError("Nobody listens", retry_after_s=1)
-        self.told.extend(effects)
+            raise UnavailableError("Clients can't be reached", retry_after_s=1)
+        self.published.extend(effects)
 
 
 class Broker:
@@ -118,25 +114,30 @@ class Broker:
     def value(self, statement: str, *parameters: Any) -> Any:
         return self.rows(statement, *parameters)[0][0]
 
-    def open_accounts(self, users: Iterable[UUID] = (ALICE, BOB), cash: int = CASH, shares: int = SHARES) -> None:
+    async def open_accounts(self, users: Iterable[UUID] = (ALICE, BOB), cash: int = CASH, shares: int = SHARES) -> None:
         """Users with a deposit of cash and of INFY, through the ledger."""
-        deposits = ((Account.BANK, Account.CASH, INR, cash), (Account.DEPOSITORY, Account.HOLDINGS, "NSE:INFY", shares))
-        with psycopg.connect(self.url, autocommit=True) as connection:
-            for user in users:
-                connection.execute(_USER, (user,))
-                for debit, credit, asset, amount in deposits:
-                    connection.execute(_DEPOSIT, (user, uuid5(user, asset), debit, credit, asset, amount))
-                    connection.execute(_ACCOUNT, (user, credit, asset, amount))
+        for user in users:
+            self.rows(_USER, user)
+            legs = [Leg(Account.BANK, Account.CASH, INR, cash, "deposit")]
+            legs += [Leg(Account.DEPOSITORY, Account.HOLDINGS, INFY, shares, "deposit")]
+            entry = Entry(user, uuid5(user, "deposit"), EntrySource.OPENING, tuple(legs))
+            await self.post(entry)
+
+    async def post(self, entry: Entry) -> bool:
+        """An entry without an order."""
+        assert entry.user_id is not None
+        scope = Scope(entries=[entry.key], assets={AssetKey(entry.user_id, leg.asset) for leg in entry.legs})
+        return (await self.books.work(scope, lambda unit: unit.books.post(entry)))[0]
 
     def candidate(self, key: str | None = None, **changes: Any) -> Candidate:
         order = fresh_order(**changes)
         claim = Claim(order.user_id, key, order.client_order_id)
-        return Candidate(order, None, claim, b"fingerprint", lambda made, refusal: f"{made.order_id} {made.state}")
+        return Candidate(order, None, claim, b"fingerprint", "request-1")
 
     async def place(self, count: int = 1, **changes: Any) -> list[OrderKey]:
         """Orders on record, waiting for a saga."""
         taken = [await self.intake.take(self.candidate(**changes)) for _ in range(count)]
-        return [(changes.get("user_id", ALICE), each.answer.order_id) for each in taken]
+        return [OrderKey(changes.get("user_id", ALICE), each.answer.order_id) for each in taken]
 
     async def claim(self, most_orders: int = 200) -> UUID | None:
         return await self.records.claim(50, most_orders, datetime.now(UTC) + self.timing.saga)
@@ -180,7 +181,7 @@ def fresh_order(**changes: Any) -> Order:
         "updated_at": at,
         "deadline": at + timedelta(seconds=30),
     }
-    return changed(an_order(), **(values | changes))
+    return an_order(**(values | changes))
 
 
 def a_user(number: int) -> UUID:

@@ -13,7 +13,7 @@ from tests.core.broker import Broker
 async def broker(database: Database, postgres_url: str) -> Broker:
     """Alice and Bob have money and shares."""
     made = Broker(database, postgres_url)
-    made.open_accounts()
+    await made.open_accounts()
     return made
 
 

@@ -3,8 +3,13 @@
 from collections import Counter, defaultdict
 from datetime import date
 
-from shared.domain.books import BalanceKey, Books
-from shared.domain.orders import Order, Owner, Side
+from shared.domain.charges.rate_cards import ChargeKind, RateCard
+from shared.domain.ledger.accounts import BalanceKey
+from shared.domain.ledger.books import Books
+from shared.domain.ledger.holds import HoldOwner, HoldSource
+from shared.domain.orders.order import Order, Owner
+from shared.domain.orders.terms import Side
+from shared.domain.positions import PositionKey
 
 type Deposits = dict[BalanceKey, int]
 
@@ -24,8 +29,8 @@ def check(books: Books, deposits: Deposits) -> None:
     sequences = defaultdict(list)
     for effect in books.changes.effects:
         sequences[effect.user_id].append(effect.sequence)
-    for told in sequences.values():
-        assert told == list(range(1, len(told) + 1))
+    for published in sequences.values():
+        assert published == list(range(1, len(published) + 1))
 
 
 def _check_ledger(books: Books, deposits: Deposits) -> None:
@@ -36,8 +41,9 @@ def _check_ledger(books: Books, deposits: Deposits) -> None:
         assert line.debit is not line.credit
         for account, amount in ((line.debit, -line.amount), (line.credit, line.amount)):
             by_entry[line.entry_id][line.asset] += amount
-            if account.value.startswith("client."):
-                replayed[line.user_id, account, line.asset] += amount
+            if account.is_client:
+                assert line.user_id is not None
+                replayed[BalanceKey(line.user_id, account, line.asset)] += amount
     assert all(total == 0 for sums in by_entry.values() for total in sums.values())
     for key, balance in books.balances.items():
         assert balance.balance == replayed[key]
@@ -47,47 +53,48 @@ def _check_ledger(books: Books, deposits: Deposits) -> None:
 
 def _check_holds(books: Books) -> None:
     held: Counter[BalanceKey] = Counter()
-    for hold in books.holds.values():
+    for hold in (hold for holds in books.holds.values() for hold in holds):
         assert min(hold.open, hold.captured, hold.released) >= 0
         assert hold.amount == hold.captured + hold.released + hold.open
-        held[hold.user_id, hold.account, hold.asset] += hold.open
+        held[BalanceKey(hold.key.user_id, hold.account, hold.asset)] += hold.open
     for key, balance in books.balances.items():
         assert balance.held == held[key]
 
 
 def _check_order(books: Books, order: Order) -> None:
-    card = books.rate_cards.for_date(date.fromisoformat(order.trade_date))
+    terms = order.terms
+    card = books.rate_cards.find(terms.segment, ChargeKind.DELIVERY, date.fromisoformat(order.trade_date))
     trades = [trade for trade in books.changes.trades if trade.fill and trade.order.order_id == order.order_id]
-    assert order.filled_quantity == sum(trade.fill.quantity for trade in trades) <= order.quantity
+    assert order.filled_quantity == sum(trade.fill.quantity for trade in trades) <= terms.quantity
     assert order.notional == sum(trade.fill.quantity * trade.fill.price for trade in trades)
-    assert order.charges == card.delivery(order.side, order.notional).total
+    assert order.charges == card.charges(terms.side, order.notional).total
     assert order.charges == sum(sum(trade.charges.values()) for trade in trades)
     assert order.terminal == (order.owner is Owner.NOBODY) == (order.deadline is None)
-    hold = books.holds.get((order.user_id, order.order_id))
-    open_hold = 0 if hold is None else hold.open
+    holds = books.holds[HoldOwner(order.user_id, HoldSource.ORDER, order.order_id)]
+    open_hold = sum(hold.open for hold in holds)
     if order.terminal:
         assert open_hold == 0
-    elif hold is not None:
-        assert open_hold >= _worst_cost(order, order.notional, card)
+    elif holds:
+        assert open_hold == _worst_cost(order, order.notional, card)
 
 
-def _worst_cost(order: Order, notional: int, card: object) -> int:
-    if order.side is Side.SELL:
+def _worst_cost(order: Order, notional: int, card: RateCard) -> int:
+    side = order.terms.side
+    if side is Side.SELL:
         return order.leaves_quantity
-    value = order.leaves_quantity * order.limit_price
-    delivery = card.delivery  # type: ignore[attr-defined]
-    return value + delivery(order.side, notional + value).total - delivery(order.side, notional).total
+    value = order.leaves_quantity * order.terms.limit_price
+    return value + card.charges(side, notional + value).total - card.charges(side, notional).total
 
 
 def _check_positions(books: Books) -> None:
     replayed: dict[object, Counter[str]] = defaultdict(Counter)
     for trade in books.changes.trades:
-        row = replayed[trade.order.user_id, trade.order.instrument_id]
-        side = trade.order.side.value.lower()
+        terms = trade.order.terms
+        row = replayed[PositionKey(trade.order.user_id, terms.instrument_id, terms.product)]
+        side = terms.side.value.lower()
         row[f"{side}_quantity"] += trade.fill.quantity
         row[f"{side}_value"] += trade.fill.quantity * trade.fill.price
         row["charges"] += sum(trade.charges.values())
     for key, change in books.changes.positions.items():
-        assert {name: getattr(change, name) for name in change.__slots__} == {
-            name: replayed[key][name] for name in change.__slots__
-        }
+        sums = [name for name in change.__slots__ if name != "security_id"]
+        assert {name: getattr(change, name) for name in sums} == {name: replayed[key][name] for name in sums}

@@ -10,9 +10,12 @@ from uuid import uuid5
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from shared.application.execution_reports import event_of
-from shared.domain.books import Books, Changes
-from shared.domain.orders import CancelRequested, Order, Side, State
+from shared.application.orders.execution_reports import event_of
+from shared.domain.ledger.books import Books
+from shared.domain.ledger.changes import Changes
+from shared.domain.orders.events import CancelRequested
+from shared.domain.orders.order import Order, OrderKey, State
+from shared.domain.orders.terms import Side
 from tests.core import invariants
 from tests.core.values import ALICE, BOB, DEADLINES, NOW, SPACE, an_order, books, held, refused, submitted
 from tests.core.venue_model import SCRIPT_ACTIONS, VenueOfOne, cancel_id, readable
@@ -63,7 +66,7 @@ def at_venue(world: list[Life]) -> Books:
     """Books with every order held and submitted, some with a cancel on its way."""
     made = books(life.order for life in world)
     for life in world:
-        key = (life.order.user_id, life.order.order_id)
+        key = life.order.key
         made.reserve(key, held(), lambda required, available: refused())
         made.submit(key, submitted())
         if life.cancels:
@@ -74,7 +77,7 @@ def at_venue(world: list[Life]) -> Books:
 def deliver(made: Books, report: Report) -> None:
     event = event_of(readable(report), DEADLINES)
     if event is not None:
-        made.submit((readable(report).account, readable(report).order_id), event)
+        made.submit(OrderKey(readable(report).account, readable(report).order_id), event)
 
 
 def summary(made: Books) -> dict[str, Any]:
@@ -97,7 +100,7 @@ def summary(made: Books) -> dict[str, Any]:
             for key, order in made.orders.items()
         },
         "balances": {key: (b.balance, b.held) for key, b in made.balances.items() if b.balance or b.held},
-        "holds": {key: (h.amount, h.open) for key, h in made.holds.items()},
+        "holds": {h.key: (h.amount, h.open) for holds in made.holds.values() for h in holds},
         "positions": {key: deepcopy(change) for key, change in made.changes.positions.items()},
         "trades": Counter(
             (t.order.order_id, t.fill.exec_id, t.fill.quantity, t.fill.price) for t in made.changes.trades

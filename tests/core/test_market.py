@@ -9,7 +9,6 @@ import pytest
 from shared.adapters.postgres.database import Database
 from shared.adapters.postgres.market import PostgresMarket
 from shared.adapters.reference_data import load_reference_data
-from shared.application.orders import Rules
 from shared.application.timing import Timing, venue_deadlines
 from shared.domain.errors import UnavailableError
 from shared.domain.sessions import MarketTime
@@ -63,11 +62,3 @@ def test_a_clock_outside_the_calendar_is_unavailable(years: int) -> None:
     for question in (market.now, market.trade_date, market.is_open, market.next_open):
         with pytest.raises(UnavailableError, match="set outside the calendar"):
             question(NOON)
-
-
-def test_no_order_is_judged_by_tables_that_begin_later() -> None:
-    data = load_reference_data()
-    rules = Rules(data.instruments, data.limits, data.rate_cards)
-    assert rules.on(date(2026, 4, 1))
-    with pytest.raises(UnavailableError, match="No order is taken for 2026-03-31"):
-        rules.on(date(2026, 3, 31))

@@ -10,9 +10,10 @@ import orjson
 import pytest
 
 from shared.application.timing import Timing
-from shared.domain.books import Books, OrderKey
 from shared.domain.errors import UnavailableError
-from shared.domain.orders import CancelRequested, FundsHeld, Owner, State, Submitted
+from shared.domain.ledger.books import Books
+from shared.domain.orders.events import CancelRequested, FundsHeld, Submitted
+from shared.domain.orders.order import OrderKey, Owner, State
 from shared.ports.books import ExchangeMessage
 from tests.core.broker import Broker, fill, report
 from tests.core.values import ALICE, BOB, CANCEL
@@ -162,7 +163,7 @@ async def test_poison_in_the_database_is_refused_alone(broker: Broker):
     keys = await broker.place(4)
     saga_id = await broker.claim()
     assert saga_id is not None
-    broker.rows(f"ALTER TABLE holds ADD CHECK (order_id <> '{keys[1][1]}'::uuid)")
+    broker.rows(f"ALTER TABLE holds ADD CHECK (source_id <> '{keys[1][1]}'::uuid)")
     assert await broker.saga.reserve_funds(saga_id, broker.sagas) == 3
     assert (await broker.order(keys[1])).reject_code == "PROCESSING_FAILED"
 

@@ -8,24 +8,20 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, precondition, rule
 
-from shared.application.execution_reports import event_of
-from shared.domain.books import OrderKey
-from shared.domain.orders import (
-    AT_VENUE,
+from shared.application.orders.execution_reports import event_of
+from shared.domain.orders.events import (
     CancelRequested,
     Doubted,
     FundsHeld,
     HandedToRecovery,
-    IllegalTransitionError,
-    Order,
-    Owner,
     Refused,
     Resolution,
     Resolved,
-    Side,
-    State,
     Submitted,
 )
+from shared.domain.orders.order import AT_VENUE, Order, OrderKey, Owner, State
+from shared.domain.orders.terms import Side
+from shared.domain.orders.transitions import IllegalTransitionError
 from tests.core import invariants
 from tests.core.values import ALICE, BOB, DEADLINES, EXPIRE_AT, NOW, SAGA, SPACE, an_order, books, refused
 from tests.core.venue_model import LIVE, VenueOfOne, cancel_id, readable
@@ -35,7 +31,7 @@ SOON = NOW + timedelta(seconds=30)
 
 
 def key_of(order: Order) -> OrderKey:
-    return order.user_id, order.order_id
+    return order.key
 
 
 class BrokerAndVenue(RuleBasedStateMachine):
@@ -131,7 +127,7 @@ class BrokerAndVenue(RuleBasedStateMachine):
         read = readable(report)
         event = event_of(read, DEADLINES)
         if event is not None:
-            self.books.submit((read.account, read.order_id), event)
+            self.books.submit(OrderKey(read.account, read.order_id), event)
 
     @rule(key=placed)
     def silence_hands_to_recovery_which_asks(self, key: OrderKey) -> None:

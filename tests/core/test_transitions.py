@@ -5,7 +5,11 @@ from typing import Any
 
 import pytest
 
-from shared.domain.orders import IllegalTransitionError, Owner, Resolution, State, apply
+from shared.contracts.published import published_order
+from shared.domain.orders.events import Resolution
+from shared.domain.orders.order import Order, Owner, State
+from shared.domain.orders.transitions import IllegalTransitionError, apply
+from shared.json_values import Json
 from tests.core.values import (
     DEADLINES,
     NOW,
@@ -97,10 +101,16 @@ def test_each_state_answers_each_event(state: State, event: str, expected: str):
     if expected == "=":
         assert changed is before
         return
-    assert changed.version == before.version + 1
+    assert changed.revision == before.revision + 1
+    assert changed.version - before.version == (_shown(changed) != _shown(before))
     assert changed.state == (state if expected == "~" else expected)
     assert changed.terminal == (changed.owner is Owner.NOBODY)
     assert (changed.deadline is None) == changed.terminal
+
+
+def _shown(order: Order) -> Json:
+    """What its client sees of an order, apart from when and as which version."""
+    return {name: value for name, value in published_order(order).items() if name not in {"version", "updated_at"}}
 
 
 DOUBTFUL = [held(), submitted(), doubted()]

@@ -6,9 +6,10 @@ from typing import Any
 from uuid import UUID, uuid5
 
 from shared.adapters.reference_data import load_reference_data
-from shared.domain.books import Books
-from shared.domain.ledger import INR, Account, Balance
-from shared.domain.orders import (
+from shared.domain.ledger.accounts import INR, Account, AssetKey, BalanceKey
+from shared.domain.ledger.books import Books
+from shared.domain.ledger.holds import Balance
+from shared.domain.orders.events import (
     Acknowledged,
     CancelRefused,
     CancelRequested,
@@ -19,19 +20,16 @@ from shared.domain.orders import (
     Filled,
     FundsHeld,
     HandedToRecovery,
-    Order,
-    OrderType,
-    Product,
     Refused,
     Resolution,
     Resolved,
-    Side,
-    State,
     Submitted,
-    TimeInForce,
     UnknownAtVenue,
-    apply,
+    VenueReason,
 )
+from shared.domain.orders.order import Order, State
+from shared.domain.orders.terms import OrderType, Product, Side, Terms, TimeInForce
+from shared.domain.orders.transitions import apply
 
 NOW = datetime(2026, 11, 23, 5, 0, tzinfo=UTC)
 TRADE_DATE = "2026-11-23"
@@ -43,14 +41,15 @@ RATE_CARDS = load_reference_data().rate_cards
 EXPIRE_AT = NOW + timedelta(seconds=5)
 DEADLINES = Deadlines(venue=NOW + timedelta(hours=5), gap=NOW + timedelta(seconds=3))
 QUANTITY, PRICE = 10, 150_000
+INFY = "INE009A01021"
 
 
-def an_order(**changes: Any) -> Order:
-    """A BUY of 10 INFY at 1,500 rupees that was just accepted."""
+def some_terms(**changes: Any) -> Terms:
+    """BUY 10 INFY at 1,500 rupees."""
     values: dict[str, Any] = {
-        "user_id": ALICE,
-        "order_id": uuid5(SPACE, "order"),
         "instrument_id": "NSE:INFY",
+        "security_id": INFY,
+        "segment": "EQ",
         "side": Side.BUY,
         "order_type": OrderType.LIMIT,
         "product": Product.CNC,
@@ -58,6 +57,17 @@ def an_order(**changes: Any) -> Order:
         "quantity": QUANTITY,
         "price": PRICE,
         "limit_price": PRICE,
+    }
+    return Terms(**(values | changes))
+
+
+def an_order(**changes: Any) -> Order:
+    """An order with these terms, or `some_terms`, that was just accepted."""
+    asked = {name: changes.pop(name) for name in Terms._fields if name in changes}
+    values: dict[str, Any] = {
+        "user_id": ALICE,
+        "order_id": uuid5(SPACE, "order"),
+        "terms": some_terms(**asked),
         "trade_date": TRADE_DATE,
         "accepted_at": NOW,
         "updated_at": NOW,
@@ -91,7 +101,7 @@ def ended(state: State = State.CANCELED, cum: int = 0) -> Ended:
 
 
 def exchange_rejected(reason: str = "PRICE_BAND") -> ExchangeRejected:
-    return ExchangeRejected(reason, f"The exchange refused the order: {reason}")
+    return ExchangeRejected(VenueReason(reason), f"The exchange refused the order: {reason}")
 
 
 def cancel_requested() -> CancelRequested:
@@ -99,7 +109,8 @@ def cancel_requested() -> CancelRequested:
 
 
 def cancel_refused(reason: str = "TOO_LATE", *, tombstone: bool = False, cum: int = 0) -> CancelRefused:
-    return CancelRefused(CANCEL, reason, tombstone, cum, DEADLINES)
+    message = f"The exchange refused to cancel: {reason}"
+    return CancelRefused(CANCEL, VenueReason(reason), message, tombstone, cum, DEADLINES)
 
 
 def unknown(after_s: float = 6) -> UnknownAtVenue:
@@ -148,11 +159,19 @@ def books(
 ) -> Books:
     """Books in which every user has the same cash, and shares of every instrument that the orders name."""
     orders, users = list(orders), list(users)
-    balances = {(user, Account.CASH, INR): Balance(cash) for user in users}
-    for user in users:
-        for order in orders:
-            balances[user, Account.HOLDINGS, order.instrument_id] = Balance(shares)
-    made = Books(at=NOW, rate_cards=RATE_CARDS, sequences=dict.fromkeys(users, 1), balances=balances)
+    assets = {INR: cash} | {order.terms.security_id: shares for order in orders}
+    accounts = {INR: Account.CASH}
+    made = Books(
+        at=NOW,
+        rate_cards=RATE_CARDS,
+        sequences=dict.fromkeys(users, 1),
+        assets={AssetKey(user, asset) for user in users for asset in assets},
+        balances={
+            BalanceKey(user, accounts.get(asset, Account.HOLDINGS), asset): Balance(amount)
+            for user in users
+            for asset, amount in assets.items()
+        },
+    )
     for order in orders:
         made.open_order(order)
     return made

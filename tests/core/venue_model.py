@@ -8,9 +8,10 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid5
 
-from shared.contracts.exchange import ExecutionReport
+from shared.contracts.execution_reports import ExecutionReport
 from shared.domain.money import format_rupees
-from shared.domain.orders import Order, Side
+from shared.domain.orders.order import Order
+from shared.domain.orders.terms import Side
 from tests.core.values import EXPIRE_AT, NOW, TRADE_DATE
 
 LIVE = {"NEW", "PARTIALLY_FILLED"}
@@ -70,14 +71,14 @@ class VenueOfOne:
 
     def _execute(self, quantity: int, number: int) -> None:
         better = number * 7 % 400
-        price = self.order.limit_price + (-better if self.order.side is Side.BUY else better)
+        price = self.order.terms.limit_price + (-better if self.order.terms.side is Side.BUY else better)
         self.cum += quantity
         self.status = "PARTIALLY_FILLED" if self.leaves else "FILLED"
         self._tell("TRADE", last_quantity=quantity, last_price=format_rupees(max(price, 5)))
 
     @property
     def leaves(self) -> int:
-        return self.order.quantity - self.cum
+        return self.order.terms.quantity - self.cum
 
     def _cancel(self, number: int) -> None:
         if self.cancel_id is None or self.answered_cancel:
@@ -122,8 +123,8 @@ class VenueOfOne:
             "account": self.order.user_id,
             "order_id": self.order.order_id,
             "request_id": self.order.order_id,
-            "instrument_id": self.order.instrument_id,
-            "side": self.order.side,
+            "instrument_id": self.order.terms.instrument_id,
+            "side": self.order.terms.side,
             "order_status": self.status if self.known else "UNKNOWN",
             "transact_time": self.now.isoformat(),
             "cum_quantity": self.cum,

@@ -10,7 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from shared.domain.orders import TERMINAL, TRANSITIONS, IllegalTransitionError, Order, Resolution, State, apply, changed
+from shared.domain.orders.events import Resolution
+from shared.domain.orders.order import TERMINAL, Order, State, changed
+from shared.domain.orders.transitions import TRANSITIONS, IllegalTransitionError, apply
 from tests.core import values
 
 ROOT = Path(__file__).parents[2]

@@ -19,7 +19,7 @@ from shared.contracts.problems import ERRORS, Problem
 from shared.contracts.reconciliation import ReconciliationView
 from shared.contracts.sagas import SagaDetailView, SagaPage
 from shared.contracts.trades import TradePage
-from shared.domain.rejects import RejectCode
+from shared.domain.orders.rejects import RejectCode
 from tests.docs.generated import ROOT
 
 GUIDES = [ROOT / "README.md", ROOT / "docs/guide/trader-api.md", ROOT / "docs/guide/operations.md"]

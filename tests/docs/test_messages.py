@@ -9,21 +9,24 @@ from uuid import uuid5
 
 import pytest
 
-from shared.application import exchange_requests
-from shared.contracts.exchange import ExecutionReport
-from shared.domain.published import Json
+from shared.contracts import exchange_requests
+from shared.contracts.execution_reports import ExecutionReport
+from shared.domain.orders.requests import ExchangeRequest, RequestKind, ask_resend, ask_status
+from shared.json_values import Json
 from tests.core.values import EXPIRE_AT, SPACE, an_order
 from tests.docs.generated import ROOT
 
 PAGE = (ROOT / "docs/reference/exchange-messages.md").read_text(encoding="utf-8")
 REQUESTS, REPORTS = PAGE.split("## execution-reports")
 ORDER = an_order(submitted_at=EXPIRE_AT - timedelta(seconds=5), expire_at=EXPIRE_AT)
-SENT = {
-    "NEW": exchange_requests.new_order(ORDER, EXPIRE_AT),
-    "CANCEL": exchange_requests.cancel(ORDER, uuid5(SPACE, "cancel")),
-    "STATUS": exchange_requests.status(ORDER, "1"),
-    "RESEND": exchange_requests.resend(ORDER, "1"),
-}
+REQUESTS_OF_ORDER = [
+    ExchangeRequest(RequestKind.NEW, ORDER, ORDER.order_id),
+    ExchangeRequest(RequestKind.CANCEL, ORDER, uuid5(SPACE, "cancel")),
+    ask_status(ORDER, "1"),
+    ask_resend(ORDER, "1"),
+]
+(MESSAGE,) = exchange_requests.messages(REQUESTS_OF_ORDER)
+SENT = {request["kind"]: request for request in json.loads(MESSAGE.body)["requests"]}
 
 
 def fields(text: str) -> dict[str, str]:
@@ -60,7 +63,7 @@ def test_report_knows_every_documented_word(name: str) -> None:
 
 
 def test_messages_carry_version_and_list() -> None:
-    (message,) = exchange_requests.messages([(ORDER.instrument_id, SENT["NEW"])])
+    (message,) = exchange_requests.messages(REQUESTS_OF_ORDER[:1])
     body: Json = json.loads(message.body)
     assert body == {"version": 1, "requests": [SENT["NEW"]]}
     assert message.lane == exchange_requests.lane_of("NSE:INFY")

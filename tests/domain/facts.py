@@ -4,18 +4,21 @@ from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any
 
-from shared.domain.charges import RateCard
+from shared.domain.charges.rate_cards import ChargeKind, RateCard, RateCards
 from shared.domain.instruments import Instrument
-from shared.domain.orders import Side
-from shared.domain.risk import Limits, OrderTerms, RiskFacts
+from shared.domain.orders.risk import Limits, RiskFacts
+from shared.domain.orders.terms import OrderType, Product, Side, Terms, TimeInForce
 
 TODAY = date(2026, 11, 23)
 
 CARD = RateCard(
     version="2026-04-01",
+    segment="EQ",
+    kind=ChargeKind.DELIVERY,
     valid_from=date(2026, 4, 1),
     brokerage_ppb=0,
-    stt_ppb=1_000_000,
+    stt_buy_ppb=1_000_000,
+    stt_sell_ppb=1_000_000,
     exchange_transaction_ppb=30_700,
     sebi_ppb=1_000,
     stamp_duty_buy_ppb=150_000,
@@ -58,12 +61,21 @@ FACTS = RiskFacts(
     available_cash_paise=100_000_000,
     free_quantity=50,
     limits=LIMITS,
-    rate_card=CARD,
+    rate_cards=RateCards([CARD]),
     now=datetime(2026, 11, 23, 4, 0, tzinfo=UTC),
 )
 
-TERMS = OrderTerms(
-    instrument_id="NSE:INFY", side=Side.BUY, order_type="LIMIT", product="CNC", quantity=10, price_paise=150_000
+TERMS = Terms(
+    instrument_id="NSE:INFY",
+    security_id="INE009A01021",
+    segment="EQ",
+    side=Side.BUY,
+    order_type=OrderType.LIMIT,
+    product=Product.CNC,
+    time_in_force=TimeInForce.DAY,
+    quantity=10,
+    price=150_000,
+    limit_price=150_000,
 )
 
 
@@ -72,9 +84,9 @@ def facts(**changes: Any) -> RiskFacts:
     return replace(FACTS, **changes)
 
 
-def terms(**changes: Any) -> OrderTerms:
+def terms(**changes: Any) -> Terms:
     """An order that `facts()` accepts, but for the changes."""
-    return replace(TERMS, **changes)
+    return TERMS._replace(**changes)
 
 
 def instrument(**changes: Any) -> Instrument:

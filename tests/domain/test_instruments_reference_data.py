@@ -115,12 +115,12 @@ def test_missing_column_is_named(folder: Path) -> None:
         ),
         (
             "rate_cards.json",
-            lambda it: it["cards"][0].update(stt_percent=0.1),
-            "rate_cards.json, cards[0], field stt_percent: a text is expected, not 0.1",
+            lambda it: it["cards"][0].update(stt_buy_percent=0.1),
+            "rate_cards.json, cards[0], field stt_buy_percent: a text is expected, not 0.1",
         ),
         (
             "rate_cards.json",
-            lambda it: it["cards"][0].update(stt_percent="60"),
+            lambda it: it["cards"][0].update(stt_sell_percent="60"),
             "rate_cards.json, cards[0]: rate card 2024-10-01: rates must be 0 or more",
         ),
         ("rate_cards.json", lambda it: it.update(cards=[]), "rate_cards.json: rate cards: at least one is needed"),

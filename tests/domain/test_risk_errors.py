@@ -8,7 +8,7 @@ from functions.edge.requests import InvalidFieldsError
 from shared.contracts.problems import ERRORS, entry_of
 from shared.domain import errors
 from shared.domain.errors import BrokerError, ErrorCode, OrderRejectedError, RetryLaterError, StateConflictError
-from shared.domain.rejects import RejectCode, reject
+from shared.domain.orders.rejects import RejectCode, reject
 
 
 def subclasses(of: type[BrokerError]) -> list[type[BrokerError]]:

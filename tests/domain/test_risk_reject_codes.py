@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.domain.rejects import ENTRIES, FIRST_LATE_CODE, RejectCode, reject
+from shared.domain.orders.rejects import ENTRIES, FIRST_LATE_CODE, RejectCode, reject
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "reject-codes.md"
 

@@ -175,7 +175,7 @@ def test_history_tells_every_stage_once(trader: Client, other: Client) -> None:
     assert set(stages) - {"acknowledged"} == {"funds_held", "at_exchange", "filled", "ended"}  # a fill may overtake
     assert len(stages) == len(set(stages))
     assert times[:2] == sorted(times)[:2]
-    assert [event["version"] for event in history["events"]] == list(range(1, len(history["events"]) + 1))
+    assert [event["revision"] for event in history["events"]] == list(range(1, len(history["events"]) + 1))
     assert history["events"][-1]["state"] == history["order"]["status"] == "FILLED"
 
 

@@ -142,7 +142,7 @@ def test_unanswered_orders_are_in_doubt_until_decided(venue: Broker) -> None:
     doubts = olga.read("/operations/in-doubt")["items"]
     assert {doubt["order_id"] for doubt in doubts} == {never, gone, late, canceled}
     assert all(float(doubt["hold_open"]) > 1400 for doubt in doubts)
-    assert all(doubt["evidence"]["exchange_has_told_of"] == 0 for doubt in doubts)
+    assert all(doubt["evidence"]["exchange_has_reported"] == 0 for doubt in doubts)
     held = trader.read("/funds")["utilised"]["holds"]
 
     body = {"resolution": "NOT_RECEIVED", "reference": "NSE call 4711", "note": "never reached the exchange"}

@@ -10,11 +10,10 @@ import azure.functions as func
 import orjson
 
 from functions.edge.edge import Endpoint
-from shared.application.orders import Placed
-from shared.contracts.orders import PlaceOrder
+from shared.application.orders.place import PlaceCall, Placed
 from shared.domain.errors import UnauthenticatedError
-from shared.domain.orders import Order
-from shared.domain.published import Json
+from shared.domain.orders.order import Order
+from shared.json_values import Json
 from shared.ports.identity import Actor
 from shared.ports.order_sagas import Sagas
 from shared.ports.orders import OrderFilter
@@ -76,8 +75,8 @@ class Orders:
     orders: list[Order] = field(default_factory=list)
     calls: list[tuple[Any, ...]] = field(default_factory=list)
 
-    async def place(self, user_id: UUID, command: PlaceOrder, key: str | None, wait_s: float, sagas: Sagas) -> Placed:
-        self._note("place", user_id, command, key, wait_s)
+    async def place(self, call: PlaceCall, sagas: Sagas) -> Placed:
+        self._note("place", call.user_id, call.command, call.idempotency_key, call.prefer_wait_s)
         return self.answer
 
     async def cancel(self, user_id: UUID, order_id: UUID, sagas: Sagas) -> Json:
@@ -109,6 +108,18 @@ class App:
     identity: Identity = field(default_factory=Identity)
     limiter: Limiter = field(default_factory=Limiter)
     orders: Orders = field(default_factory=Orders)
+
+    @property
+    def place_orders(self) -> Orders:
+        return self.orders
+
+    @property
+    def cancel_orders(self) -> Orders:
+        return self.orders
+
+    @property
+    def read_orders(self) -> Orders:
+        return self.orders
 
 
 @dataclass(frozen=True)

@@ -9,34 +9,34 @@ import orjson
 
 from functions.orders import cancel_order, get_order_history, list_orders, place_order
 from shared.contracts.orders import OrderPage, OrderView, PlaceOrder
-from shared.domain.orders import (
-    Order,
-    OrderType,
-    Product,
-    Request,
-    Side,
-    State,
-    TimeInForce,
-)
-from shared.domain.published import published_order
+from shared.contracts.published import published_order
+from shared.domain.orders.order import Order, Request, State, Status
+from shared.domain.orders.terms import OrderType, Product, Side, Terms, TimeInForce
 from shared.ports.orders import OrderFilter
 from tests.edge.support import ALICE, ORDER_ID, PLACE, PLACED, App, call
 
 AT = datetime(2026, 11, 23, 4, 15, 0, 123456, tzinfo=UTC)
 
 
+TERMS = Terms(
+    instrument_id="NSE:INFY",
+    security_id="INE009A01021",
+    segment="EQ",
+    side=Side.BUY,
+    order_type=OrderType.LIMIT,
+    product=Product.CNC,
+    time_in_force=TimeInForce.DAY,
+    quantity=10,
+    price=150005,
+    limit_price=150005,
+)
+
+
 def order(number: int = 1, **changes: object) -> Order:
     made = Order(
         user_id=ALICE,
         order_id=UUID(int=number),
-        instrument_id="NSE:INFY",
-        side=Side.BUY,
-        order_type=OrderType.LIMIT,
-        product=Product.CNC,
-        time_in_force=TimeInForce.DAY,
-        quantity=10,
-        price=150005,
-        limit_price=150005,
+        terms=TERMS,
         trade_date="2026-11-23",
         accepted_at=AT + timedelta(microseconds=number),
         updated_at=AT,
@@ -47,7 +47,7 @@ def order(number: int = 1, **changes: object) -> Order:
 async def test_placing_hands_over_contract_key_and_patience(app: App) -> None:
     headers = {"idempotency-key": "k-1", "prefer": "wait=5"}
     answer = await call(place_order, body=PLACE, headers=headers)
-    command = PlaceOrder.model_validate(PLACE)
+    command = PlaceOrder.model_validate_json(orjson.dumps(PLACE))
     assert app.orders.calls == [("place", ALICE, command, "k-1", 5.0)]
     assert answer.headers["Preference-Applied"] == "wait=5"
 
@@ -104,7 +104,7 @@ async def test_pages_follow_each_other_without_gap_or_overlap(app: App) -> None:
 
 async def test_list_filters_reach_the_use_case(app: App) -> None:
     await call(list_orders, query={"status": "FILLED", "instrument_id": "NSE:M&M"})
-    assert app.orders.calls == [("page", ALICE, OrderFilter("FILLED", "NSE:M&M"), 51)]
+    assert app.orders.calls == [("page", ALICE, OrderFilter(Status.FILLED, "NSE:M&M"), 51)]
 
 
 async def test_listed_orders_fit_their_contract(app: App) -> None:
@@ -119,5 +119,5 @@ def test_published_order_has_exactly_the_documented_fields() -> None:
 def test_published_orders_fit_their_contract_in_every_state() -> None:
     for state in State:
         for request in (None, *Request):
-            shown = published_order(order(state=state, pending_request=request, price=None))
+            shown = published_order(order(state=state, pending_request=request, terms=TERMS._replace(price=None)))
             OrderView.model_validate(orjson.loads(orjson.dumps(shown)))

@@ -4,16 +4,21 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any, cast
 
+import orjson
 import pytest
 
-from shared.application import orders as orders_module
-from shared.application.orders import Orders
+from shared.adapters.reference_data import load_reference_data
+from shared.application.orders import place as place_module
+from shared.application.orders.place import PlaceCall, PlaceOrders, Rules
 from shared.contracts.orders import PlaceOrder
 from shared.domain.errors import KycRequiredError, OverloadedError
+from shared.domain.sessions import MarketTime
 from shared.ports.orders import AdmissionFacts, Inquiry
 from tests.edge.support import ALICE, PLACE
 from tests.support.waiting import eventually
 
+DATA = load_reference_data()
+RULES = Rules(DATA.instruments, DATA.limits, DATA.rate_cards)
 _STRANGER = AdmissionFacts(None, 0, 0, None, None)
 
 
@@ -30,15 +35,23 @@ class SlowRecords:
         return [_STRANGER] * len(inquiries)
 
 
+class OpenMarket:
+    """A market that never closes."""
+
+    async def time(self) -> MarketTime:
+        return MarketTime(DATA.calendars["continuous"])
+
+
 async def test_orders_beyond_the_room_are_refused_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(orders_module, "_MOST_ENTERING", 3)
+    monkeypatch.setattr(place_module, "_MOST_ENTERING", 3)
     records = SlowRecords()
     nobody = cast(Any, None)
-    names = ("books", "rules", "market", "limiter", "publisher", "dispatcher", "wakeups", "timing", "write_problem")
-    orders = Orders(records=cast(Any, records), **dict.fromkeys(names, nobody))
+    command = PlaceOrder.model_validate_json(orjson.dumps(PLACE))
+    names = ("books", "limiter", "publisher", "dispatcher", "wakeups", "timing")
+    orders = PlaceOrders(records=cast(Any, records), rules=RULES, market=OpenMarket(), **dict.fromkeys(names, nobody))
 
     def place() -> asyncio.Task[Any]:
-        return asyncio.create_task(orders.place(ALICE, PlaceOrder(**PLACE), None, 0.0, nobody))
+        return asyncio.create_task(orders.place(PlaceCall(ALICE, command, None, "r-1"), nobody))
 
     entered = [place() for _ in range(3)]
     await eventually(lambda: records.asked)

@@ -15,8 +15,8 @@ from redis.asyncio import Redis
 from shared.adapters.redis.client import connect
 from shared.adapters.redis.rate_limits import RedisRequestCounter
 from shared.adapters.redis.wakeups import RedisWakeups
-from shared.domain.books import Effect
 from shared.domain.errors import UnavailableError
+from shared.ports.outbox import PublishedEffect
 from tests.edge.support import ALICE, BOB
 from tests.support.waiting import eventually
 
@@ -162,7 +162,7 @@ async def test_effects_wake_the_users_they_belong_to(wakeups: RedisWakeups, redi
     other = RedisWakeups(redis)
     async with wakeups.watch(ALICE) as alice:
         await hear(wakeups, alice, [ALICE])
-        await other.tell([Effect(user_id=ALICE, sequence=1, kind="ORDER", payload={})])
+        await other.publish([PublishedEffect(ALICE, 1, "order", {})])
         assert await alice.next(_PATIENCE_S)
     await other.close()
 

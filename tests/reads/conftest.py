@@ -29,7 +29,7 @@ class Broker:
 
     def violations(self) -> list[str]:
         """What `verify` finds; the world leaves outboxes unsent."""
-        found = verify(Sources(self.dsn), Terms(RATE_CARDS)).violations
+        found = verify(Sources(self.dsn), Terms(RATE_CARDS, settle_s=3600)).violations
         return [str(violation) for violation in found if violation.check != "outboxes are empty"]
 
 

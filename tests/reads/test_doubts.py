@@ -38,7 +38,7 @@ def _doubts(broker: Broker, publisher: Any = None) -> Doubts:
 async def test_doubt_carries_its_evidence_and_hold(broker: Broker) -> None:
     (doubt,), _ = await _doubts(broker).page(None, 50)
     assert doubt.order_id == str(broker.world.id("doubted"))
-    assert doubt.evidence == {"exchange_has_told_of": 0}
+    assert doubt.evidence == {"exchange_has_reported": 0}
     assert Decimal(doubt.hold_open or "0") > 3 * 400
 
 

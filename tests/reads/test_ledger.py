@@ -15,9 +15,9 @@ async def test_trial_balance_is_zero_per_asset(broker: Broker) -> None:
     balance = await Ledger(PostgresLedger(broker.database)).trial_balance()
     assert balance.balanced
     assert {asset.total for asset in balance.assets} <= {"0.00", "0"}
-    broker.execute("UPDATE accounts SET balance = balance + 1 WHERE asset = 'NSE:LT'")
+    broker.execute("UPDATE accounts SET balance = balance + 1 WHERE asset = 'INE018A01030'")
     balance = await Ledger(PostgresLedger(broker.database)).trial_balance()
-    assert [asset.asset for asset in balance.assets if not asset.balanced] == ["NSE:LT"]
+    assert [asset.asset for asset in balance.assets if not asset.balanced] == ["INE018A01030"]
 
 
 async def test_checkpoint_changes_no_sum(broker: Broker) -> None:
@@ -37,7 +37,7 @@ async def test_checkpoint_leaves_running_transactions_to_the_tail(broker: Broker
     with psycopg.connect(broker.dsn) as running:
         running.execute(
             "INSERT INTO transfers (user_id, entry_id, debit_account, credit_account, asset, amount, reason, "
-            "booked_at) VALUES (%s, %s, %s, %s, %s, %s, %s, now())",
+            "source, booked_at) VALUES (%s, %s, %s, %s, %s, %s, %s, 'PAY_IN', now())",
             late,
         )
         running.execute(

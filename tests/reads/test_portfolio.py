@@ -6,7 +6,8 @@ from shared.adapters.postgres.reads import PostgresReads
 from shared.adapters.reference_data import load_reference_data
 from shared.application.instruments import ReferencePrices
 from shared.application.portfolios import Portfolios
-from shared.domain.portfolios import Holding, Turnover
+from shared.domain.portfolios import Holding
+from shared.domain.positions import Turnover
 from tests.reads.conftest import Broker
 from tests.verify.world import ALICE, BOB, DAY
 
@@ -18,7 +19,7 @@ SELECT extract(epoch FROM timestamptz '{DAY} 12:00+05:30' - now())::bigint * 100
 
 
 def _portfolios(broker: Broker) -> Portfolios:
-    return Portfolios(PostgresReads(broker.database), ReferencePrices(_INSTRUMENTS))
+    return Portfolios(PostgresReads(broker.database), ReferencePrices(_INSTRUMENTS), _INSTRUMENTS)
 
 
 async def test_bought_shares_show_as_unsettled(broker: Broker) -> None:
@@ -63,7 +64,7 @@ async def test_unknown_user_owns_nothing(broker: Broker) -> None:
 
 
 def test_cost_of_the_rest_does_not_depend_on_order() -> None:
-    holding = Holding("NSE:INFY", 3, 0, 0, 2, 200, Turnover(2, 300, 1, 170, 0), Turnover())
+    holding = Holding("INE009A01021", 3, 0, 0, 2, 200, Turnover(2, 300, 1, 170, 0))
     assert holding.cost == 375  # three quarters of 500
 
 

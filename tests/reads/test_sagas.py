@@ -56,7 +56,7 @@ async def test_saga_shows_the_ledger_lines_of_fills(broker: Broker) -> None:
     paid = [line for line in member.transfers if line.debit_account == "client.cash"]
     (hold,) = member.holds
     assert sum(Decimal(line.amount) for line in paid) == Decimal(hold.captured)
-    assert {line.amount for line in member.transfers if line.asset == "NSE:INFY"} == {"4", "6"}
+    assert {line.amount for line in member.transfers if line.asset == "INE009A01021"} == {"4", "6"}
 
 
 async def test_unknown_saga_is_not_found(broker: Broker) -> None:

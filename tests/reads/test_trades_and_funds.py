@@ -15,7 +15,7 @@ from shared.application.trades import Trades
 from shared.contracts.funds import StatementLineView
 from shared.contracts.trades import TradeView
 from shared.domain.errors import NotFoundError
-from shared.domain.ledger import Account
+from shared.domain.ledger.accounts import Account
 from shared.ports.trades import TradeFilter
 from tests.reads.conftest import Broker
 from tests.verify.world import ALICE, BOB, DAY

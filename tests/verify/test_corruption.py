@@ -47,11 +47,11 @@ CORRUPTIONS = [
     Corruption(
         1,
         "transfers move a known asset between known accounts",
-        "UPDATE transfers SET asset = 'NSE:INFY' WHERE credit_account = 'client.cash'",
+        "UPDATE transfers SET asset = 'INE009A01021' WHERE credit_account = 'client.cash'",
     ),
     Corruption(
         1,
-        "an entry is one transaction of one order",
+        "an entry is one transaction of one source",
         "UPDATE transfers SET booked_at = booked_at - interval '1 s' WHERE credit_account = 'exchange.fees'",
     ),
     Corruption(
@@ -63,7 +63,7 @@ CORRUPTIONS = [
     Corruption(
         1,
         "a trade's ledger entry moves exactly its value, shares and charges",
-        "UPDATE transfers SET order_id = NULL WHERE credit_account = 'client.unsettled_cash'",
+        "UPDATE transfers SET order_id = NULL, source = 'JOURNAL' WHERE credit_account = 'client.unsettled_cash'",
     ),
     Corruption(
         2,
@@ -75,7 +75,7 @@ CORRUPTIONS = [
         "client balances equal their transfers",
         "UPDATE transfers SET amount = amount + 1 WHERE transfer_no = (SELECT max(transfer_no) FROM transfers)",
     ),
-    Corruption(2, "client balances equal their transfers", "DELETE FROM accounts WHERE asset = 'NSE:HDFCBANK'"),
+    Corruption(2, "client balances equal their transfers", "DELETE FROM accounts WHERE asset = 'INE040A01034'"),
     Corruption(
         2,
         "the checkpoint equals its transfers",
@@ -84,12 +84,13 @@ CORRUPTIONS = [
     Corruption(
         2,
         "cash and shares are conserved from the deposits",
-        "UPDATE accounts SET balance = balance + 100 WHERE asset = 'NSE:SBIN' AND account = 'client.holdings'",
+        "UPDATE accounts SET balance = balance + 100 WHERE asset = 'INE062A01020' AND account = 'client.holdings'",
     ),
     Corruption(
         2,
         "orders never create money or shares",
-        "UPDATE transfers SET order_id = '{filled}' WHERE debit_account = 'external.bank' AND user_id = '{alice}'",
+        "UPDATE transfers SET order_id = '{filled}', source = 'ORDER' "
+        "WHERE debit_account = 'external.bank' AND user_id = '{alice}'",
     ),
     Corruption(
         3,
@@ -100,36 +101,41 @@ CORRUPTIONS = [
         3,
         "a hold captures and releases at most its amount",
         "ALTER TABLE holds DROP CONSTRAINT holds_check; "
-        "UPDATE holds SET released = released + 1 WHERE order_id = '{filled}'",
+        "UPDATE holds SET released = released + 1 WHERE source_id = '{filled}'",
     ),
     Corruption(
         3,
         "a hold captured exactly what its trades cost",
-        "UPDATE holds SET captured = captured - 1, released = released + 1 WHERE order_id = '{filled}'",
+        "UPDATE holds SET captured = captured - 1, released = released + 1 WHERE source_id = '{filled}'",
     ),
     Corruption(
         3,
         "a hold is what the history placed, captured and released",
-        "UPDATE holds SET amount = amount + 7, released = released + 7 WHERE order_id = '{working}'",
+        "UPDATE holds SET amount = amount + 7, released = released + 7 WHERE source_id = '{working}'",
     ),
     Corruption(
         3,
         "a BUY holds cash and a SELL holds its shares",
-        "UPDATE holds SET asset = 'NSE:INFY' WHERE order_id = '{working}'",
+        "UPDATE holds SET asset = 'INE009A01021' WHERE source_id = '{working}'",
     ),
     Corruption(
-        4, "terminal orders hold nothing", "UPDATE holds SET released = released - 1 WHERE order_id = '{canceled}'"
+        4, "terminal orders hold nothing", "UPDATE holds SET released = released - 1 WHERE source_id = '{canceled}'"
     ),
-    Corruption(4, "working orders have a hold", "DELETE FROM holds WHERE order_id = '{held}'"),
+    Corruption(4, "working orders have a hold", "DELETE FROM holds WHERE source_id = '{held}'"),
     Corruption(
         4,
-        "a working order's hold covers its worst case",
-        "UPDATE holds SET released = released + 1 WHERE order_id = '{partly}'",
+        "a working order's hold is its worst case",
+        "UPDATE holds SET released = released + 1 WHERE source_id = '{partly}'",
+    ),
+    Corruption(
+        4,
+        "a working order's hold is its worst case",
+        "UPDATE holds SET amount = amount + 1 WHERE source_id = '{partly}'",
     ),
     Corruption(
         5,
         "available is not negative",
-        _FREE_BALANCES + "UPDATE accounts SET held = balance + 1 WHERE asset = 'NSE:LT' AND user_id = '{bob}'",
+        _FREE_BALANCES + "UPDATE accounts SET held = balance + 1 WHERE asset = 'INE018A01030' AND user_id = '{bob}'",
     ),
     Corruption(5, "the database refuses negative balances", _FREE_BALANCES),
     Corruption(
@@ -205,17 +211,17 @@ CORRUPTIONS = [
     Corruption(
         8,
         "an order moves by legal transitions only",
-        "UPDATE order_events SET event = 'FundsHeld', state = 'HELD' WHERE order_id = '{filled}' AND version = 5",
+        "UPDATE order_events SET event = 'FundsHeld', state = 'HELD' WHERE order_id = '{filled}' AND revision = 5",
     ),
     Corruption(
         8,
         "an order moves by legal transitions only",
-        "DELETE FROM order_events WHERE order_id = '{filled}' AND version = 3",
+        "DELETE FROM order_events WHERE order_id = '{filled}' AND revision = 3",
     ),
     Corruption(
         8,
         "an order moves by legal transitions only",
-        "UPDATE order_events SET state = 'FILLED' WHERE order_id = '{partly}' AND version = 5",
+        "UPDATE order_events SET state = 'FILLED' WHERE order_id = '{partly}' AND revision = 5",
     ),
     Corruption(
         8,
@@ -241,13 +247,13 @@ CORRUPTIONS = [
     Corruption(
         9,
         "a compensated order is refused and holds nothing",
-        "UPDATE holds SET released = 0 WHERE order_id = '{compensated}'",
+        "UPDATE holds SET released = 0 WHERE source_id = '{compensated}'",
     ),
     Corruption(
         9,
         "an order ends once",
-        "INSERT INTO order_events SELECT user_id, order_id, version + 1, event, state, detail, at FROM order_events "
-        "WHERE order_id = '{compensated}' AND state = 'REJECTED'",
+        "INSERT INTO order_events SELECT user_id, order_id, version, event, state, detail, at, revision + 1 "
+        "FROM order_events WHERE order_id = '{compensated}' AND state = 'REJECTED'",
     ),
     Corruption(
         10, "an order is the sum of its trades", "UPDATE orders SET notional = notional + 1 WHERE order_id = '{filled}'"
@@ -276,7 +282,7 @@ CORRUPTIONS = [
     Corruption(
         11,
         "holdings equal what came in and was traded",
-        "UPDATE trades SET instrument_id = 'NSE:TCS' WHERE order_id = '{partly}'",
+        "UPDATE trades SET security_id = 'INE467B01029' WHERE order_id = '{partly}'",
     ),
     Corruption(
         13, "sequences have no gap", "UPDATE users SET next_sequence = next_sequence + 1 WHERE user_id = '{bob}'"
@@ -285,14 +291,19 @@ CORRUPTIONS = [
     Corruption(13, "sequences have no gap", "DELETE FROM effects WHERE user_id = '{bob}' AND sequence = 1"),
     Corruption(
         13,
-        "every change of an order is told once",
+        "every visible change of an order is published once",
         "UPDATE effects SET payload = jsonb_set(payload::jsonb, '{{version}}', '9') "
         "WHERE sequence = 2 AND kind = 'order'",
     ),
     Corruption(
         13,
-        "every trade is told once",
+        "every trade is published once",
         "UPDATE effects SET payload = jsonb_set(payload::jsonb, '{{trade_id}}', '\"other\"') WHERE kind = 'trade'",
+    ),
+    Corruption(
+        13,
+        "the last balance published is the balance",
+        "UPDATE accounts SET balance = balance + 1, held = held + 1 WHERE account = 'client.cash'",
     ),
     Corruption(
         17,
@@ -331,11 +342,11 @@ def test_every_statement_has_its_failing_case() -> None:
 def test_first_violation_shows_its_rows(copy: Callable[[str], str]) -> None:
     dsn = copy("busy")
     with psycopg.connect(dsn) as connection:
-        connection.execute("UPDATE accounts SET balance = balance + 1 WHERE asset = 'NSE:LT'")
+        connection.execute("UPDATE accounts SET balance = balance + 1 WHERE asset = 'INE018A01030'")
     first = _violations(dsn)[0]
     assert first.invariant == 2
     assert f"user_id={BOB}" in str(first)
-    assert "asset=NSE:LT" in str(first)
+    assert "asset=INE018A01030" in str(first)
 
 
 def test_waiting_order_is_a_violation_at_rest(copy: Callable[[str], str]) -> None:

@@ -81,9 +81,9 @@ def test_working_order_that_the_venue_lost_is_named(pair: Pair, rest_world: Worl
     assert pair.named() == {"an order that lives at the venue is ours, working and held, and ours lives there"}
 
 
-def test_working_order_without_hold_is_named(pair: Pair, rest_world: World) -> None:
+def test_working_order_that_is_not_fully_held_is_named(pair: Pair, rest_world: World) -> None:
     with psycopg.connect(pair.broker) as connection:
-        connection.execute("UPDATE holds SET released = amount WHERE order_id = %s", (rest_world.id("working"),))
+        connection.execute("UPDATE holds SET released = released + 1 WHERE source_id = %s", (rest_world.id("working"),))
     assert pair.named() == {"an order that lives at the venue is ours, working and held, and ours lives there"}
 
 

@@ -11,7 +11,7 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -24,9 +24,9 @@ from shared.adapters.postgres.database import Database
 from shared.adapters.postgres.migrate import migrate
 from shared.adapters.postgres.order_sagas import PostgresSagaRecords
 from shared.adapters.reference_data import load_reference_data
-from shared.application.intake import Candidate, Intake
-from shared.domain.books import OrderKey
-from shared.domain.orders import (
+from shared.application.orders.intake import Candidate, Intake
+from shared.domain.ledger.changes import ExecutionKey
+from shared.domain.orders.events import (
     Acknowledged,
     Deadlines,
     Doubted,
@@ -35,17 +35,13 @@ from shared.domain.orders import (
     Filled,
     FundsHeld,
     HandedToRecovery,
-    Order,
-    OrderType,
-    Product,
     Refused,
-    Side,
-    State,
     Submitted,
-    TimeInForce,
 )
-from shared.domain.rejects import Reject, RejectCode, reject
-from shared.ports.books import Claim, Doubt, ExchangeMessage, SagaStep, Scope, Unit
+from shared.domain.orders.order import Order, OrderKey, State
+from shared.domain.orders.rejects import Reject, RejectCode, reject
+from shared.domain.orders.terms import OrderType, Product, Side, Terms, TimeInForce
+from shared.ports.books import Claim, Doubt, SagaStep, Scope, Unit
 
 DAY = "2026-11-20"
 LATER = timedelta(hours=8)
@@ -70,8 +66,7 @@ class World:
 async def build(dsn: str, *, busy: bool) -> World:
     """Migrate and fill the database; a world that is not busy is at rest."""
     migrate(dsn)
-    with psycopg.connect(dsn) as connection:
-        seed(connection, _DEMO)
+    await seed(dsn, _DEMO)
     database = Database(dsn, most=2)
     await database.open()
     try:
@@ -86,20 +81,30 @@ def limit_order(user_id: UUID, side: Side, instrument_id: str, quantity: int, pr
     return Order(
         user_id=user_id,
         order_id=uuid4(),
-        instrument_id=instrument_id,
-        side=side,
-        order_type=OrderType.LIMIT,
-        product=Product.CNC,
-        time_in_force=TimeInForce.DAY,
-        quantity=quantity,
-        price=price,
-        limit_price=price,
+        terms=Terms(
+            instrument_id=instrument_id,
+            security_id=_security(instrument_id),
+            segment="EQ",
+            side=side,
+            order_type=OrderType.LIMIT,
+            product=Product.CNC,
+            time_in_force=TimeInForce.DAY,
+            quantity=quantity,
+            price=price,
+            limit_price=price,
+        ),
         trade_date=DAY,
         accepted_at=now,
         updated_at=now,
         deadline=now + LATER,
         client_order_id=f"client-{uuid4().hex[:8]}",
     )
+
+
+def _security(instrument_id: str) -> str:
+    instrument = load_reference_data().instruments.find(instrument_id, date.fromisoformat(DAY))
+    assert instrument is not None
+    return instrument.security_id
 
 
 class _Builder:
@@ -154,7 +159,7 @@ class _Builder:
 
         def compensate(unit: Unit) -> None:
             unit.books.submit(key, Refused(refusal.code.value, refusal.message))
-            unit.steps.append(SagaStep(saga_id, *key, "release_funds", "COMPENSATED", "submit failed"))
+            unit.sagas.steps.append(SagaStep(saga_id, *key, "release_funds", "COMPENSATED", "submit failed"))
 
         await self._books.work(Scope(orders=[key]), compensate)
         await self._records.finish(saga_id)
@@ -162,8 +167,8 @@ class _Builder:
     async def _accept(self, name: str, order: Order, refusal: Reject | None = None) -> None:
         claim = Claim(order.user_id, f"key-{name}", order.client_order_id)
         mark = hashlib.sha256(name.encode()).digest()
-        await self._intake.take(Candidate(order, refusal, claim, mark, _write_answer))
-        self._world.orders[name] = (order.user_id, order.order_id)
+        await self._intake.take(Candidate(order, refusal, claim, mark, f"request-{name}"))
+        self._world.orders[name] = order.key
 
     async def _claim(self, name: str) -> UUID:
         saga_id = await self._records.claim(9, 200, datetime.now(UTC) + LATER)
@@ -179,7 +184,7 @@ class _Builder:
             for key in keys:
                 held = FundsHeld(saga_id, unit.books.at + LATER)
                 order = unit.books.reserve(key, held, lambda *_: Refused(refused.code.value, refused.message))
-                unit.steps.append(SagaStep(saga_id, *key, "reserve_funds", order.state.value))
+                unit.sagas.steps.append(SagaStep(saga_id, *key, "reserve_funds", order.state.value))
 
         await self._books.work(Scope(orders=keys), reserve)
 
@@ -189,9 +194,8 @@ class _Builder:
         def submit(unit: Unit) -> None:
             for key in keys:
                 unit.books.submit(key, Submitted(unit.books.at + timedelta(seconds=5), unit.books.at + LATER))
-                unit.steps.append(SagaStep(saga_id, *key, "submit_to_exchange", "SUBMITTED"))
-            unit.submitted[saga_id] += len(keys)
-            unit.outbox.append(ExchangeMessage(uuid4(), "07", '{"version": 1, "requests": []}'))
+                unit.sagas.steps.append(SagaStep(saga_id, *key, "submit_to_exchange", "SUBMITTED"))
+            unit.sagas.submitted[saga_id] += len(keys)
 
         await self._books.work(Scope(orders=keys), submit)
 
@@ -206,9 +210,9 @@ class _Builder:
         await self._apply(
             name,
             lambda at: Filled("NSE", DAY, exec_id, executed_at=at, deadlines=_deadlines(at), **fill),
-            executions={("NSE", DAY, exec_id)},
+            executions={ExecutionKey("NSE", DAY, exec_id)},
         )
-        leaves = order.quantity - cum
+        leaves = order.terms.quantity - cum
         self._report(
             name,
             "TRADE",
@@ -227,7 +231,7 @@ class _Builder:
 
         def doubt(unit: Unit) -> None:
             unit.books.submit(key, Doubted(unit.books.at + LATER))
-            unit.doubts.append(Doubt(*key, {"exchange_has_told_of": 0}))
+            unit.orders.doubts.append(Doubt(*key, {"exchange_has_reported": 0}))
 
         await self._books.work(Scope(orders=[key]), doubt)
 
@@ -243,7 +247,7 @@ class _Builder:
         return order
 
     async def _quantity(self, name: str) -> int:
-        return (await self._order(name)).quantity
+        return (await self._order(name)).terms.quantity
 
     async def _mark_sent(self) -> None:
         async with self._database.connection() as connection:
@@ -293,10 +297,6 @@ def write_venue(dsn: str, reports: list[Mapping[str, Any]]) -> None:
                     json.dumps(body),
                 ),
             )
-
-
-def _write_answer(order: Order, refusal: Reject | None) -> str:
-    return json.dumps({"order_id": str(order.order_id), "status": order.status, "refused": refusal is not None})
 
 
 def _deadlines(at: datetime) -> Deadlines:

@@ -4,7 +4,7 @@ Rows go over as one JSON text per statement and are written sorted by key, so tw
 wait for each other in a circle; what still collides is run again unseen.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from functools import cache
 from operator import attrgetter
@@ -17,35 +17,24 @@ from uuid_utils.compat import uuid7
 
 from shared.adapters.postgres.database import Database
 from shared.adapters.postgres.queries import load
-from shared.domain.books import Books, Changes, OrderKey
-from shared.domain.charges import RateCards
-from shared.domain.ledger import Account, Balance, Hold
-from shared.domain.orders import (
-    Order,
-    OrderType,
-    Owner,
-    Product,
-    Request,
-    Side,
-    State,
-    TimeInForce,
-)
-from shared.ports.books import Committed, Scope, StoredAnswer, Unit
+from shared.adapters.postgres.rows import Row, moving_row, new_row, order_from_row
+from shared.contracts.exchange_requests import messages
+from shared.contracts.published import event_detail, event_name, published_effect
+from shared.domain.charges.rate_cards import RateCards
+from shared.domain.ledger.accounts import CLIENT_ACCOUNTS, INR, Account, AssetKey, BalanceKey
+from shared.domain.ledger.books import Books
+from shared.domain.ledger.changes import Changes, Effect, ExecutionKey, OrderEvent
+from shared.domain.ledger.entries import EntryKey
+from shared.domain.ledger.holds import Balance, Hold, HoldKey, HoldOwner, HoldSource
+from shared.domain.orders.order import Order, OrderKey, Owner
+from shared.ports.books import Committed, OrderRecordsOfUnit, Scope, StoredAnswer, Unit
+from shared.ports.outbox import ExchangeMessage, PublishedEffect
 
 _SQL = load("books.sql")
-_WAITING: Final = ("user_id", "order_id", "accepted_at")
-# What an event can change, with the key; the rest of an order is written once.
-_MOVING: Final = (
-    *("user_id", "order_id", "updated_at", "state", "pending_request", "pending_request_id", "filled_quantity"),
-    *("notional", "venue_quantity", "final_quantity", "final_state", "charges", "owner", "deadline", "in_doubt"),
-    *("saga_id", "submitted_at", "expire_at", "answered_at", "exchange_order_id", "reject_code", "status_message"),
-    "version",
-)
 # Whose orders the sweep and the reconciliation find by their deadlines; the others are found by queue and saga.
 _WATCHED_OWNERS: Final = frozenset({Owner.VENUE, Owner.RECOVERY, Owner.OPERATIONS})
-_waiting_values: Final = attrgetter(*_WAITING)
-_moving_values: Final = attrgetter(*_MOVING)
-type Row = dict[str, Any]
+_CLIENT_ACCOUNTS: Final = sorted(account.value for account in CLIENT_ACCOUNTS)
+type Rows = Mapping[str, list[tuple[Any, ...]]]
 type Cursors = dict[str, AsyncCursor[Any]]
 type Orders = Mapping[OrderKey, Order]
 
@@ -65,81 +54,141 @@ class PostgresBooks:
                 unit = await self._load(connection, scope)
                 before = dict(unit.books.orders)
                 result = work(unit)
-                answered = await _write(connection, unit, before)
-                effects = unit.books.changes.effects
-                effects_of = [await _leave_effects(connection, unit)] if effects else []
-            return result, Committed(effects, unit.outbox, answered, effects_of)
+                unit.books.publish_balances()
+                return result, await _write(connection, unit, before)
 
         return await self._database.retrying(transaction)
 
     async def _load(self, connection: AsyncConnection, scope: Scope) -> Unit:
-        users = sorted({user_id for user_id, _ in scope.orders} | set(scope.users) | {c.user_id for c in scope.claims})
-        cursors = await _ask(connection, scope, users)
+        cursors = await _ask(connection, scope)
         rows = {name: await cursor.fetchall() for name, cursor in cursors.items()}
+        orders = {OrderKey(row[0], row[1]): order_from_row(row) for row in rows.get("load_orders", ())}
+        on_record = {EntryKey(*row) for row in rows.get("load_entries", ())}
         books = Books(
             at=datetime.now(UTC),
             rate_cards=self._rate_cards,
             sequences=dict(rows["lock_users"]),
-            orders={(row[0], row[1]): order_from_row(row) for row in rows.get("load_orders", ())},
-            balances={(r[0], Account(r[1]), r[2]): Balance(r[3], r[4]) for r in rows.get("load_balances", ())},
-            holds={(r[0], r[1]): _hold(r) for r in rows.get("load_holds", ())},
-            executions=set(rows.get("load_executions", ())),
+            orders=orders,
+            assets=set(scope.assets).union(*(_assets(order) for order in orders.values())),
+            balances=_balances(rows),
+            holds=_holds(_hold_owners(scope), rows),
+            entries={key: key in on_record for key in scope.entries},
+            executions={ExecutionKey(*row) for row in rows.get("load_executions", ())},
         )
-        return Unit(
-            books,
+        known = OrderRecordsOfUnit(
             answers={
                 (user, key): StoredAnswer(order, bytes(mark), status, body)
                 for user, key, order, mark, status, body in rows.get("load_answers", ())
             },
             client_order_ids={(user, name): order for user, name, order in rows.get("load_client_order_ids", ())},
         )
+        return Unit(books, known)
 
 
-async def _ask(connection: AsyncConnection, scope: Scope, users: list[UUID]) -> Cursors:
+def _users(scope: Scope) -> list[UUID]:
+    """Everybody whose rows may change: locked in this order."""
+    users = {entry.user_id for entry in scope.entries if entry.user_id is not None}
+    for keys in (scope.orders, scope.claims, scope.assets, scope.hold_owners):
+        users.update(key.user_id for key in keys)
+    return sorted(users.union(scope.users))
+
+
+def _hold_owners(scope: Scope) -> set[HoldOwner]:
+    of_orders = {HoldOwner(key.user_id, HoldSource.ORDER, key.order_id) for key in scope.orders}
+    return of_orders.union(scope.hold_owners)
+
+
+def _assets(order: Order) -> tuple[AssetKey, AssetKey]:
+    return AssetKey(order.user_id, INR), AssetKey(order.user_id, order.terms.security_id)
+
+
+def _balances(rows: Rows) -> dict[BalanceKey, Balance]:
+    found = (*rows.get("load_balances_of_orders", ()), *rows.get("load_balances", ()))
+    return {
+        BalanceKey(user, Account(account), asset): Balance(balance, held)
+        for user, asset, account, balance, held in found
+        if account is not None
+    }
+
+
+def _holds(owners: Iterable[HoldOwner], rows: Rows) -> dict[HoldOwner, list[Hold]]:
+    holds: dict[HoldOwner, list[Hold]] = {owner: [] for owner in owners}
+    for user, source, source_id, request_id, account, *amounts in rows.get("load_holds", ()):
+        key = HoldKey(user, HoldSource(source), source_id, request_id)
+        holds[key.owner].append(Hold(key, Account(account), *amounts))
+    for of_owner in holds.values():
+        of_owner.sort(key=lambda hold: (hold.key.request_id != hold.key.source_id, hold.key.request_id))
+    return holds
+
+
+async def _ask(connection: AsyncConnection, scope: Scope) -> Cursors:
     """Send every question of the scope in one round trip; the locks come first."""
-    cursors: Cursors = {"lock_users": await connection.execute(_SQL["lock_users"], {"users": users})}
-    if scope.orders:
-        keys = _text({"user_id": user, "order_id": order} for user, order in sorted(scope.orders))
-        for name in ("load_orders", "load_holds", "load_balances"):
-            cursors[name] = await connection.execute(_SQL[name], {"keys": keys})
-    if scope.executions:
-        keys = _text({"venue": v, "trade_date": d, "exec_id": e} for v, d, e in sorted(scope.executions))
-        cursors["load_executions"] = await connection.execute(_SQL["load_executions"], {"keys": keys})
-    if scope.claims:
-        claims = _text(
-            {"user_id": c.user_id, "idempotency_key": c.idempotency_key, "client_order_id": c.client_order_id}
-            for c in scope.claims
-        )
-        for name in ("load_answers", "load_client_order_ids"):
-            cursors[name] = await connection.execute(_SQL[name], {"claims": claims})
+    cursors: Cursors = {"lock_users": await connection.execute(_SQL["lock_users"], {"users": _users(scope)})}
+    for name, parameters in _questions(scope):
+        cursors[name] = await connection.execute(_SQL[name], parameters)
     return cursors
 
 
-async def _write(connection: AsyncConnection, unit: Unit, before: Orders) -> list[UUID]:
-    """Write what changed; returns the sagas whose last open order was answered."""
+def _questions(scope: Scope) -> Iterator[tuple[str, dict[str, Any]]]:
+    if scope.orders:
+        keys = {"keys": _keys(scope.orders), "accounts": _CLIENT_ACCOUNTS}
+        yield "load_orders", keys
+        yield "load_balances_of_orders", keys
+    if scope.orders or scope.hold_owners:
+        yield "load_holds", {"owners": _keys(_hold_owners(scope))}
+    if scope.assets:
+        yield "load_balances", {"keys": _keys(scope.assets), "accounts": _CLIENT_ACCOUNTS}
+    if scope.entries:
+        yield "load_entries", {"keys": _text(key._asdict() for key in scope.entries)}
+    if scope.executions:
+        yield "load_executions", {"keys": _keys(scope.executions)}
+    if scope.claims:
+        claims = {"claims": _text(_slots(claim) for claim in scope.claims)}
+        yield "load_answers", claims
+        yield "load_client_order_ids", claims
+
+
+def _keys(keys: Collection[Any]) -> str:
+    return _text(key._asdict() for key in sorted(keys))
+
+
+async def _write(connection: AsyncConnection, unit: Unit, before: Orders) -> Committed:
+    """Write what changed; returns what leaves with the commit."""
     at = unit.books.at
-    for name, rows in (_deadlines(unit.books, before) | _statements(unit)).items():
+    effects = [_published(effect) for effect in unit.books.changes.effects]
+    outbox = [ExchangeMessage(*each) for each in messages(unit.books.changes.requests)]
+    for name, rows in (_deadlines(unit.books, before) | _statements(unit, effects, outbox)).items():
         if rows:
             await connection.execute(_SQL[name], {"rows": _text(rows), "at": at})
-    answered = unit.books.changes.answered
-    if not answered:
+    answered = await _count_answered(connection, unit.books)
+    effects_of = [await _leave_effects(connection, effects, at)] if effects else []
+    return Committed(effects, outbox, answered, effects_of)
+
+
+async def _count_answered(connection: AsyncConnection, books: Books) -> list[UUID]:
+    """The sagas whose last open order was answered."""
+    if not books.changes.answered:
         return []
-    rows = [{"saga_id": saga_id, "orders": count} for saga_id, count in sorted(answered.items())]
-    cursor = await connection.execute(_SQL["count_answered"], {"rows": _text(rows), "at": at})
+    rows = [{"saga_id": saga_id, "orders": count} for saga_id, count in sorted(books.changes.answered.items())]
+    cursor = await connection.execute(_SQL["count_answered"], {"rows": _text(rows), "at": books.at})
     return [row[0] for row in await cursor.fetchall()]
 
 
-async def _leave_effects(connection: AsyncConnection, unit: Unit) -> UUID:
-    """Write which effects wait to be told; returns the commit's id."""
+async def _leave_effects(connection: AsyncConnection, effects: Iterable[PublishedEffect], at: datetime) -> UUID:
+    """Write which effects wait to be published; returns the commit's id."""
     commit_id = uuid7()
     firsts: dict[UUID, int] = {}
     lasts: dict[UUID, int] = {}
-    for effect in unit.books.changes.effects:
+    for effect in effects:
         firsts.setdefault(effect.user_id, effect.sequence)
         lasts[effect.user_id] = effect.sequence
     ranges = {"users": list(firsts), "firsts": list(firsts.values()), "lasts": list(lasts.values())}
-    await connection.execute(_SQL["insert_effects_outbox"], {"commit_id": commit_id, "at": unit.books.at} | ranges)
+    await connection.execute(_SQL["insert_effects_outbox"], {"commit_id": commit_id, "at": at} | ranges)
     return commit_id
+
+
+def _published(effect: Effect) -> PublishedEffect:
+    return PublishedEffect(effect.user_id, effect.sequence, *published_effect(effect.user_id, effect.fact))
 
 
 def _deadlines(books: Books, before: Orders) -> dict[str, list[Row]]:
@@ -158,34 +207,34 @@ def _watched(order: Order) -> Row | None:
     return {"deadline": order.deadline, "user_id": order.user_id, "order_id": order.order_id}
 
 
-def _statements(unit: Unit) -> dict[str, list[Row]]:
+def _statements(
+    unit: Unit, effects: Iterable[PublishedEffect], outbox: Iterable[ExchangeMessage]
+) -> dict[str, list[Row]]:
     """Rows by statement, in the order of writing."""
-    books, changes = unit.books, unit.books.changes
-    new = {(order.order.user_id, order.order.order_id) for order in unit.new_orders}
+    books, changes, orders = unit.books, unit.books.changes, unit.orders
+    new = {new.order.key for new in orders.new}
     return {
         "write_users": _sequences(books),
-        "insert_orders": [_inserted(unit, index) for index in _sorted_new(unit)],
+        "insert_orders": _inserted(unit),
         "enqueue_orders": _waiting(unit),
-        "update_orders": [_updated(books.orders[key]) for key in sorted(changes.orders - new)],
-        "insert_events": [_slots(event) for event in changes.events],
-        "write_accounts": _accounts(books),
-        "write_holds": [_slots(books.holds[key]) for key in sorted(changes.holds)],
+        "update_orders": [moving_row(books.orders[key]) for key in sorted(changes.orders - new)],
+        "insert_events": [_event(line) for line in changes.events],
+        "write_accounts": [key._asdict() | _slots(books.balances[key]) for key in sorted(changes.balances)],
+        "write_holds": [_hold(changes.holds[key]) for key in sorted(changes.holds)],
         "insert_transfers": [_slots(transfer) for transfer in changes.transfers],
         "insert_trades": _trades(changes),
-        "write_positions": [
-            {"user_id": user, "instrument_id": instrument} | _slots(change)
-            for (user, instrument), change in sorted(changes.positions.items())
-        ],
-        "insert_effects": [_slots(effect) for effect in changes.effects],
+        "write_positions": [key._asdict() | _slots(change) for key, change in sorted(changes.positions.items())],
+        "insert_effects": [_slots(effect) for effect in effects],
         "insert_steps": sorted(
-            (_slots(step) for step in unit.steps), key=lambda row: (row["saga_id"], row["user_id"], row["order_id"])
+            (_slots(step) for step in unit.sagas.steps),
+            key=lambda row: (row["saga_id"], row["user_id"], row["order_id"]),
         ),
-        "insert_outbox": [_slots(message) for message in unit.outbox],
-        "insert_parked": [_slots(report) | {"fingerprint": report.fingerprint.hex()} for report in unit.parked],
-        "insert_doubts": [_slots(doubt) for doubt in unit.doubts],
-        "settle_doubts": [_slots(settled) for settled in unit.doubts_settled],
-        "close_doubts": [{"user_id": user, "order_id": order} for user, order in sorted(changes.doubts_ended)],
-        "count_submitted": [{"saga_id": s, "orders": count} for s, count in sorted(unit.submitted.items())],
+        "insert_outbox": [_slots(message) for message in outbox],
+        "insert_parked": [_slots(report) | {"fingerprint": report.fingerprint.hex()} for report in orders.parked],
+        "insert_doubts": [_slots(doubt) for doubt in orders.doubts],
+        "settle_doubts": [_slots(settled) for settled in orders.doubts_settled],
+        "close_doubts": [key._asdict() for key in sorted(changes.doubts_ended)],
+        "count_submitted": [{"saga_id": s, "orders": count} for s, count in sorted(unit.sagas.submitted.items())],
     }
 
 
@@ -194,35 +243,40 @@ def _sequences(books: Books) -> list[Row]:
     return [{"user_id": user, "next_sequence": books.sequences[user]} for user in sorted(touched)]
 
 
-def _sorted_new(unit: Unit) -> list[int]:
-    return sorted(range(len(unit.new_orders)), key=lambda index: unit.new_orders[index].order.order_id)
-
-
-def _inserted(unit: Unit, index: int) -> Row:
-    new = unit.new_orders[index]
-    return new.order._asdict() | {
-        "idempotency_key": new.idempotency_key,
-        "fingerprint": new.answer.fingerprint.hex(),
-        "answer_status": new.answer.status,
-        "answer_body": new.answer.body,
-    }
+def _inserted(unit: Unit) -> list[Row]:
+    return [
+        new_row(new.order)
+        | {
+            "idempotency_key": new.idempotency_key,
+            "fingerprint": new.answer.fingerprint.hex(),
+            "answer_status": new.answer.status,
+            "answer_body": new.answer.body,
+        }
+        for new in sorted(unit.orders.new, key=lambda new: new.order.order_id)
+    ]
 
 
 def _waiting(unit: Unit) -> list[Row]:
     # In order of arrival: that is the order in which sagas claim them.
-    waiting = [new.order for new in unit.new_orders if not new.order.terminal]
-    return [dict(zip(_WAITING, _waiting_values(order), strict=True)) for order in waiting]
+    waiting = [new.order for new in unit.orders.new if not new.order.terminal]
+    return [order.key._asdict() | {"accepted_at": order.accepted_at} for order in waiting]
 
 
-def _updated(order: Order) -> Row:
-    return dict(zip(_MOVING, _moving_values(order), strict=True))
+def _event(line: OrderEvent) -> Row:
+    return {
+        "user_id": line.user_id,
+        "order_id": line.order_id,
+        "revision": line.revision,
+        "version": line.version,
+        "event": event_name(line),
+        "state": line.state,
+        "detail": event_detail(line),
+    }
 
 
-def _accounts(books: Books) -> list[Row]:
-    return [
-        {"user_id": key[0], "account": key[1].value, "asset": key[2]} | _slots(books.balances[key])
-        for key in sorted(books.changes.balances)
-    ]
+def _hold(hold: Hold) -> Row:
+    amounts = {"amount": hold.amount, "captured": hold.captured, "released": hold.released}
+    return hold.key._asdict() | {"account": hold.account, "asset": hold.asset} | amounts
 
 
 def _trades(changes: Changes) -> list[Row]:
@@ -233,8 +287,10 @@ def _trades(changes: Changes) -> list[Row]:
             "exec_id": trade.fill.exec_id,
             "user_id": trade.order.user_id,
             "order_id": trade.order.order_id,
-            "instrument_id": trade.order.instrument_id,
-            "side": trade.order.side,
+            "instrument_id": trade.order.terms.instrument_id,
+            "security_id": trade.order.terms.security_id,
+            "product": trade.order.terms.product,
+            "side": trade.order.terms.side,
             "quantity": trade.fill.quantity,
             "price": trade.fill.price,
             "notional": trade.fill.quantity * trade.fill.price,
@@ -265,28 +321,3 @@ def _plain(value: object) -> object:
     if isinstance(value, bytes):
         return value.hex()
     raise TypeError(f"{type(value).__name__} has no JSON form")
-
-
-def _hold(row: tuple[Any, ...]) -> Hold:
-    make: Callable[..., Hold] = Hold
-    return make(*row[:3], Account(row[3]), *row[4:])
-
-
-def order_from_row(row: tuple[Any, ...]) -> Order:
-    """The order of one row of `load_orders`."""
-    make: Callable[..., Order] = Order
-    return make(
-        *row[:3],
-        Side(row[3]),
-        OrderType(row[4]),
-        Product(row[5]),
-        TimeInForce(row[6]),
-        *row[7:13],
-        State(row[13]),
-        None if row[14] is None else Request(row[14]),
-        *row[15:20],
-        None if row[20] is None else State(row[20]),
-        row[21],
-        Owner(row[22]),
-        *row[23:],
-    )

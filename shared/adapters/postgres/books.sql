@@ -4,24 +4,36 @@
 SELECT user_id, next_sequence FROM users WHERE user_id = ANY(%(users)s::uuid[]) ORDER BY user_id FOR NO KEY UPDATE
 
 -- name: load_orders
-SELECT o.user_id, o.order_id, o.instrument_id, o.side, o.order_type, o.product, o.time_in_force, o.quantity, o.price,
-       o.limit_price, o.trade_date::text, o.accepted_at, o.updated_at, o.state, o.pending_request,
-       o.pending_request_id, o.filled_quantity, o.notional, o.venue_quantity, o.final_quantity, o.final_state,
-       o.charges, o.owner, o.deadline, o.in_doubt, o.saga_id, o.submitted_at, o.expire_at, o.answered_at,
-       o.exchange_order_id, o.reject_code, o.status_message, o.client_order_id, o.disclosed_quantity, o.tag, o.version
+SELECT {order_columns}
 FROM json_to_recordset(%(keys)s::json) AS k (user_id uuid, order_id uuid)
 JOIN orders o ON o.user_id = k.user_id AND o.order_id = k.order_id
 
 -- name: load_holds
-SELECT h.user_id, h.order_id, h.request_id, h.account, h.asset, h.amount, h.captured, h.released
-FROM json_to_recordset(%(keys)s::json) AS k (user_id uuid, order_id uuid)
-JOIN holds h ON h.user_id = k.user_id AND h.order_id = k.order_id
+SELECT h.user_id, h.source, h.source_id, h.request_id, h.account, h.asset, h.amount, h.captured, h.released
+FROM json_to_recordset(%(owners)s::json) AS k (user_id uuid, source text, source_id uuid)
+JOIN holds h ON h.user_id = k.user_id AND h.source = k.source AND h.source_id = k.source_id
 
--- name: load_balances
-SELECT DISTINCT a.user_id, a.account, a.asset, a.balance, a.held
+-- name: load_balances_of_orders
+-- All accounts of the users in money and in the orders' securities. A security without an account gives one empty row.
+SELECT DISTINCT k.user_id, asset.asset, a.account, a.balance, a.held
 FROM json_to_recordset(%(keys)s::json) AS k (user_id uuid, order_id uuid)
 JOIN orders o ON o.user_id = k.user_id AND o.order_id = k.order_id
-JOIN accounts a ON a.user_id = k.user_id AND a.asset IN ('INR', o.instrument_id)
+CROSS JOIN LATERAL (VALUES ('INR'), (o.security_id)) AS asset (asset)
+LEFT JOIN accounts a ON a.user_id = k.user_id AND a.account = ANY(%(accounts)s::text[]) AND a.asset = asset.asset
+
+-- name: load_balances
+SELECT a.user_id, a.asset, a.account, a.balance, a.held
+FROM json_to_recordset(%(keys)s::json) AS k (user_id uuid, asset text)
+JOIN accounts a ON a.user_id = k.user_id AND a.account = ANY(%(accounts)s::text[]) AND a.asset = k.asset
+
+-- name: load_entries
+SELECT DISTINCT t.user_id, t.entry_id
+FROM json_to_recordset(%(keys)s::json) AS k (user_id uuid, entry_id uuid)
+JOIN transfers t ON t.user_id = k.user_id AND t.entry_id = k.entry_id
+UNION
+SELECT t.user_id, t.entry_id
+FROM json_to_recordset(%(keys)s::json) AS k (user_id uuid, entry_id uuid)
+JOIN transfers t ON k.user_id IS NULL AND t.user_id IS NULL AND t.entry_id = k.entry_id
 
 -- name: load_executions
 SELECT t.venue, t.trade_date::text, t.exec_id
@@ -44,17 +56,9 @@ FROM json_to_recordset(%(rows)s::json) AS n (user_id uuid, next_sequence bigint)
 WHERE u.user_id = n.user_id
 
 -- name: insert_orders
-INSERT INTO orders (user_id, order_id, instrument_id, side, order_type, product, time_in_force, quantity, price,
-    limit_price, trade_date, accepted_at, updated_at, state, owner, deadline, reject_code, status_message,
-    client_order_id, disclosed_quantity, tag, version, idempotency_key, fingerprint, answer_status, answer_body)
-SELECT user_id, order_id, instrument_id, side, order_type, product, time_in_force, quantity, price,
-    limit_price, trade_date, accepted_at, updated_at, state, owner, deadline, reject_code, status_message,
-    client_order_id, disclosed_quantity, tag, version, idempotency_key, decode(fingerprint, 'hex'), answer_status,
-    answer_body
-FROM json_to_recordset(%(rows)s::json) AS n (user_id uuid, order_id uuid, instrument_id text, side text,
-    order_type text, product text, time_in_force text, quantity bigint, price bigint, limit_price bigint,
-    trade_date date, accepted_at timestamptz, updated_at timestamptz, state text, owner text, deadline timestamptz,
-    reject_code text, status_message text, client_order_id text, disclosed_quantity bigint, tag text, version integer,
+INSERT INTO orders ({new_columns}, idempotency_key, fingerprint, answer_status, answer_body)
+SELECT {new_columns}, idempotency_key, decode(fingerprint, 'hex'), answer_status, answer_body
+FROM json_to_recordset(%(rows)s::json) AS n ({new_record},
     idempotency_key text, fingerprint text, answer_status smallint, answer_body text)
 
 -- name: enqueue_orders
@@ -63,19 +67,8 @@ SELECT user_id, order_id, accepted_at
 FROM json_to_recordset(%(rows)s::json) AS n (user_id uuid, order_id uuid, accepted_at timestamptz)
 
 -- name: update_orders
-UPDATE orders o SET
-    updated_at = n.updated_at, state = n.state, pending_request = n.pending_request,
-    pending_request_id = n.pending_request_id, filled_quantity = n.filled_quantity, notional = n.notional,
-    venue_quantity = n.venue_quantity, final_quantity = n.final_quantity, final_state = n.final_state,
-    charges = n.charges, owner = n.owner, deadline = n.deadline, in_doubt = n.in_doubt, saga_id = n.saga_id,
-    submitted_at = n.submitted_at, expire_at = n.expire_at, answered_at = n.answered_at,
-    exchange_order_id = n.exchange_order_id, reject_code = n.reject_code, status_message = n.status_message,
-    version = n.version
-FROM json_to_recordset(%(rows)s::json) AS n (user_id uuid, order_id uuid, updated_at timestamptz, state text,
-    pending_request text, pending_request_id uuid, filled_quantity bigint, notional bigint, venue_quantity bigint,
-    final_quantity bigint, final_state text, charges bigint, owner text, deadline timestamptz, in_doubt boolean,
-    saga_id uuid, submitted_at timestamptz, expire_at timestamptz, answered_at timestamptz, exchange_order_id text,
-    reject_code text, status_message text, version integer)
+UPDATE orders o SET {moves}
+FROM json_to_recordset(%(rows)s::json) AS n ({moving_record})
 WHERE o.user_id = n.user_id AND o.order_id = n.order_id
 
 -- name: remove_deadlines
@@ -89,10 +82,10 @@ SELECT deadline, user_id, order_id
 FROM json_to_recordset(%(rows)s::json) AS n (deadline timestamptz, user_id uuid, order_id uuid)
 
 -- name: insert_events
-INSERT INTO order_events (user_id, order_id, version, event, state, detail, at)
-SELECT user_id, order_id, version, event, state, detail, %(at)s
-FROM json_to_recordset(%(rows)s::json) AS n (user_id uuid, order_id uuid, version integer, event text, state text,
-    detail json)
+INSERT INTO order_events (user_id, order_id, revision, version, event, state, detail, at)
+SELECT user_id, order_id, revision, version, event, state, detail, %(at)s
+FROM json_to_recordset(%(rows)s::json) AS n (user_id uuid, order_id uuid, revision integer, version integer, event text,
+    state text, detail json)
 
 -- name: write_accounts
 INSERT INTO accounts AS a (user_id, account, asset, balance, held)
@@ -101,33 +94,40 @@ FROM json_to_recordset(%(rows)s::json) AS n (user_id uuid, account text, asset t
 ON CONFLICT (user_id, account, asset) DO UPDATE SET balance = excluded.balance, held = excluded.held
 
 -- name: write_holds
-INSERT INTO holds AS h (user_id, order_id, request_id, account, asset, amount, captured, released)
-SELECT user_id, order_id, request_id, account, asset, amount, captured, released
-FROM json_to_recordset(%(rows)s::json) AS n (user_id uuid, order_id uuid, request_id uuid, account text, asset text,
-    amount bigint, captured bigint, released bigint)
-ON CONFLICT (user_id, order_id, request_id) DO UPDATE SET captured = excluded.captured, released = excluded.released
+INSERT INTO holds AS h (user_id, source, source_id, request_id, account, asset, amount, captured, released)
+SELECT user_id, source, source_id, request_id, account, asset, amount, captured, released
+FROM json_to_recordset(%(rows)s::json) AS n (user_id uuid, source text, source_id uuid, request_id uuid, account text,
+    asset text, amount bigint, captured bigint, released bigint)
+ON CONFLICT (user_id, source, source_id, request_id) DO UPDATE
+    SET amount = excluded.amount, captured = excluded.captured, released = excluded.released
 
 -- name: insert_transfers
-INSERT INTO transfers (user_id, entry_id, debit_account, credit_account, asset, amount, reason, order_id, booked_at)
-SELECT user_id, entry_id, debit, credit, asset, amount, reason, order_id, %(at)s
+INSERT INTO transfers (user_id, entry_id, debit_account, credit_account, asset, amount, reason, source, order_id,
+    booked_at)
+SELECT user_id, entry_id, debit, credit, asset, amount, reason, source, order_id, %(at)s
 FROM json_to_recordset(%(rows)s::json) AS n (user_id uuid, entry_id uuid, debit text, credit text, asset text,
-    amount bigint, reason text, order_id uuid)
+    amount bigint, reason text, source text, order_id uuid)
 
 -- name: insert_trades
-INSERT INTO trades (trade_date, venue, exec_id, user_id, order_id, instrument_id, side, quantity, price, notional,
-    charges, match_id, executed_at, booked_at)
-SELECT trade_date, venue, exec_id, user_id, order_id, instrument_id, side, quantity, price, notional,
-    charges, match_id, executed_at, %(at)s
+INSERT INTO trades (trade_date, venue, exec_id, user_id, order_id, instrument_id, security_id, product, side, quantity,
+    price, notional, charges, match_id, executed_at, booked_at)
+SELECT trade_date, venue, exec_id, user_id, order_id, instrument_id, security_id, product, side, quantity,
+    price, notional, charges, match_id, executed_at, %(at)s
 FROM json_to_recordset(%(rows)s::json) AS n (trade_date date, venue text, exec_id text, user_id uuid, order_id uuid,
-    instrument_id text, side text, quantity bigint, price bigint, notional bigint, charges jsonb, match_id text,
-    executed_at timestamptz)
+    instrument_id text, security_id text, product text, side text, quantity bigint, price bigint, notional bigint,
+    charges jsonb, match_id text, executed_at timestamptz)
 
 -- name: write_positions
-INSERT INTO positions AS p (user_id, instrument_id, buy_quantity, buy_value, sell_quantity, sell_value, charges)
-SELECT user_id, instrument_id, buy_quantity, buy_value, sell_quantity, sell_value, charges
-FROM json_to_recordset(%(rows)s::json) AS n (user_id uuid, instrument_id text, buy_quantity bigint, buy_value bigint,
-    sell_quantity bigint, sell_value bigint, charges bigint)
-ON CONFLICT (user_id, instrument_id) DO UPDATE SET
+INSERT INTO positions AS p (user_id, instrument_id, product, security_id, opening_quantity, opening_value, buy_quantity,
+    buy_value, sell_quantity, sell_value, charges)
+SELECT user_id, instrument_id, product, security_id, opening_quantity, opening_value, buy_quantity,
+    buy_value, sell_quantity, sell_value, charges
+FROM json_to_recordset(%(rows)s::json) AS n (user_id uuid, instrument_id text, product text, security_id text,
+    opening_quantity bigint, opening_value bigint, buy_quantity bigint, buy_value bigint, sell_quantity bigint,
+    sell_value bigint, charges bigint)
+ON CONFLICT (user_id, instrument_id, product) DO UPDATE SET
+    opening_quantity = p.opening_quantity + excluded.opening_quantity,
+    opening_value = p.opening_value + excluded.opening_value,
     buy_quantity = p.buy_quantity + excluded.buy_quantity, buy_value = p.buy_value + excluded.buy_value,
     sell_quantity = p.sell_quantity + excluded.sell_quantity, sell_value = p.sell_value + excluded.sell_value,
     charges = p.charges + excluded.charges

@@ -2,11 +2,14 @@
 
 -- name: doubts
 SELECT d.order_id, d.user_id, d.since, d.evidence, o.instrument_id, o.side, o.quantity, o.filled_quantity,
-       o.submitted_at, o.expire_at, h.asset, h.amount - h.captured - h.released, o.state, d.resolved_at,
+       o.submitted_at, o.expire_at, h.asset, h.open, o.state, d.resolved_at,
        d.resolved_by, d.resolution, d.reference
 FROM in_doubt d
 JOIN orders o ON o.user_id = d.user_id AND o.order_id = d.order_id
-LEFT JOIN holds h ON h.user_id = d.user_id AND h.order_id = d.order_id AND h.request_id = d.order_id
+LEFT JOIN LATERAL (
+    SELECT min(asset) AS asset, sum(amount - captured - released)::bigint AS open FROM holds
+    WHERE user_id = d.user_id AND source = 'ORDER' AND source_id = d.order_id
+) AS h ON true
 WHERE d.resolved_at IS NULL AND o.in_doubt -- a late report ends a doubt too
   AND (%(since)s::timestamptz IS NULL OR (d.since, d.order_id) > (%(since)s, %(order_id)s::uuid))
 ORDER BY d.since, d.order_id
@@ -14,9 +17,12 @@ LIMIT %(limit)s
 
 -- name: doubt
 SELECT d.order_id, d.user_id, d.since, d.evidence, o.instrument_id, o.side, o.quantity, o.filled_quantity,
-       o.submitted_at, o.expire_at, h.asset, h.amount - h.captured - h.released, o.state, d.resolved_at,
+       o.submitted_at, o.expire_at, h.asset, h.open, o.state, d.resolved_at,
        d.resolved_by, d.resolution, d.reference
 FROM in_doubt d
 JOIN orders o ON o.user_id = d.user_id AND o.order_id = d.order_id
-LEFT JOIN holds h ON h.user_id = d.user_id AND h.order_id = d.order_id AND h.request_id = d.order_id
+LEFT JOIN LATERAL (
+    SELECT min(asset) AS asset, sum(amount - captured - released)::bigint AS open FROM holds
+    WHERE user_id = d.user_id AND source = 'ORDER' AND source_id = d.order_id
+) AS h ON true
 WHERE d.order_id = %(order_id)s

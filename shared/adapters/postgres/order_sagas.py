@@ -9,7 +9,7 @@ from uuid_utils.compat import uuid7
 from shared.adapters.postgres.database import Database
 from shared.adapters.postgres.queries import load
 from shared.adapters.postgres.statements import Statements
-from shared.domain.books import OrderKey
+from shared.domain.orders.order import OrderKey
 
 _SQL = load("order_sagas.sql")
 
@@ -30,7 +30,7 @@ class PostgresSagaRecords(Statements):
 
     async def members(self, saga_id: UUID) -> list[OrderKey]:
         """See `SagaRecords.members`."""
-        return [(user_id, order_id) for user_id, order_id in await self._rows("members", saga_id=saga_id)]
+        return [OrderKey(*row) for row in await self._rows("members", saga_id=saga_id)]
 
     async def unanswered(self, saga_id: UUID) -> int:
         """See `SagaRecords.unanswered`."""
@@ -40,7 +40,7 @@ class PostgresSagaRecords(Statements):
     async def confirm(self, saga_id: UUID) -> tuple[int, list[OrderKey]]:
         """See `SagaRecords.confirm`."""
         rows = await self._rows("confirm", saga_id=saga_id)
-        return rows[0][0], [(user_id, order_id) for _, user_id, order_id in rows if order_id is not None]
+        return rows[0][0], [OrderKey(user_id, order_id) for _, user_id, order_id in rows if order_id is not None]
 
     async def finish(self, saga_id: UUID) -> None:
         """See `SagaRecords.finish`."""
@@ -60,4 +60,4 @@ class PostgresSagaRecords(Statements):
 
     async def overdue_orders(self, most: int) -> list[OrderKey]:
         """See `SagaRecords.overdue_orders`."""
-        return [(user_id, order_id) for user_id, order_id in await self._rows("overdue_orders", most=most)]
+        return [OrderKey(*row) for row in await self._rows("overdue_orders", most=most)]

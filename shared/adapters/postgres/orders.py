@@ -6,11 +6,12 @@ from uuid import UUID
 
 import orjson
 
-from shared.adapters.postgres.books import order_from_row
 from shared.adapters.postgres.database import Database
 from shared.adapters.postgres.queries import load
-from shared.domain.orders import Order
-from shared.domain.published import Json, wire_time
+from shared.adapters.postgres.rows import order_from_row
+from shared.domain.orders.order import PUBLISHED_STATUS, Order, Status
+from shared.domain.times import wire_time
+from shared.json_values import Json
 from shared.ports.books import StoredAnswer
 from shared.ports.orders import AdmissionFacts, Inquiry, OrderFilter
 
@@ -32,7 +33,7 @@ class PostgresOrderRecords:
             {
                 "place": place,
                 "user_id": inquiry.claim.user_id,
-                "instrument_id": inquiry.instrument_id,
+                "asset": inquiry.asset,
                 "idempotency_key": inquiry.claim.idempotency_key,
                 "client_order_id": inquiry.claim.client_order_id,
             }
@@ -67,7 +68,7 @@ class PostgresOrderRecords:
             "before_at": before[0],
             "before_id": before[1],
             "instrument_id": wanted.instrument_id,
-            "status": wanted.status,
+            "standings": None if wanted.status is None else _standings(wanted.status),
             "limit": limit,
         }
         async with self._database.connection() as connection:
@@ -79,6 +80,19 @@ class PostgresOrderRecords:
         async with self._database.connection() as connection:
             cursor = await connection.execute(_SQL["history"], {"user_id": user_id, "order_id": order_id})
             return [
-                {"version": version, "event": event, "state": state, "detail": detail, "at": wire_time(at)}
-                for version, event, state, detail, at in await cursor.fetchall()
+                {
+                    "revision": revision,
+                    "version": version,
+                    "event": event,
+                    "state": state,
+                    "detail": detail,
+                    "at": wire_time(at),
+                }
+                for revision, version, event, state, detail, at in await cursor.fetchall()
             ]
+
+
+def _standings(status: Status) -> list[str]:
+    """Where an order stands that is published so: "state/pending request", as the statement writes it."""
+    pairs = (pair for pair, published in PUBLISHED_STATUS.items() if published is status)
+    return [f"{state}/{pending or ''}" for state, pending in pairs]

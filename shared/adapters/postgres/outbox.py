@@ -7,8 +7,7 @@ from uuid import UUID
 from shared.adapters.postgres.database import Database
 from shared.adapters.postgres.queries import load
 from shared.adapters.postgres.statements import Statements
-from shared.domain.books import Effect
-from shared.ports.books import ExchangeMessage
+from shared.ports.outbox import ExchangeMessage, PublishedEffect
 
 _SQL = load("outbox.sql")
 
@@ -28,10 +27,12 @@ class PostgresOutbox(Statements):
         """See `Outbox.messages_sent`."""
         await self._mark("messages_sent", ids=sorted(message_ids))
 
-    async def unsent_effects(self, older_than: timedelta, most: int) -> tuple[set[UUID], list[Effect]]:
+    async def unsent_effects(self, older_than: timedelta, most: int) -> tuple[set[UUID], list[PublishedEffect]]:
         """See `Outbox.unsent_effects`."""
         rows = await self._rows("unsent_effects", older_than=older_than, most=most)
-        effects = sorted((Effect(*row[1:]) for row in rows), key=lambda effect: (effect.user_id, effect.sequence))
+        effects = sorted(
+            (PublishedEffect(*row[1:]) for row in rows), key=lambda effect: (effect.user_id, effect.sequence)
+        )
         return {row[0] for row in rows}, effects
 
     async def effects_sent(self, commits: Collection[UUID]) -> None:

@@ -7,8 +7,10 @@ from uuid import UUID
 
 from shared.adapters.postgres.database import Database
 from shared.adapters.postgres.queries import load
-from shared.domain.ledger import Account
-from shared.domain.portfolios import Holding, Turnover
+from shared.domain.ledger.accounts import Account
+from shared.domain.orders.terms import Product
+from shared.domain.portfolios import DayPosition, Holding
+from shared.domain.positions import Turnover
 from shared.ports.funds import CashHold, FundsRecord, StatementLine, StatementPosition
 from shared.ports.portfolios import PortfolioRecord
 from shared.ports.trades import TradeFilter, TradePosition, TradeRecord
@@ -26,8 +28,15 @@ class PostgresReads:
 
     async def portfolio(self, user_id: UUID) -> PortfolioRecord:
         """See `PortfolioReader.portfolio`."""
-        rows = await self._rows("portfolio", {"user_id": user_id})
-        return PortfolioRecord(rows[0][0], [_holding(row[1:]) for row in rows if row[1] is not None])
+        ((trade_date, holdings, positions),) = await self._rows("portfolio", {"user_id": user_id})
+        return PortfolioRecord(
+            trade_date,
+            [_holding(row) for row in holdings],
+            [
+                DayPosition(instrument_id, Product(product), Turnover(*sums))
+                for instrument_id, product, *sums in positions
+            ],
+        )
 
     async def trades(
         self, user_id: UUID, wanted: TradeFilter, after: TradePosition | None, limit: int
@@ -58,6 +67,6 @@ class PostgresReads:
             return await cursor.fetchall()
 
 
-def _holding(row: tuple[Any, ...]) -> Holding:
-    values = [*row[:6], Turnover(*row[6:11]), Turnover(*row[11:])]
+def _holding(row: list[Any]) -> Holding:
+    values = [*row[:6], Turnover(*row[6:])]
     return Holding(*values)

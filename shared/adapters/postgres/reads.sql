@@ -6,35 +6,38 @@ WITH today AS MATERIALIZED (
     SELECT ((now() + coalesce((SELECT offset_us FROM market_clock), 0) * interval '1 microsecond')
             AT TIME ZONE 'Asia/Kolkata')::date AS trade_date
 ), parts AS (
-    SELECT asset AS instrument_id,
+    SELECT asset AS security_id,
            CASE account WHEN 'client.holdings' THEN balance ELSE 0 END AS settled,
            CASE account WHEN 'client.holdings' THEN held ELSE 0 END AS held,
            CASE account WHEN 'client.unsettled_shares' THEN balance ELSE 0 END AS unsettled,
            0 AS opening_quantity, 0 AS opening_value,
-           0 AS buy_quantity, 0 AS buy_value, 0 AS sell_quantity, 0 AS sell_value, 0 AS charges,
-           0 AS day_buy_quantity, 0 AS day_buy_value, 0 AS day_sell_quantity, 0 AS day_sell_value, 0 AS day_charges
+           0 AS buy_quantity, 0 AS buy_value, 0 AS sell_quantity, 0 AS sell_value, 0 AS charges
     FROM accounts
     WHERE user_id = %(user_id)s AND account IN ('client.holdings', 'client.unsettled_shares')
     UNION ALL
-    SELECT instrument_id, 0, 0, 0, opening_quantity, opening_value, buy_quantity, buy_value, sell_quantity, sell_value,
-           charges, 0, 0, 0, 0, 0
+    SELECT security_id, 0, 0, 0, opening_quantity, opening_value, buy_quantity, buy_value, sell_quantity, sell_value,
+           charges
     FROM positions WHERE user_id = %(user_id)s
-    UNION ALL
-    SELECT instrument_id, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
-           CASE side WHEN 'BUY' THEN quantity ELSE 0 END, CASE side WHEN 'BUY' THEN notional ELSE 0 END,
-           CASE side WHEN 'SELL' THEN quantity ELSE 0 END, CASE side WHEN 'SELL' THEN notional ELSE 0 END,
-           (SELECT coalesce(sum(value::bigint), 0) FROM jsonb_each_text(t.charges))
+), owned AS (
+    SELECT json_build_array(security_id, sum(settled), sum(held), sum(unsettled), sum(opening_quantity),
+                            sum(opening_value), sum(buy_quantity), sum(buy_value), sum(sell_quantity),
+                            sum(sell_value), sum(charges)) AS holding
+    FROM parts GROUP BY security_id ORDER BY security_id
+), traded AS (
+    SELECT json_build_array(instrument_id, product,
+                            coalesce(sum(quantity) FILTER (WHERE side = 'BUY'), 0),
+                            coalesce(sum(notional) FILTER (WHERE side = 'BUY'), 0),
+                            coalesce(sum(quantity) FILTER (WHERE side = 'SELL'), 0),
+                            coalesce(sum(notional) FILTER (WHERE side = 'SELL'), 0),
+                            sum((SELECT coalesce(sum(value::bigint), 0) FROM jsonb_each_text(t.charges)))) AS position
     FROM trades t
     WHERE user_id = %(user_id)s AND trade_date = (SELECT trade_date FROM today)
-), held AS (
-    SELECT instrument_id, sum(settled)::bigint, sum(held)::bigint, sum(unsettled)::bigint,
-           sum(opening_quantity)::bigint, sum(opening_value)::bigint, sum(buy_quantity)::bigint,
-           sum(buy_value)::bigint, sum(sell_quantity)::bigint, sum(sell_value)::bigint, sum(charges)::bigint,
-           sum(day_buy_quantity)::bigint, sum(day_buy_value)::bigint, sum(day_sell_quantity)::bigint,
-           sum(day_sell_value)::bigint, sum(day_charges)::bigint
-    FROM parts GROUP BY instrument_id
+    GROUP BY instrument_id, product ORDER BY instrument_id, product
 )
-SELECT today.trade_date, held.* FROM today LEFT JOIN held ON true ORDER BY held.instrument_id
+SELECT today.trade_date,
+       (SELECT coalesce(json_agg(holding), '[]') FROM owned),
+       (SELECT coalesce(json_agg(position), '[]') FROM traded)
+FROM today
 
 -- name: trades
 SELECT user_id, order_id, venue, trade_date, exec_id, instrument_id, side, quantity, price, notional, charges,
@@ -81,9 +84,9 @@ WITH today AS MATERIALIZED (
     FROM accounts
     WHERE user_id = %(user_id)s AND account IN ('client.cash', 'client.unsettled_cash') AND asset = 'INR'
 ), held AS (
-    SELECT coalesce(json_agg(json_build_array(h.order_id, o.instrument_id, h.amount, h.captured, h.released)
-                             ORDER BY h.order_id, h.request_id), '[]') AS holds
-    FROM holds h JOIN orders o ON o.user_id = h.user_id AND o.order_id = h.order_id
+    SELECT coalesce(json_agg(json_build_array(h.source_id, o.instrument_id, h.amount, h.captured, h.released)
+                             ORDER BY h.source_id, h.request_id), '[]') AS holds
+    FROM holds h JOIN orders o ON h.source = 'ORDER' AND o.user_id = h.user_id AND o.order_id = h.source_id
     WHERE h.user_id = %(user_id)s AND h.account = 'client.cash' AND h.asset = 'INR'
       AND h.captured + h.released < h.amount
 )

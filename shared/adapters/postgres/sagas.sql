@@ -31,9 +31,10 @@ SELECT order_id, step, outcome, detail, attempts, at
 FROM saga_steps WHERE saga_id = %(saga_id)s ORDER BY at, step, order_id
 
 -- name: member_holds
-SELECT h.order_id, h.account, h.asset, h.amount, h.captured, h.released
-FROM saga_orders m JOIN holds h ON h.user_id = m.user_id AND h.order_id = m.order_id
-WHERE m.saga_id = %(saga_id)s ORDER BY h.order_id, h.request_id
+SELECT m.order_id, h.account, h.asset, h.amount, h.captured, h.released
+FROM saga_orders m
+JOIN holds h ON h.user_id = m.user_id AND h.source = 'ORDER' AND h.source_id = m.order_id
+WHERE m.saga_id = %(saga_id)s ORDER BY m.order_id, h.request_id <> m.order_id, h.request_id
 
 -- name: member_transfers
 SELECT t.order_id, t.transfer_no, t.entry_id, t.debit_account, t.credit_account, t.asset, t.amount, t.reason,

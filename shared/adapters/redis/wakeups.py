@@ -13,8 +13,8 @@ import structlog
 from redis.asyncio import Redis
 
 from shared.adapters.redis.client import AWAY, PATIENCE_S, Breaker
-from shared.domain.books import Effect
 from shared.domain.errors import UnavailableError
+from shared.ports.outbox import PublishedEffect
 
 _PREFIX: Final = "changed:"
 _RECONNECT_S: Final = 0.5
@@ -76,8 +76,8 @@ class RedisWakeups:
             self._breaker.trip()
             raise UnavailableError("Wake-ups are not available", retry_after_s=1) from error
 
-    async def tell(self, effects: Sequence[Effect]) -> None:
-        """See `Audience.tell`: the watchers are woken and read the facts themselves."""
+    async def publish(self, effects: Sequence[PublishedEffect]) -> None:
+        """See `Audience.publish`: the watchers are woken and read the facts themselves."""
         await self.changed({effect.user_id for effect in effects})
 
     async def close(self) -> None:

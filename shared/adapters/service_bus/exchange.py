@@ -15,7 +15,7 @@ from azure.servicebus.aio import ServiceBusClient, ServiceBusSender
 from shared.adapters.service_bus.connection import BusConnection
 from shared.batching import Batcher
 from shared.domain.errors import UnavailableError
-from shared.ports.books import ExchangeMessage
+from shared.ports.outbox import ExchangeMessage
 
 QUEUE = "exchange-requests"
 _WAIT_S = 5.0

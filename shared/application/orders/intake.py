@@ -4,31 +4,28 @@ Requests that wait in this process are committed together (natural batching). Un
 are looked at again, so of any number of twins, in any processes, exactly one wins and the others replay it.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from shared.application.orders import answers
 from shared.batching import Batcher
-from shared.domain.orders import Order, Owner, State, changed
-from shared.domain.rejects import Reject, RejectCode, reject
+from shared.domain.orders.order import Order, Owner, State, changed
+from shared.domain.orders.rejects import Reject, RejectCode, reject
 from shared.ports.books import BookStore, Claim, Committed, NewOrder, Scope, StoredAnswer, Unit
 
 MOST_REQUESTS = 50
-ACCEPTED, REFUSED = 202, 422
-
-type AnswerWriter = Callable[[Order, Reject | None], str]
-"""The body that the caller gets: the acceptance, or the problem for the reject."""
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A judged request: its order, not yet on record, and how to answer for it."""
+    """A judged request: its order, not yet on record, and the request whose id a refusal names."""
 
     order: Order
     refusal: Reject | None
     claim: Claim
     fingerprint: bytes
-    write_answer: AnswerWriter
+    request_id: str
 
 
 class Taken(NamedTuple):
@@ -62,18 +59,18 @@ class Intake:
 
 def _take(unit: Unit, candidate: Candidate) -> Taken:
     user_id, key, name = candidate.order.user_id, candidate.claim.idempotency_key, candidate.claim.client_order_id
-    if key is not None and (user_id, key) in unit.answers:
-        return Taken(unit.answers[user_id, key], replayed=True, committed=None)
+    if key is not None and (user_id, key) in unit.orders.answers:
+        return Taken(unit.orders.answers[user_id, key], replayed=True, committed=None)
     order, refusal = candidate.order, candidate.refusal
-    used_by = None if name is None else unit.client_order_ids.get((user_id, name))
+    used_by = None if name is None else unit.orders.client_order_ids.get((user_id, name))
     if used_by is not None:
         refusal = refusal or reject(RejectCode.DUPLICATE_CLIENT_ORDER_ID, limit=used_by, actual=name)
         order = changed(order, client_order_id=None)
     answer = _record(unit, candidate, order, refusal)
     if key is not None:
-        unit.answers[user_id, key] = answer
+        unit.orders.answers[user_id, key] = answer
     if order.client_order_id is not None:
-        unit.client_order_ids[user_id, order.client_order_id] = order.order_id
+        unit.orders.client_order_ids[user_id, order.client_order_id] = order.order_id
     return Taken(answer, replayed=False, committed=None)
 
 
@@ -88,8 +85,11 @@ def _record(unit: Unit, candidate: Candidate, order: Order, refusal: Reject | No
             reject_code=refusal.code.value,
             status_message=refusal.message,
         )
-    status = ACCEPTED if refusal is None else REFUSED
-    answer = StoredAnswer(order.order_id, candidate.fingerprint, status, candidate.write_answer(order, refusal))
+    if refusal is None:
+        answer = StoredAnswer(order.order_id, candidate.fingerprint, answers.ACCEPTED, answers.acceptance(order))
+    else:
+        body = answers.refusal(order, refusal, candidate.request_id)
+        answer = StoredAnswer(order.order_id, candidate.fingerprint, answers.REFUSED, body)
     unit.books.open_order(order)
-    unit.new_orders.append(NewOrder(order, candidate.claim.idempotency_key, answer))
+    unit.orders.new.append(NewOrder(order, candidate.claim.idempotency_key, answer))
     return answer

@@ -6,23 +6,23 @@ messages are derived. A step that fails for a reason of the orders is halved unt
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from uuid import UUID
 
 import structlog
 
-from shared.application import exchange_requests
-from shared.application.dispatch import Dispatcher
+from shared.application.orders.dispatch import Dispatcher
 from shared.application.publishing import Publisher
 from shared.application.timing import Timing
-from shared.domain.books import OrderKey
-from shared.domain.ledger import INR, hold_account
+from shared.domain.ledger.accounts import INR
+from shared.domain.ledger.books import Books
 from shared.domain.money import format_rupees
-from shared.domain.orders import FundsHeld, HandedToRecovery, Order, Owner, Refused, State, Submitted
-from shared.domain.published import Json
-from shared.domain.rejects import RejectCode, reject
+from shared.domain.orders.events import FundsHeld, HandedToRecovery, Refused, Submitted
+from shared.domain.orders.order import Order, OrderKey, Owner, State
+from shared.domain.orders.rejects import RejectCode, reject
 from shared.domain.sessions import MarketTime
 from shared.halving import halve
+from shared.json_values import Json
 from shared.ports.books import BookStore, SagaStep, Scope, Unit
 from shared.ports.market import Market
 from shared.ports.order_sagas import SagaRecords, Sagas
@@ -33,7 +33,7 @@ type StepOfOrder = Callable[[Unit, OrderKey], None]
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """How many orders wait for the exchange's word, and until when."""
+    """How many orders wait for an answer of the exchange, and until when."""
 
     unanswered: int
     deadline: datetime
@@ -63,7 +63,7 @@ class OrderSaga:
 
         def reserve(unit: Unit, key: OrderKey) -> None:
             held = FundsHeld(saga_id, unit.books.at + self._timing.saga)
-            order = unit.books.reserve(key, held, _refusal_for(unit.books.orders[key]))
+            order = unit.books.reserve(key, held, _refusal_for(unit.books, key))
             _note(unit, saga_id, order, "reserve_funds", _outcome(order))
 
         orders = await self._step(saga_id, sagas, reserve)
@@ -80,13 +80,13 @@ class OrderSaga:
             elif order.state is State.HELD:
                 event = Submitted(at + self._timing.expire_after, at + self._timing.answer)
                 order = unit.books.submit(key, event)
-                unit.submitted[saga_id] += 1
+                unit.sagas.submitted[saga_id] += 1
             _note(unit, saga_id, order, "submit_to_exchange", _outcome(order))
 
         orders = await self._step(saga_id, sagas, submit)
         deadlines = [order.deadline for order in orders if _unanswered(order) and order.deadline]
         unanswered = await self._records.unanswered(saga_id)
-        return Submission(unanswered, max(deadlines, default=orders[0].updated_at))
+        return Submission(unanswered, max(deadlines, default=datetime.now(UTC)))
 
     async def confirm(self, saga_id: UUID, sagas: Sagas) -> Json:
         """Close the saga; orders without an answer get a recovery each. Returns counts by outcome."""
@@ -110,7 +110,7 @@ class OrderSaga:
         orders = await self._run(saga_id, silent, sagas, hand_over)
         unanswered = [order for order in orders if _unanswered(order)]
         for order in unanswered:
-            await sagas.recover((order.user_id, order.order_id))
+            await sagas.recover(order.key)
         await self._records.finish(saga_id)
         return len(unanswered)
 
@@ -143,12 +143,9 @@ class OrderSaga:
 
     async def _commit(self, members: Sequence[OrderKey], sagas: Sagas, step: StepOfOrder) -> list[Order]:
         def work(unit: Unit) -> list[Order]:
-            before = dict(unit.books.orders)
             for key in members:
                 step(unit, key)
-            orders = [unit.books.orders[key] for key in members]
-            unit.outbox.extend(exchange_requests.messages(_new_requests(before, orders)))
-            return orders
+            return [unit.books.orders[key] for key in members]
 
         orders, committed = await self._books.work(Scope(orders=members), work)
         await self._publisher.publish(committed, sagas)
@@ -177,26 +174,16 @@ def _unanswered(order: Order) -> bool:
     return order.state is State.SUBMITTED and order.answered_at is None
 
 
-def _new_requests(before: dict[OrderKey, Order], orders: Sequence[Order]) -> list[tuple[str, Json]]:
-    return [
-        (order.instrument_id, exchange_requests.new_order(order, order.expire_at))
-        for order in orders
-        if order.state is State.SUBMITTED
-        and order.expire_at is not None
-        and before[order.user_id, order.order_id].state is State.HELD
-    ]
-
-
 def _note(unit: Unit, saga_id: UUID, order: Order, step: str, outcome: str, detail: str = "") -> None:
-    unit.steps.append(SagaStep(saga_id, order.user_id, order.order_id, step, outcome, detail))
+    unit.sagas.steps.append(SagaStep(saga_id, order.user_id, order.order_id, step, outcome, detail))
 
 
 def _outcome(order: Order) -> str:
     return f"{order.state}: {order.reject_code}" if order.reject_code else order.state.value
 
 
-def _refusal_for(order: Order) -> Callable[[int, int], Refused]:
-    _, asset = hold_account(order)
+def _refusal_for(books: Books, key: OrderKey) -> Callable[[int, int], Refused]:
+    _, asset = books.hold_account(books.orders[key])
     code = RejectCode.INSUFFICIENT_FUNDS if asset == INR else RejectCode.INSUFFICIENT_HOLDINGS
     shown: Callable[[int], object] = format_rupees if asset == INR else int
 

@@ -6,12 +6,14 @@ in doubt, keeps its hold and goes to operations with the evidence.
 
 from uuid import uuid4
 
-from shared.application import exchange_requests
 from shared.application.publishing import Publisher
 from shared.application.timing import Timing
-from shared.domain.books import OrderKey
-from shared.domain.orders import AT_VENUE, Doubted, HandedToRecovery, Order, Owner, Request
-from shared.domain.published import Json, published_order, wire_time
+from shared.contracts.published import published_order
+from shared.domain.orders.events import Doubted, HandedToRecovery
+from shared.domain.orders.order import AT_VENUE, Order, OrderKey, Owner
+from shared.domain.orders.requests import ExchangeRequest, ask_resend, ask_status, cancel_again
+from shared.domain.times import wire_time
+from shared.json_values import Json
 from shared.ports.books import BookStore, Doubt, Scope, Unit
 from shared.ports.order_sagas import Sagas
 
@@ -47,8 +49,8 @@ class Recovery:
             order = unit.books.orders.get(key)
             if order is None or order.owner is not Owner.RECOVERY:
                 return False
-            questions = [(order.instrument_id, question) for question in _questions(order, attempt)]
-            unit.outbox.extend(exchange_requests.messages(questions))
+            for question in _questions(order, attempt):
+                unit.books.ask(question)
             return True
 
         asked, committed = await self._books.work(Scope(orders=[key]), ask)
@@ -63,7 +65,7 @@ class Recovery:
             if order is None or order.owner is not Owner.RECOVERY:
                 return False
             doubted = unit.books.submit(key, Doubted(unit.books.at + self._timing.doubt))
-            unit.doubts.append(Doubt(*key, _evidence(doubted)))
+            unit.orders.doubts.append(Doubt(*key, _evidence(doubted)))
             return True
 
         doubted, committed = await self._books.work(Scope(orders=[key]), doubt)
@@ -75,12 +77,11 @@ def _overdue(order: Order, unit: Unit) -> bool:
     return order.deadline is not None and order.deadline <= unit.books.at
 
 
-def _questions(order: Order, attempt: str) -> list[Json]:
-    # An ended or executed order is told by its own reports, so they are always asked for beside the status.
-    questions = [exchange_requests.status(order, attempt), exchange_requests.resend(order, attempt)]
-    if order.pending_request is Request.CANCEL and order.pending_request_id is not None:
-        questions.insert(0, exchange_requests.cancel(order, order.pending_request_id))
-    return questions
+def _questions(order: Order, attempt: str) -> list[ExchangeRequest]:
+    # How an order ended or traded is said by its own reports, so they are always asked for beside the status.
+    questions = [ask_status(order, attempt), ask_resend(order, attempt)]
+    cancel = cancel_again(order)
+    return questions if cancel is None else [cancel, *questions]
 
 
 def _evidence(order: Order) -> Json:
@@ -89,6 +90,6 @@ def _evidence(order: Order) -> Json:
         "submitted_at": None if order.submitted_at is None else wire_time(order.submitted_at),
         "expire_at": None if order.expire_at is None else wire_time(order.expire_at),
         "answered_at": None if order.answered_at is None else wire_time(order.answered_at),
-        "exchange_has_told_of": order.venue_quantity,
+        "exchange_has_reported": order.venue_quantity,
         "booked": order.filled_quantity,
     }

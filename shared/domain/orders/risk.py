@@ -10,43 +10,18 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Final, NamedTuple
 
-from shared.domain.charges import RateCard
+from shared.domain.charges.rate_cards import RateCards
 from shared.domain.instruments import Instrument, price_band, protection_price
-from shared.domain.money import MAX_AMOUNT_PAISE, MAX_QUANTITY, format_rupees
-from shared.domain.orders import OrderType, Product, Side, TimeInForce
-from shared.domain.published import wire_time
-from shared.domain.rejects import Reject, RejectCode, reject
+from shared.domain.ledger.accounts import INR
+from shared.domain.money import format_rupees
+from shared.domain.orders.rejects import Reject, RejectCode, reject
+from shared.domain.orders.terms import OrderType, Terms, TimeInForce
+from shared.domain.products import POLICIES
+from shared.domain.times import wire_time
 
-HANDLED: Final = frozenset({Product.CNC, OrderType.MARKET, OrderType.LIMIT, TimeInForce.DAY, TimeInForce.IOC})
-"""The words that the rules below and the order's life can deal with; limits may offer these and no others."""
-
-
-@dataclass(frozen=True, slots=True)
-class OrderTerms:
-    """An order as asked for; `price_paise` is present exactly for a LIMIT order.
-
-    Product, order type and time in force are texts, because clients may ask for more than is offered: which words
-    are offered on a date is data. Raises ValueError on terms that no rule can judge; the HTTP contract refuses
-    those with 400 before.
-    """
-
-    instrument_id: str
-    side: Side
-    order_type: str
-    product: str
-    quantity: int
-    price_paise: int | None = None
-    time_in_force: str = TimeInForce.DAY
-
-    def __post_init__(self) -> None:
-        if not 0 < self.quantity <= MAX_QUANTITY:
-            raise ValueError(f"quantity must be between 1 and {MAX_QUANTITY}, not {self.quantity}")
-        if self.price_paise is None and self.order_type == OrderType.LIMIT:
-            raise ValueError("a LIMIT order needs a price")
-        if self.price_paise is not None and self.order_type == OrderType.MARKET:
-            raise ValueError("a MARKET order carries no price")
-        if self.price_paise is not None and not 0 < self.price_paise <= MAX_AMOUNT_PAISE:
-            raise ValueError(f"price must be between 1 and {MAX_AMOUNT_PAISE} paise, not {self.price_paise}")
+HANDLED: Final = frozenset({*POLICIES, OrderType.MARKET, OrderType.LIMIT, TimeInForce.DAY, TimeInForce.IOC})
+"""The words that the rules below, the products' policies and the order's life can deal with; limits may offer these
+and no others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +81,7 @@ class RiskFacts:
     free_quantity: int
     """Shares of the instrument that are neither sold nor held for a working sell order."""
     limits: Limits
-    rate_card: RateCard
+    rate_cards: RateCards
     now: datetime | None = None
     next_open: datetime | None = None
     client_order_id: str | None = None
@@ -121,7 +96,7 @@ class Violation(NamedTuple):
     actual: object
 
 
-def check(terms: OrderTerms, facts: RiskFacts) -> Reject | None:
+def check(terms: Terms, facts: RiskFacts) -> Reject | None:
     """The refusal of the earliest rule that the order breaks; None when it breaks none."""
     for code, violation_of in CHECKS.items():
         violation = violation_of(terms, facts)
@@ -130,19 +105,19 @@ def check(terms: OrderTerms, facts: RiskFacts) -> Reject | None:
     return None
 
 
-def worst_price_paise(terms: OrderTerms, facts: RiskFacts) -> int:
+def worst_price_paise(terms: Terms, facts: RiskFacts) -> int:
     """The worst price this order can trade at, which is the limit price it goes to the exchange with."""
-    if terms.price_paise is not None:
-        return terms.price_paise
+    if terms.price is not None:
+        return terms.price
     return protection_price(_instrument(facts), terms.side, facts.limits.market_protection_bps)
 
 
-def hold_required(side: Side, quantity: int, worst_price: int, rate_card: RateCard) -> int:
-    """What to hold: for BUY paise (quantity x worst price + their charges), for SELL shares."""
-    if side == Side.SELL:
-        return quantity
-    notional = quantity * worst_price
-    return notional + rate_card.delivery(Side.BUY, notional).total
+def hold_required(terms: Terms, facts: RiskFacts) -> int:
+    """What to hold, as the product's policy says: for delivery paise of a BUY, shares of a SELL."""
+    policy = POLICIES[terms.product]
+    card = facts.rate_cards.find(_instrument(facts).segment, policy.charge_kind, facts.trade_date)
+    priced = terms._replace(limit_price=worst_price_paise(terms, facts))
+    return policy.worst_case(priced, terms.quantity, 0, lambda notional: card.charges(terms.side, notional).total)
 
 
 def _instrument(facts: RiskFacts) -> Instrument:
@@ -150,28 +125,28 @@ def _instrument(facts: RiskFacts) -> Instrument:
     return facts.instrument
 
 
-def _unknown_instrument(terms: OrderTerms, facts: RiskFacts) -> Violation | None:
+def _unknown_instrument(terms: Terms, facts: RiskFacts) -> Violation | None:
     return Violation(None, terms.instrument_id) if facts.instrument is None else None
 
 
-def _inactive_instrument(terms: OrderTerms, facts: RiskFacts) -> Violation | None:
+def _inactive_instrument(terms: Terms, facts: RiskFacts) -> Violation | None:
     active = _instrument(facts).is_active(facts.trade_date)
     return None if active else Violation(facts.trade_date, terms.instrument_id)
 
 
-def _closed_session(_terms: OrderTerms, facts: RiskFacts) -> Violation | None:
+def _closed_session(_terms: Terms, facts: RiskFacts) -> Violation | None:
     return None if facts.session_open else Violation(_utc(facts.next_open), _utc(facts.now))
 
 
-def _product(terms: OrderTerms, facts: RiskFacts) -> Violation | None:
+def _product(terms: Terms, facts: RiskFacts) -> Violation | None:
     return _not_offered(terms.product, facts.limits.products)
 
 
-def _order_type(terms: OrderTerms, facts: RiskFacts) -> Violation | None:
+def _order_type(terms: Terms, facts: RiskFacts) -> Violation | None:
     return _not_offered(terms.order_type, facts.limits.order_types)
 
 
-def _time_in_force(terms: OrderTerms, facts: RiskFacts) -> Violation | None:
+def _time_in_force(terms: Terms, facts: RiskFacts) -> Violation | None:
     return _not_offered(terms.time_in_force, facts.limits.times_in_force)
 
 
@@ -179,30 +154,30 @@ def _not_offered(asked: str, offered: tuple[str, ...]) -> Violation | None:
     return None if asked in offered else Violation(",".join(offered), asked)
 
 
-def _lot_size(terms: OrderTerms, facts: RiskFacts) -> Violation | None:
+def _lot_size(terms: Terms, facts: RiskFacts) -> Violation | None:
     lot = _instrument(facts).lot_size
     return Violation(lot, terms.quantity) if terms.quantity % lot else None
 
 
-def _tick_size(terms: OrderTerms, facts: RiskFacts) -> Violation | None:
+def _tick_size(terms: Terms, facts: RiskFacts) -> Violation | None:
     tick = _instrument(facts).tick_size_paise
-    if terms.price_paise is None or terms.price_paise % tick == 0:
+    if terms.price is None or terms.price % tick == 0:
         return None
-    return Violation(format_rupees(tick), format_rupees(terms.price_paise))
+    return Violation(format_rupees(tick), format_rupees(terms.price))
 
 
-def _price_band(terms: OrderTerms, facts: RiskFacts) -> Violation | None:
+def _price_band(terms: Terms, facts: RiskFacts) -> Violation | None:
     low, high = price_band(_instrument(facts))
-    if terms.price_paise is None or low <= terms.price_paise <= high:
+    if terms.price is None or low <= terms.price <= high:
         return None
-    return Violation(f"{format_rupees(low)}-{format_rupees(high)}", format_rupees(terms.price_paise))
+    return Violation(f"{format_rupees(low)}-{format_rupees(high)}", format_rupees(terms.price))
 
 
-def _freeze_quantity(terms: OrderTerms, facts: RiskFacts) -> Violation | None:
+def _freeze_quantity(terms: Terms, facts: RiskFacts) -> Violation | None:
     return _over(_instrument(facts).freeze_quantity, terms.quantity)
 
 
-def _order_quantity(terms: OrderTerms, facts: RiskFacts) -> Violation | None:
+def _order_quantity(terms: Terms, facts: RiskFacts) -> Violation | None:
     return _over(facts.limits.max_order_quantity, terms.quantity)
 
 
@@ -210,25 +185,31 @@ def _over(limit: int, actual: int) -> Violation | None:
     return Violation(limit, actual) if actual > limit else None
 
 
-def _order_value(terms: OrderTerms, facts: RiskFacts) -> Violation | None:
+def _order_value(terms: Terms, facts: RiskFacts) -> Violation | None:
     value, limit = terms.quantity * worst_price_paise(terms, facts), facts.limits.max_order_value_paise
     return Violation(format_rupees(limit), format_rupees(value)) if value > limit else None
 
 
-def _holdings(terms: OrderTerms, facts: RiskFacts) -> Violation | None:
-    return _over(facts.free_quantity, terms.quantity) if terms.side == Side.SELL else None
-
-
-def _funds(terms: OrderTerms, facts: RiskFacts) -> Violation | None:
-    if terms.side == Side.SELL:
+def _holdings(terms: Terms, facts: RiskFacts) -> Violation | None:
+    if _holds_money(terms):
         return None
-    required = hold_required(terms.side, terms.quantity, worst_price_paise(terms, facts), facts.rate_card)
+    return _over(facts.free_quantity, hold_required(terms, facts))
+
+
+def _funds(terms: Terms, facts: RiskFacts) -> Violation | None:
+    if not _holds_money(terms):
+        return None
+    required = hold_required(terms, facts)
     if required <= facts.available_cash_paise:
         return None
     return Violation(format_rupees(facts.available_cash_paise), format_rupees(required))
 
 
-def _duplicate_client_order_id(_terms: OrderTerms, facts: RiskFacts) -> Violation | None:
+def _holds_money(terms: Terms) -> bool:
+    return POLICIES[terms.product].hold_account(terms).asset == INR
+
+
+def _duplicate_client_order_id(_terms: Terms, facts: RiskFacts) -> Violation | None:
     used_by = facts.client_order_id_used_by
     return None if used_by is None else Violation(used_by, facts.client_order_id)
 
@@ -237,7 +218,7 @@ def _utc(instant: datetime | None) -> str | None:
     return None if instant is None else wire_time(instant)
 
 
-CHECKS: Final[Mapping[RejectCode, Callable[[OrderTerms, RiskFacts], Violation | None]]] = {
+CHECKS: Final[Mapping[RejectCode, Callable[[Terms, RiskFacts], Violation | None]]] = {
     RejectCode.INSTRUMENT_UNKNOWN: _unknown_instrument,
     RejectCode.INSTRUMENT_INACTIVE: _inactive_instrument,
     RejectCode.SESSION_CLOSED: _closed_session,

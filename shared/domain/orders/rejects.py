@@ -2,7 +2,7 @@
 
 Rules: the order of the enumeration is the order of precedence, so an order that breaks several rules is always
 refused with the earliest code. The first part is judged before an order is accepted, in exactly this order
-(`shared.domain.risk.CHECKS`); the codes from `FIRST_LATE_CODE` on end an order that was accepted.
+(`shared.domain.orders.risk.CHECKS`); the codes from `FIRST_LATE_CODE` on end an order that was accepted.
 docs/reference/reject-codes.md holds the same table; a test keeps enumeration, table and checks equal.
 """
 

@@ -16,10 +16,11 @@ from pydantic import ValidationError
 
 from shared.application.publishing import Publisher
 from shared.application.timing import Timing, venue_deadlines
-from shared.contracts.exchange import ExecutionReport
+from shared.contracts.execution_reports import ExecutionReport
 from shared.domain.errors import UnavailableError
+from shared.domain.ledger.changes import ExecutionKey
 from shared.domain.money import parse_rupees
-from shared.domain.orders import (
+from shared.domain.orders.events import (
     Acknowledged,
     CancelRefused,
     Deadlines,
@@ -27,10 +28,11 @@ from shared.domain.orders import (
     Event,
     ExchangeRejected,
     Filled,
-    IllegalTransitionError,
-    State,
     UnknownAtVenue,
+    VenueReason,
 )
+from shared.domain.orders.order import OrderKey, State
+from shared.domain.orders.transitions import IllegalTransitionError
 from shared.domain.sessions import MarketTime
 from shared.halving import halve
 from shared.ports.books import BookStore, ParkedReport, Scope, Unit
@@ -83,7 +85,7 @@ class ExecutionReports:
         _log.error("a report could not be booked", exc_info=error)
 
         def park(unit: Unit) -> None:
-            unit.parked.append(_parked(arrival, f"it could not be booked: {type(error).__name__}"))
+            unit.orders.parked.append(_parked(arrival, f"it could not be booked: {type(error).__name__}"))
 
         await self._books.work(Scope(), park)
 
@@ -93,7 +95,7 @@ class ExecutionReports:
             fault = arrival.fault or _submit(unit, arrival.report, deadlines)
             if fault:
                 _log.warning("report parked", reason=fault)
-                unit.parked.append(_parked(arrival, fault))
+                unit.orders.parked.append(_parked(arrival, fault))
 
 
 def read(body: str | bytes) -> list[Arrival]:
@@ -122,9 +124,10 @@ def _read_entry(entry: object) -> Arrival:
 
 def _scope(arrivals: Sequence[Arrival]) -> Scope:
     reports = [arrival.report for arrival in arrivals if arrival.report is not None]
+    trades = [report for report in reports if report.exec_type == "TRADE"]
     return Scope(
-        orders={(report.account, report.order_id) for report in reports},
-        executions={(r.venue, r.trade_date.isoformat(), r.exec_id) for r in reports if r.exec_type == "TRADE"},
+        orders={OrderKey(report.account, report.order_id) for report in reports},
+        executions={ExecutionKey(r.venue, r.trade_date.isoformat(), r.exec_id) for r in trades},
     )
 
 
@@ -137,7 +140,7 @@ def _parked(arrival: Arrival, reason: str) -> ParkedReport:
 def _submit(unit: Unit, report: ExecutionReport | None, deadlines: Deadlines) -> str:
     """Apply one report; returns why it must be parked, or nothing."""
     assert report is not None
-    key = (report.account, report.order_id)
+    key = OrderKey(report.account, report.order_id)
     if key not in unit.books.orders:
         return "no such order of this account"
     try:
@@ -167,9 +170,7 @@ def event_of(report: ExecutionReport, deadlines: Deadlines) -> Event | None:
         case "CANCELED" | "EXPIRED":
             return _ended(report, State(report.exec_type), deadlines)
         case "CANCEL_REJECT":
-            return CancelRefused(
-                report.request_id, report.reason or "", report.tombstone, report.cum_quantity, deadlines
-            )
+            return _cancel_refused(report, deadlines)
         case "ORDER_STATUS":
             return _status(report, deadlines)
         case "REPLACED":
@@ -189,11 +190,18 @@ def _status(report: ExecutionReport, deadlines: Deadlines) -> Event | None:
 
 
 def _rejected(report: ExecutionReport, deadlines: Deadlines) -> Event | None:
-    if report.reason == "DUPLICATE_ORDER":
-        # It refuses a second NEW and tells how the first one stands.
+    reason = VenueReason(report.reason or "")
+    if reason is VenueReason.DUPLICATE_ORDER:
+        # It refuses a second NEW and says how the first one stands.
         return _status(report, deadlines)
-    reason = report.reason or "UNKNOWN"
-    return ExchangeRejected(reason, f"The exchange refused the order: {report.text or reason}")
+    shown = report.text or report.reason or "without a reason"
+    return ExchangeRejected(reason, f"The exchange refused the order: {shown}")
+
+
+def _cancel_refused(report: ExecutionReport, deadlines: Deadlines) -> CancelRefused:
+    message = f"The exchange refused to cancel: {report.text or report.reason or 'without a reason'}"
+    reason = VenueReason(report.reason or "")
+    return CancelRefused(report.request_id, reason, message, report.tombstone, report.cum_quantity, deadlines)
 
 
 def _ended(report: ExecutionReport, state: State, deadlines: Deadlines) -> Ended:

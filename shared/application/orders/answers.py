@@ -1,0 +1,43 @@
+"""What the caller of place-order gets, as pure functions of the order on record."""
+
+from typing import Final
+
+import orjson
+
+from shared.contracts.problems import write_problem
+from shared.contracts.published import published_order
+from shared.domain.errors import OrderRejectedError
+from shared.domain.orders.order import Order, State
+from shared.domain.orders.rejects import Reject
+from shared.domain.times import wire_time
+from shared.json_values import Json
+
+ACCEPTED: Final = 202
+REFUSED: Final = 422
+_HERE: Final = frozenset({State.ACCEPTED, State.HELD, State.SUBMITTED})
+
+
+def acceptance(order: Order) -> str:
+    """The body of a 202: the order is registered with the broker."""
+    return orjson.dumps(_accepted(order)).decode()
+
+
+def acceptance_with_order(order: Order) -> str:
+    """The body of a 202 to a caller who waited: the order as it is now."""
+    return orjson.dumps(_accepted(order) | {"order": published_order(order)}).decode()
+
+
+def refusal(order: Order, reject: Reject, request_id: str) -> str:
+    """The body of a 422: the problem, under the id of the request that was refused."""
+    return write_problem(OrderRejectedError(reject), f"/api/orders/{order.order_id}", request_id)
+
+
+def _accepted(order: Order) -> Json:
+    return {
+        "order_id": str(order.order_id),
+        "status": order.status,
+        "message": "Registered with the broker, not yet at the exchange"
+        if order.state in _HERE
+        else order.status_message or "The exchange has answered",
+        "received_at": wire_time(order.accepted_at),
+    }
