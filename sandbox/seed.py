@@ -57,20 +57,21 @@ async def _open(database: Database, books: PostgresBooks, user: DemoUser) -> boo
 def _deposits(user: DemoUser) -> Iterator[Entry]:
     cash = int(user.cash_inr * _PAISE_PER_RUPEE)
     if cash:
-        yield _deposit(user, Leg(Account.BANK, Account.CASH, INR, cash, "opening deposit"))
+        yield _deposit(user, INR, Leg(Account.BANK, Account.CASH, INR, cash, "opening deposit"))
     for instrument_id, quantity in user.holdings.items():
         if quantity:
             instrument = _instrument(instrument_id)
             security_id, value = instrument.security_id, quantity * instrument.reference_price_paise
             yield _deposit(
                 user,
+                instrument_id,
                 Leg(Account.DEPOSITORY, Account.HOLDINGS, security_id, quantity, "opening deposit"),
                 Acquisition(instrument_id, Product.CNC, security_id, quantity, value),
             )
 
 
-def _deposit(user: DemoUser, leg: Leg, *acquired: Acquisition) -> Entry:
-    return Entry(user.id, uuid5(user.id, f"opening deposit/{leg.asset}"), EntrySource.OPENING, (leg,), acquired)
+def _deposit(user: DemoUser, what: str, leg: Leg, *acquired: Acquisition) -> Entry:
+    return Entry(user.id, uuid5(user.id, f"opening deposit/{what}"), EntrySource.OPENING, (leg,), acquired)
 
 
 def _instrument(instrument_id: str) -> Instrument:

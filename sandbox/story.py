@@ -115,7 +115,7 @@ def _ledger(olga: Caller, order_id: str) -> Iterator[str]:
             )
         for line in member["transfers"]:
             flow = f"{line['debit_account']:>24} -> {line['credit_account']:<24}"
-            yield f"    {flow} {line['amount']:>12} {line['asset']:<9} {line['reason']}"
+            yield f"    {flow} {line['amount']:>12} {line['asset']:<12} {line['reason']}"
 
 
 def _members(olga: Caller, order_id: str) -> Iterator[Json]:
