@@ -22,8 +22,8 @@ VALUES
     ('{USER}', '{ENTRY}', 'clearing', 'client.unsettled_shares', 'NSE:INFY', 3, 'bought', '{ORDER}', now());
 INSERT INTO orders (user_id, order_id, instrument_id, side, order_type, product, time_in_force, quantity, limit_price,
     trade_date, accepted_at, updated_at, state, owner, version)
-VALUES ('{USER}', '{ORDER}', 'NSE:INFY', 'BUY', 'LIMIT', 'CNC', 'DAY', 3, 100, '2026-11-23', now(), now(), 'NEW', 'VENUE',
-    4);
+VALUES ('{USER}', '{ORDER}', 'NSE:INFY', 'BUY', 'LIMIT', 'CNC', 'DAY', 3, 100, '2026-11-23', now(), now(), 'NEW',
+    'VENUE', 4);
 INSERT INTO holds (user_id, order_id, request_id, account, asset, amount) VALUES
     ('{USER}', '{ORDER}', '{ORDER}', 'client.holdings', 'NSE:INFY', 3);
 INSERT INTO positions (user_id, instrument_id, opening_quantity) VALUES ('{USER}', 'NSE:INFY', 7);
@@ -31,12 +31,7 @@ INSERT INTO trades (trade_date, venue, exec_id, user_id, order_id, instrument_id
     charges, executed_at, booked_at) VALUES
     ('2026-11-23', 'NSE', 'E1', '{USER}', '{ORDER}', 'NSE:INFY', 'BUY', 3, 100, 300, '{{}}', now(), now());
 """
-EVENTS = [
-    ("Accepted", "PENDING_NEW"),
-    ("FundsHeld", "PENDING_NEW"),
-    ("Submitted", "PENDING_NEW"),
-    ("Acknowledged", "NEW"),
-]
+EVENTS = {"Accepted": "PENDING_NEW", "FundsHeld": "PENDING_NEW", "Submitted": "PENDING_NEW", "Acknowledged": "NEW"}
 
 
 @pytest.fixture
