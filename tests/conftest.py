@@ -1,12 +1,17 @@
-"""What every area may use: one PostgreSQL a test session, a fresh migrated database a test."""
+"""What every area may use: one PostgreSQL a test session, a fresh database a test, and a broker's core on it."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
+import structlog
 
 from emulators.processes.postgres import PostgresServer
 from shared.adapters.postgres.database import Database
+from tests.support.broker import Broker
+from tests.support.busy import BusyBroker
 from tests.support.databases import Template
+from tests.verify.world import World, build
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -47,3 +52,47 @@ async def database(postgres_url: str) -> AsyncIterator[Database]:
     await pool.open()
     yield pool
     await pool.close()
+
+
+@pytest.fixture
+def quiet_log() -> Iterator[None]:
+    """Drawing tracebacks takes longer than what they tell of."""
+    with structlog.testing.capture_logs():
+        yield
+
+
+@pytest.fixture
+async def broker(database: Database, postgres_url: str, quiet_log: None) -> Broker:
+    """Alice and Bob have money and shares."""
+    made = Broker(database, postgres_url)
+    await made.open_accounts()
+    return made
+
+
+@pytest.fixture
+async def other(postgres_url: str) -> AsyncIterator[Broker]:
+    """Another process on the same database."""
+    pool = Database(postgres_url, most=16)
+    await pool.open()
+    yield Broker(pool, postgres_url)
+    await pool.close()
+
+
+@pytest.fixture(scope="session")
+def busy_template(migrated: Template) -> tuple[Template, World]:
+    """A database in which much is going on, to be copied."""
+    url = migrated.copy()
+    world = asyncio.run(build(url, busy=True))
+    return Template.of(migrated.server, url), world
+
+
+@pytest.fixture
+async def busy(busy_template: tuple[Template, World]) -> AsyncIterator[BusyBroker]:
+    """A copy of the busy database behind an open pool."""
+    template, world = busy_template
+    url = template.copy()
+    pool = Database(url, most=3)
+    await pool.open()
+    yield BusyBroker(url, pool, world)
+    await pool.close()
+    template.drop(url)

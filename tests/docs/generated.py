@@ -13,7 +13,7 @@ from typing import Any
 from shared.domain.orders.events import Resolution
 from shared.domain.orders.order import TERMINAL, Order, State, changed
 from shared.domain.orders.transitions import TRANSITIONS, IllegalTransitionError, apply
-from tests.core import values
+from tests.support import values
 
 ROOT = Path(__file__).parents[2]
 ORDER_STATES = ROOT / "docs" / "reference" / "order-states.json"

@@ -13,8 +13,8 @@ from shared.contracts import exchange_requests
 from shared.contracts.execution_reports import ExecutionReport
 from shared.domain.orders.requests import ExchangeRequest, RequestKind, ask_resend, ask_status
 from shared.json_values import Json
-from tests.core.values import EXPIRE_AT, SPACE, an_order
 from tests.docs.generated import ROOT
+from tests.support.values import EXPIRE_AT, SPACE, an_order
 
 PAGE = (ROOT / "docs/reference/exchange-messages.md").read_text(encoding="utf-8")
 REQUESTS, REPORTS = PAGE.split("## execution-reports")

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from shared.adapters.reference_data import load_reference_data
 from shared.domain.instruments import InstrumentMaster, TickTable, price_band, protection_price
 from shared.domain.orders.terms import Side
-from tests.domain.facts import TODAY, instrument
+from tests.support.facts import TODAY, instrument
 
 TABLE = TickTable("test", TODAY, ((0, 1), (25_000, 5), (100_000, 10)))
 

@@ -1,0 +1,65 @@
+"""The venue's day against ours."""
+
+from collections.abc import AsyncIterator, Sequence
+from datetime import date
+from decimal import Decimal
+from typing import Any
+from uuid import uuid4
+
+from shared.adapters.postgres.reconciliation import PostgresTradeDay
+from shared.application.reconciliation import Reconciliation
+from shared.ports.reconciliation import Execution, LiveOrder
+from tests.support.busy import BusyBroker
+from tests.verify.world import DAY
+
+
+class _Venue:
+    def __init__(self, executions: list[Execution], live: list[LiveOrder]) -> None:
+        self._executions = executions
+        self._live = live
+
+    async def executions(self, trade_date: date) -> AsyncIterator[Sequence[Execution]]:
+        yield self._executions
+
+    async def live_orders(self) -> AsyncIterator[Sequence[LiveOrder]]:
+        yield self._live
+
+
+def _venue_of(busy: BusyBroker) -> _Venue:
+    executions = [
+        Execution(r["exec_id"], r["order_id"], r["last_quantity"], int(Decimal(r["last_price"]) * 100))
+        for r in busy.world.reports
+        if r["exec_type"] == "TRADE"
+    ]
+    live = [
+        LiveOrder(str(busy.world.id("working")), 5, 0),
+        LiveOrder(str(busy.world.id("partly")), 6, 2),
+    ]
+    return _Venue(executions, live)
+
+
+async def _reconcile(busy: BusyBroker, venue: _Venue) -> Any:
+    reconciliation = Reconciliation(PostgresTradeDay(busy.database), venue)
+    return await reconciliation.run("NSE", date.fromisoformat(DAY))
+
+
+async def test_equal_books_have_no_difference(busy: BusyBroker) -> None:
+    result = await _reconcile(busy, _venue_of(busy))
+    assert result.equal
+    assert (result.venue_executions, result.our_executions) == (4, 4)
+    assert (result.venue_live_orders, result.our_working_orders) == (2, 2)
+
+
+async def test_differences_are_named_both_ways(busy: BusyBroker) -> None:
+    venue = _venue_of(busy)
+    lost = venue._executions.pop(0)
+    venue._executions.append(Execution("E-new", str(uuid4()), 1, 100))
+    venue._live[0] = LiveOrder(str(busy.world.id("filled")), 10, 10)
+    venue._live.append(LiveOrder("not-a-uuid", 1, 0))
+    result = await _reconcile(busy, venue)
+    assert {each.id for each in result.executions} == {lost.exec_id, "E-new"}
+    assert {each.id: (each.venue is None, each.ours is None) for each in result.orders} == {
+        str(busy.world.id("filled")): (False, False),
+        str(busy.world.id("working")): (True, False),
+        "not-a-uuid": (False, True),
+    }

@@ -1,0 +1,54 @@
+"""Trades as their owner reads them."""
+
+from datetime import date
+
+import psycopg
+
+from shared.adapters.postgres.reads import PostgresReads
+from shared.application.trades import Trades
+from shared.contracts.trades import TradeView
+from shared.ports.trades import TradeFilter
+from tests.support.busy import BusyBroker
+from tests.verify.world import ALICE, BOB, DAY
+
+_ALL = TradeFilter()
+
+
+def _trades(busy: BusyBroker) -> Trades:
+    return Trades(PostgresReads(busy.database))
+
+
+async def test_trades_are_what_clients_were_told(busy: BusyBroker) -> None:
+    trades, position = await _trades(busy).page(ALICE, _ALL, None, 50)
+    with psycopg.connect(busy.dsn) as connection:
+        told = connection.execute(
+            "SELECT payload FROM effects WHERE user_id = %s AND kind = 'trade' ORDER BY sequence DESC", (ALICE,)
+        ).fetchall()
+    assert [trade.model_dump() for trade in trades] == [payload for (payload,) in told]
+    assert position is None
+
+
+async def test_pages_of_one_give_every_trade_once(busy: BusyBroker) -> None:
+    # The same instant for all, so that only the tie-breakers order them.
+    busy.execute("UPDATE trades SET executed_at = '2026-11-20T05:00:00Z', user_id = order_id")
+    busy.execute(f"UPDATE trades SET user_id = '{ALICE}'")
+    seen: list[TradeView] = []
+    found, position = await _trades(busy).page(ALICE, _ALL, None, 1)
+    seen.extend(found)
+    while position is not None:
+        found, position = await _trades(busy).page(ALICE, _ALL, position, 1)
+        seen.extend(found)
+    assert len({trade.trade_id for trade in seen}) == len(seen) == 4
+
+
+async def test_filters_restrict_instrument_and_dates(busy: BusyBroker) -> None:
+    day = date.fromisoformat(DAY)
+    cases = {
+        TradeFilter(instrument_id="NSE:SBIN"): 1,
+        TradeFilter(instrument_id="NSE:TCS"): 0,
+        TradeFilter(from_date=day, to_date=day): 2,
+        TradeFilter(from_date=date(2026, 11, 21)): 0,
+        TradeFilter(to_date=date(2026, 11, 19)): 0,
+    }
+    for wanted, count in cases.items():
+        assert len((await _trades(busy).page(BOB, wanted, None, 50))[0]) == count

@@ -1,0 +1,223 @@
+"""The order core on a real database, with recording fakes only for engine, exchange and clients."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4, uuid5
+
+import orjson
+import psycopg
+
+from shared.adapters.postgres.books import PostgresBooks
+from shared.adapters.postgres.database import Database
+from shared.adapters.postgres.market import PostgresMarket
+from shared.adapters.postgres.order_sagas import PostgresSagaRecords
+from shared.adapters.postgres.orders import PostgresOrderRecords
+from shared.adapters.postgres.outbox import PostgresOutbox
+from shared.adapters.reference_data import load_reference_data
+from shared.application.orders.dispatch import Dispatcher
+from shared.application.orders.execution_reports import ExecutionReports
+from shared.application.orders.intake import Candidate, Intake, Taken
+from shared.application.orders.recovery import Recovery
+from shared.application.orders.saga import OrderSaga
+from shared.application.publishing import Publisher
+from shared.application.sweep import Sweep
+from shared.application.timing import Timing
+from shared.domain.errors import UnavailableError
+from shared.domain.ids import new_order_id
+from shared.domain.ledger.accounts import INR, Account, AssetKey
+from shared.domain.ledger.entries import Entry, EntrySource, Leg
+from shared.domain.orders.order import Order, OrderKey
+from shared.ports.books import Claim, Scope
+from shared.ports.outbox import ExchangeMessage, PublishedEffect
+from tests.support.values import ALICE, BOB, INFY, SPACE, an_order
+
+CALENDAR = load_reference_data().calendars["continuous"]
+CASH, SHARES = 10**11, 10**5
+_USER = "INSERT INTO users (user_id, display_name, kyc_status) VALUES (%s, 'A user', 'ACTIVE')"
+
+
+@dataclass
+class RecordingSagas:
+    """The engine: what was started, woken and recovered."""
+
+    started: list[UUID] = field(default_factory=list)
+    woken: list[UUID] = field(default_factory=list)
+    recovering: list[OrderKey] = field(default_factory=list)
+
+    async def start(self, saga_id: UUID) -> None:
+        self.started.append(saga_id)
+
+    async def answered(self, saga_id: UUID) -> None:
+        self.woken.append(saga_id)
+
+    async def recover(self, key: OrderKey) -> None:
+        self.recovering.append(key)
+
+
+@dataclass
+class RecordingExchange:
+    """The road to the exchange, open or closed."""
+
+    sent: list[ExchangeMessage] = field(default_factory=list)
+    open: bool = True
+
+    async def send(self, messages: Sequence[ExchangeMessage]) -> None:
+        if not self.open:
+            raise UnavailableError("The bus is away", retry_after_s=1)
+        self.sent.extend(messages)
+
+    @property
+    def requests(self) -> list[dict[str, Any]]:
+        return [request for message in self.sent for request in orjson.loads(message.body)["requests"]]
+
+
+@dataclass
+class RecordingAudience:
+    """Clients that watch, reachable or not."""
+
+    published: list[PublishedEffect] = field(default_factory=list)
+    open: bool = True
+
+    async def publish(self, effects: Sequence[PublishedEffect]) -> None:
+        if not self.open:
+            raise UnavailableError("Clients can't be reached", retry_after_s=1)
+        self.published.extend(effects)
+
+
+class Broker:
+    """One process's core. Two of them on one database are two processes."""
+
+    def __init__(self, database: Database, url: str, timing: Timing | None = None) -> None:
+        self.url = url
+        self.timing = timing or Timing()
+        self.sagas, self.exchange, self.audience = RecordingSagas(), RecordingExchange(), RecordingAudience()
+        self.books = PostgresBooks(database, load_reference_data().rate_cards)
+        self.records, self.outbox = PostgresSagaRecords(database), PostgresOutbox(database)
+        self.orders = PostgresOrderRecords(database)
+        market = PostgresMarket(database, CALENDAR)
+        self.publisher = Publisher(self.exchange, self.audience, self.outbox, self.records)
+        self.dispatcher = Dispatcher(self.records, self.timing, most_sagas=50, most_orders=200)
+        self.saga = OrderSaga(self.books, self.records, self.publisher, self.dispatcher, market, self.timing)
+        self.reports = ExecutionReports(self.books, self.publisher, market, self.timing)
+        self.recovery = Recovery(self.books, self.publisher, self.timing)
+        self.sweep = Sweep(self.publisher, self.dispatcher, self.recovery, self.records)
+        self.intake = Intake(self.books)
+
+    def rows(self, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
+        """Read or change rows beside the core."""
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            cursor = connection.execute(statement, parameters)
+            return cursor.fetchall() if cursor.description else []
+
+    def value(self, statement: str, *parameters: Any) -> Any:
+        return self.rows(statement, *parameters)[0][0]
+
+    async def open_accounts(self, users: Iterable[UUID] = (ALICE, BOB), cash: int = CASH, shares: int = SHARES) -> None:
+        """Users with a deposit of cash and of INFY, through the ledger."""
+        for user in users:
+            self.rows(_USER, user)
+            legs = [Leg(Account.BANK, Account.CASH, INR, cash, "deposit")]
+            legs += [Leg(Account.DEPOSITORY, Account.HOLDINGS, INFY, shares, "deposit")]
+            entry = Entry(user, uuid5(user, "deposit"), EntrySource.OPENING, tuple(legs))
+            await self.post(entry)
+
+    async def post(self, entry: Entry) -> bool:
+        """An entry without an order."""
+        assert entry.user_id is not None
+        scope = Scope(entries=[entry.key], assets={AssetKey(entry.user_id, leg.asset) for leg in entry.legs})
+        return (await self.books.work(scope, lambda unit: unit.books.post(entry)))[0]
+
+    def candidate(self, key: str | None = None, **changes: Any) -> Candidate:
+        order = fresh_order(**changes)
+        claim = Claim(order.user_id, key, order.client_order_id)
+        return Candidate(order, None, claim, b"fingerprint", "request-1")
+
+    async def place(self, count: int = 1, **changes: Any) -> list[OrderKey]:
+        """Orders on record, waiting for a saga."""
+        taken = [await self.intake.take(self.candidate(**changes)) for _ in range(count)]
+        return [OrderKey(changes.get("user_id", ALICE), each.answer.order_id) for each in taken]
+
+    async def claim(self, most_orders: int = 200) -> UUID | None:
+        return await self.records.claim(50, most_orders, datetime.now(UTC) + self.timing.saga)
+
+    async def submitted(self, count: int = 1, **changes: Any) -> tuple[UUID, list[OrderKey]]:
+        """Orders of one saga at the exchange."""
+        keys = await self.place(count, **changes)
+        saga_id = await self.claim()
+        assert saga_id is not None
+        await self.saga.reserve_funds(saga_id, self.sagas)
+        await self.saga.submit_to_exchange(saga_id, self.sagas)
+        return saga_id, keys
+
+    async def order(self, key: OrderKey) -> Order:
+        found = await self.orders.get(*key)
+        assert found is not None
+        return found
+
+    async def hear(self, *reports: dict[str, Any]) -> None:
+        await self.reports.book([orjson.dumps({"version": 1, "reports": list(reports)})], self.sagas)
+
+    async def change(self, key: OrderKey, *events: Any) -> Order:
+        """Submit events past the use cases."""
+
+        def work(unit: Any) -> Order:
+            for event in events:
+                order = unit.books.submit(key, event)
+            return order  # type: ignore[no-any-return]
+
+        return (await self.books.work(Scope(orders=[key]), work))[0]
+
+
+def fresh_order(**changes: Any) -> Order:
+    """An order of today that just knocked."""
+    at = datetime.now(UTC)
+    user_id = changes.get("user_id", ALICE)
+    values: dict[str, Any] = {
+        "order_id": new_order_id(user_id, int(at.timestamp() * 1e9), uuid4().int),
+        "trade_date": CALENDAR.trade_date(at).isoformat(),
+        "accepted_at": at,
+        "updated_at": at,
+        "deadline": at + timedelta(seconds=30),
+    }
+    return an_order(**(values | changes))
+
+
+def a_user(number: int) -> UUID:
+    return uuid5(SPACE, f"user {number}")
+
+
+def report(key: OrderKey, exec_type: str = "NEW", **changes: Any) -> dict[str, Any]:
+    """One entry of the execution-reports queue."""
+    user_id, order_id = key
+    return {
+        "exec_type": exec_type,
+        "exec_id": uuid4().hex,
+        "venue": "NSE",
+        "trade_date": CALENDAR.trade_date(datetime.now(UTC)).isoformat(),
+        "account": str(user_id),
+        "order_id": str(order_id),
+        "request_id": str(order_id),
+        "instrument_id": "NSE:INFY",
+        "side": "BUY",
+        "exchange_order_id": "X1",
+        "order_status": "NEW",
+        "cum_quantity": 0,
+        "leaves_quantity": 10,
+        "transact_time": datetime.now(UTC).isoformat(),
+    } | changes
+
+
+def fill(key: OrderKey, quantity: int = 10, price: str = "1500.00", cum: int = 10, **changes: Any) -> dict[str, Any]:
+    return report(
+        key,
+        "TRADE",
+        **({"order_status": "PARTIALLY_FILLED", "cum_quantity": cum, "leaves_quantity": 10 - cum} | changes),
+        last_quantity=quantity,
+        last_price=price,
+    )
+
+
+def taken_order_ids(taken: Sequence[Taken]) -> set[UUID]:
+    return {each.answer.order_id for each in taken}
