@@ -7,6 +7,8 @@ https://learn.microsoft.com/azure/event-hubs/event-hubs-management-libraries.
 from collections.abc import Mapping
 from typing import Protocol
 
+import structlog
+
 from emulators.messaging.cbs import check_claim
 from emulators.messaging.codec import Array, Int, Long, Timestamp
 from emulators.messaging.errors import AmqpError, Condition
@@ -15,6 +17,7 @@ from emulators.messaging.nodes import Peer, Settle, SinkLink, Source, SourceLink
 from emulators.messaging.performatives import ACCEPTED
 from emulators.messaging.requests import ReplySource, Request, read_request, write_answer
 
+_log = structlog.get_logger(__name__)
 ADDRESS = "$management"
 _HUB, _PARTITION = "com.microsoft:eventhub", "com.microsoft:partition"
 _STATUS = {Condition.NOT_FOUND: 404, Condition.UNAUTHORIZED: 401, Condition.NOT_IMPLEMENTED: 501}
@@ -62,6 +65,9 @@ class HubManagementSink:
         except AmqpError as error:
             status = Int(_STATUS.get(error.condition, 400))
             return {"status-code": status, "status-description": error.description}, {}
+        except Exception:  # noqa: BLE001 - a client must never wait in vain for the answer
+            _log.exception("A management operation failed", operation=request.text("operation"))
+            return {"status-code": Int(500), "status-description": "The server failed on this request."}, {}
 
     def _read(self, request: Request) -> Body:
         name, kind = request.text("name"), request.text("type")

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol
 
+import structlog
+
 from emulators.messaging.codec import Described
 from emulators.messaging.errors import AmqpError, Condition
 from emulators.messaging.limits import Limits
@@ -28,6 +30,7 @@ from emulators.messaging.performatives import (
     write_target,
 )
 
+_log = structlog.get_logger(__name__)
 _WINDOW = 1000
 _TRANSFER_OVERHEAD = 128
 
@@ -91,6 +94,7 @@ class _Partial:
     payload: bytearray = field(default_factory=bytearray)
     size: int = 0
     oversize: bool = False
+    answered: bool = False
 
 
 class IncomingLink:
@@ -198,6 +202,9 @@ class IncomingLink:
             self.sink.on_message(bytes(current.payload), current.format, settle)
         except AmqpError as error:
             settle(rejected(error))
+        except Exception:  # noqa: BLE001 - a fault of ours concerns this delivery, not the connection's other links
+            _log.exception("A delivery failed", address=self.address)
+            settle(rejected(AmqpError(Condition.INTERNAL_ERROR, "The server failed on this message.")))
 
     def _check_size(self, current: _Partial) -> None:
         if current.oversize:
@@ -208,6 +215,9 @@ class IncomingLink:
             )
 
     def _settle(self, current: _Partial, outcome: Described) -> None:
+        if current.answered:
+            return
+        current.answered = True
         self._unsettled -= 1
         self.peer.release(len(current.payload))
         if self.sink is None:

@@ -75,6 +75,14 @@ class _Call:
             raise AmqpError(Condition.ARGUMENT_ERROR, "'lock-tokens' is not an array of UUIDs.")
         return values
 
+    def payloads(self) -> list[bytes]:
+        entries = self.body.get("messages")
+        found = [entry.get("message") if isinstance(entry, dict) else None for entry in _list(entries)]
+        payloads = [payload for payload in found if isinstance(payload, bytes)]
+        if not payloads or len(payloads) < len(found):
+            raise AmqpError(Condition.ARGUMENT_ERROR, "'messages' is not a list of maps with an encoded message each.")
+        return payloads
+
     def session(self) -> tuple[SessionSubQueue, Session]:
         """The session named in the request, held by the link that the request is associated with."""
         session_id = self.text("session-id")
@@ -86,6 +94,10 @@ class _Call:
         if link_name and self.peer.source_of(link_name) is not holder:
             raise AmqpError(Condition.SESSION_LOCK_LOST, "The session is locked by another receiver.")
         return self.part, session
+
+
+def _list(value: object) -> list[object]:
+    return value if isinstance(value, list) else []
 
 
 type _Operation = Callable[[_Call], Awaitable[dict[object, object] | None]]
@@ -177,14 +189,9 @@ async def _update_disposition(call: _Call) -> dict[object, object]:
 
 
 async def _schedule(call: _Call) -> dict[object, object]:
-    entries = call.body.get("messages")
-    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
-        raise AmqpError(Condition.ARGUMENT_ERROR, "'messages' is not a list of maps.")
     if not call.queue.sendable:
         raise AmqpError(Condition.NOT_ALLOWED, "Messages cannot be sent to a subscription.")
-    payloads = [entry.get("message") for entry in entries]
-    messages = [read_message(payload) for payload in payloads if isinstance(payload, bytes)]
-    sequences = call.queue.send(messages)
+    sequences = call.queue.send([read_message(payload) for payload in call.payloads()])
     await call.store.committed()
     return {"sequence-numbers": Array([Long(sequence) for sequence in sequences])}
 
@@ -261,7 +268,7 @@ class ManagementSink:
         call = _Call(self._store, self._queue, self._part, self._link.peer, request, request.body)
         task = asyncio.create_task(self._answer(call))
         self._tasks.add(task)
-        task.add_done_callback(self._finished)
+        task.add_done_callback(self._tasks.discard)
 
     async def _answer(self, call: _Call) -> None:
         try:
@@ -270,14 +277,13 @@ class ManagementSink:
         except AmqpError as error:
             body = {}
             headers = _headers(_STATUS.get(error.condition, 400), error.description, error.condition)
+        except Exception:  # noqa: BLE001 - a client must never wait in vain for the answer
+            _log.exception("A management operation failed", operation=call.request.text("operation"))
+            body = {}
+            headers = _headers(500, "The server failed on this request.", Condition.INTERNAL_ERROR)
         reply = self._link.peer.reply_source(self._link.address)
         if isinstance(reply, ReplySource):
             reply.reply(write_answer(call.request, headers, {} if body is None else body))
-
-    def _finished(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            _log.error("A management operation failed", exc_info=error)
 
     def on_detach(self) -> None:
         """Operations under way end by themselves; their answers find no link."""

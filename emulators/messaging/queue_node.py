@@ -5,7 +5,7 @@ from uuid import UUID
 
 from emulators.messaging.codec import Described, Long, Symbol
 from emulators.messaging.errors import AmqpError, Condition, DecodeError, StoreUnavailableError
-from emulators.messaging.message import Content, read_messages
+from emulators.messaging.message import Content, read_identifier, read_messages
 from emulators.messaging.nodes import Settle, SinkLink, Source, SourceLink
 from emulators.messaging.performatives import ACCEPTED, Outcome, rejected
 from emulators.messaging.queues import FORWARDS, Queue
@@ -82,7 +82,7 @@ def _session_id(value: object) -> str | None:
         value = value.value
     if value is not None and not isinstance(value, str):
         raise DecodeError("A session filter is not a string.")
-    return value
+    return read_identifier(value)
 
 
 def _accept_timeout(link: SourceLink) -> float:

@@ -27,6 +27,7 @@ from emulators.messaging.message import (
     compose,
 )
 from emulators.messaging.records import Message, MessageState, Status
+from emulators.messaging.schedule import Schedule
 from emulators.messaging.sessions import SessionSubQueue
 from emulators.messaging.store import LoadedQueue, Store
 from emulators.messaging.subqueue import ContentCache, OnDeadLetter, SubQueue
@@ -75,13 +76,13 @@ class Queue:
         self._id = 0
         self._next_sequence = 1
         self._sent_before = MessageIds()
-        self._scheduled = 0
         self.session_states: dict[str, bytes] = {}
         properties = config.properties
         main_type = SessionSubQueue if properties.requires_session else SubQueue
         self.main: SubQueue = self._part(main_type, self.dead_letter)
         self.dead_letters = self._part(SubQueue, None)
         self.transfer_dead_letters = self._part(SubQueue, None)
+        self._schedule = Schedule(self.main, self._enqueue_due, self.pump)
 
     def _part(self, kind: type[SubQueue], dead_letter: OnDeadLetter | None) -> SubQueue:
         properties = self.config.properties
@@ -148,6 +149,7 @@ class Queue:
     def close(self) -> None:
         """The entity is deleted, with all it holds, when what is written now is committed."""
         self._closed = True
+        self._schedule.close()
         for part in self.parts:
             part.close(entity_not_found(self.config.name))
         self._store.write().drop(self._id)
@@ -284,23 +286,15 @@ class Queue:
 
     def _watch_times(self, message: Message) -> None:
         """Act when the message is due or expires."""
-        due = message.state.scheduled_at if message.state.status is Status.SCHEDULED else message.state.expires_at
         if message.state.status is Status.SCHEDULED:
-            self._scheduled += 1
-        if due is not None:
-            loop = asyncio.get_running_loop()
-            action = self._on_due if message.state.status is Status.SCHEDULED else self._on_expired
-            loop.call_later(max(0.0, due - time.time()), action, message)
+            self._schedule.add(message)
+        elif message.state.expires_at is not None:
+            delay_s = max(0.0, message.state.expires_at - time.time())
+            asyncio.get_running_loop().call_later(delay_s, self._on_expired, message)
 
-    def _on_due(self, message: Message) -> None:
-        if self.main.messages.get(message.sequence) is not message:
-            return
-        self._scheduled -= 1
-        message.state = message.state._replace(status=Status.ACTIVE, scheduled_at=None)
-        self._store.write().update(message)
-        self._watch_times(message)
-        self.main.add(message)
-        self.main.pump()
+    def _enqueue_due(self, message: Message, content: Content) -> None:
+        self.main.remove(message)
+        self._take_in(Incoming(content, message.message_id, message.session_id, None), time.time(), message.hops)
 
     def _on_expired(self, message: Message) -> None:
         if self.main.messages.get(message.sequence) is not message:
@@ -315,12 +309,11 @@ class Queue:
 
     def cancel_scheduled(self, sequences: list[int]) -> None:
         """Delete scheduled messages. Raises AmqpError (message-not-found), then nothing is deleted."""
-        messages = [self.main.messages.get(sequence) for sequence in sequences]
-        found = [message for message in messages if message is not None and message.state.status is Status.SCHEDULED]
-        if len(found) < len(sequences):
+        messages = [message for sequence in sequences if (message := self._schedule.get(sequence)) is not None]
+        if len(messages) < len(sequences):
             raise AmqpError(Condition.MESSAGE_NOT_FOUND, "A scheduled message was not found.")
-        for message in found:
-            self._scheduled -= 1
+        for message in messages:
+            self._schedule.discard(message)
             self.main.remove(message)
 
     # --- dead letters, states, figures ------------------------------------------------------------------------------
@@ -352,8 +345,8 @@ class Queue:
     def figures(self) -> Figures:
         """What the queue holds now."""
         return Figures(
-            active=len(self.main.messages) - self._scheduled,
-            scheduled=self._scheduled,
+            active=len(self.main.messages) - len(self._schedule),
+            scheduled=len(self._schedule),
             dead_letter=len(self.dead_letters.messages),
             transfer_dead_letter=len(self.transfer_dead_letters.messages),
             locked=sum(part.locked_count for part in self.parts),

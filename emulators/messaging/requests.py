@@ -19,7 +19,7 @@ _MAX_WAITING = 1000
 class Request:
     """A decoded request; `headers` are its application properties."""
 
-    id: object
+    id: str | bytes | UUID | ULong | None
     headers: dict[str, object]
     body: object
 
@@ -40,20 +40,26 @@ def read_request(payload: bytes) -> Request:
     if not isinstance(properties, list) or not isinstance(headers, dict):
         raise DecodeError("A request has no properties or no application properties.")
     return Request(
-        properties[0] if properties else None, {str(key): headers[key] for key in headers}, found.get(_VALUE)
+        _message_id(properties[0] if properties else None),
+        {str(key): headers[key] for key in headers},
+        found.get(_VALUE),
     )
+
+
+def _message_id(value: object) -> str | bytes | UUID | ULong | None:
+    """What the answer correlates with: an id of another type could not be answered, so the request is refused."""
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        return ULong(value)
+    if not isinstance(value, str | bytes | UUID | None):
+        raise AmqpError(Condition.INVALID_FIELD, "A message-id has a type that cannot be one.")
+    return value
 
 
 def write_answer(request: Request, headers: Mapping[str, object], body: object) -> bytes:
     """Encode the answer that correlates with `request`."""
-    correlation_id = request.id
-    if isinstance(correlation_id, int) and not isinstance(correlation_id, bool):
-        correlation_id = ULong(correlation_id)
-    if not isinstance(correlation_id, str | bytes | UUID | ULong | None):
-        raise AmqpError(Condition.INVALID_FIELD, "A message-id has a type that cannot be one.")
     return b"".join(
         (
-            encode_described(_PROPERTIES, encode([None, None, None, None, None, correlation_id])),
+            encode_described(_PROPERTIES, encode([None, None, None, None, None, request.id])),
             encode_described(_APPLICATION, encode(dict(headers))),
             encode_described(_VALUE, encode(body)),
         )

@@ -69,7 +69,9 @@ class SessionSubQueue(SubQueue):
 
     def _session_changed(self, session_id: str) -> None:
         """Keep the list of sessions that wait for a receiver, in the order in which they became ready."""
-        session = self.sessions[session_id]
+        session = self.sessions.get(session_id)
+        if session is None:
+            return  # nothing of it is deliverable: its only messages are scheduled or deferred
         if session.owner is None and session.line:
             self._ready.setdefault(session_id)
         else:

@@ -5,7 +5,6 @@ routed when they are due, by the rules of that time
 (https://learn.microsoft.com/azure/service-bus-messaging/message-sequencing).
 """
 
-import asyncio
 import json
 import time
 from collections.abc import Mapping
@@ -26,7 +25,7 @@ from emulators.messaging.entities import (
     TopicConfig,
     TopicProperties,
 )
-from emulators.messaging.errors import AmqpError, Condition, StoreUnavailableError, entity_not_found
+from emulators.messaging.errors import AmqpError, Condition, entity_not_found
 from emulators.messaging.message import Content, Incoming
 from emulators.messaging.properties import routed
 from emulators.messaging.queues import Queue, Surroundings
@@ -47,7 +46,6 @@ from emulators.messaging.sql_tokens import SqlSyntaxError
 from emulators.messaging.store import LoadedQueue
 
 _log = structlog.get_logger(__name__)
-_RETRY_S = 1.0
 _MAX_RULES = 2000
 
 
@@ -143,7 +141,6 @@ class Topic(Queue):
     def __init__(self, config: TopicConfig, around: Surroundings) -> None:
         super().__init__(QueueConfig.model_construct(name=config.name, properties=_as_queue(config.properties)), around)
         self.properties = config.properties
-        self._loading: set[asyncio.Task[None]] = set()
         self.subscriptions = [Subscription(self, subscription, around) for subscription in config.subscriptions]
 
     def change(self, properties: TopicProperties) -> None:
@@ -178,38 +175,10 @@ class Topic(Queue):
             for copy, error in subscription.routes(numbered):
                 subscription.take(copy, error, now, hops)
 
-    # --- scheduled messages -----------------------------------------------------------------------------------------
-
-    def _on_due(self, message: Message) -> None:
-        if self.main.messages.get(message.sequence) is not message:
-            return
-        if message.content is None:
-            self._load_due(message)
-        else:
-            self._route_due(message, message.content)
-
-    def _route_due(self, message: Message, content: Content) -> None:
-        """Routing and removal are one group of changes, so that a crash neither loses nor repeats the message."""
-        self._scheduled -= 1
+    def _enqueue_due(self, message: Message, content: Content) -> None:
         self.main.remove(message)
         incoming = Incoming(content, message.message_id, message.session_id, None)
         self._route(message.sequence, incoming, time.time(), message.hops)
-        self.pump()
-
-    def _load_due(self, message: Message) -> None:
-        async def load() -> None:
-            try:
-                contents = await self.main.load([message])
-            except StoreUnavailableError:
-                _log.warning("A scheduled message could not be read; trying again", topic=self.config.name)
-                asyncio.get_running_loop().call_later(_RETRY_S, self._on_due, message)
-                return
-            if self.main.messages.get(message.sequence) is message:
-                self._route_due(message, contents[message.sequence])
-
-        task = asyncio.create_task(load())
-        self._loading.add(task)
-        task.add_done_callback(self._loading.discard)
 
 
 def _as_queue(properties: TopicProperties) -> QueueProperties:

@@ -202,25 +202,6 @@ async def test_peek_shows_and_takes_nothing(client: ServiceBusClient) -> None:
     assert [str(message) for message in peeked] == [str(message) for message in received] == ["0", "1", "2"]
 
 
-async def test_scheduled_message_arrives_when_due(client: ServiceBusClient) -> None:
-    due = datetime.now(UTC) + timedelta(seconds=0.5)
-    async with client.get_queue_sender("plain") as sender, client.get_queue_receiver("plain") as receiver:
-        [number] = await sender.schedule_messages(ServiceBusMessage("later"), due)
-        [message] = await receive(receiver)
-    assert (str(message), message.sequence_number) == ("later", number)
-    assert datetime.now(UTC) >= due
-
-
-async def test_cancelled_message_never_arrives(client: ServiceBusClient) -> None:
-    due = datetime.now(UTC) + timedelta(hours=1)
-    async with client.get_queue_sender("plain") as sender, client.get_queue_receiver("plain") as receiver:
-        numbers = await sender.schedule_messages([ServiceBusMessage("a"), ServiceBusMessage("b")], due)
-        await sender.cancel_scheduled_messages(numbers[0])
-        assert [str(message) for message in await receiver.peek_messages(max_message_count=5)] == ["b"]
-        with pytest.raises(MessageNotFoundError):
-            await sender.cancel_scheduled_messages(numbers)
-
-
 async def test_settlement_outcome_is_confirmed_when_awaited(client: ServiceBusClient) -> None:
     await send(client, "plain", *(ServiceBusMessage(str(index)) for index in range(4)))
     async with client.get_queue_receiver("plain") as receiver:
