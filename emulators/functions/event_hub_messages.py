@@ -1,20 +1,21 @@
 """Events as the .NET host hands them to workers: body and trigger metadata.
 
-Names and shapes are those of Microsoft.Azure.WebJobs.Extensions.EventHubs, which `azure.functions.eventhub` reads:
-single values for one event, `...Array` for many; `SystemProperties` tells one from the other.
+Names and types are those of `EventHubTriggerBindingStrategy` of Microsoft.Azure.WebJobs.Extensions.EventHubs 6
+(Azure/azure-sdk-for-net): single values for one event, `...Array` for many. Text is passed as a string, everything else
+as JSON, and what an event lacks is left out; in arrays it is null.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-import orjson
 from azure.eventhub import EventData
 
+from emulators.functions.amqp_values import body_of, text, texts, to_json
 from emulators.functions.bodies import batch_body, single_body, text_batch
+from emulators.functions.dotnet_json import date_time, date_time_offset
 from emulators.functions.worker import TypedData
 
-_BROKER_PROPERTIES = frozenset({"x-opt-sequence-number", "x-opt-offset", "x-opt-enqueued-time", "x-opt-partition-key"})
+_ENQUEUED_TIME = "x-opt-enqueued-time"
 
 
 @dataclass(frozen=True)
@@ -26,28 +27,16 @@ class Partition:
     consumer_group: str
     partition_id: str
 
-    def as_json(self) -> TypedData:
-        """The `PartitionContext` of the trigger metadata."""
+    def as_json(self, *, checkpoint: bool) -> TypedData:
+        """The partition context of the trigger metadata; `checkpoint` says that one is written after the run."""
         document = {
             "FullyQualifiedNamespace": self.namespace,
             "EventHubName": self.hub,
             "ConsumerGroup": self.consumer_group,
             "PartitionId": self.partition_id,
+            "IsCheckpointingAfterInvocation": checkpoint,
         }
-        return _json(document)
-
-
-def body_of(event: EventData) -> bytes:
-    """The whole body; AMQP value and sequence bodies as JSON."""
-    body: Any = event.body
-    if isinstance(body, bytes):
-        return body
-    if isinstance(body, str):
-        return body.encode()
-    parts = body if isinstance(body, int | float | bool | dict | type(None)) else list(body)
-    if isinstance(parts, list) and all(isinstance(part, bytes) for part in parts):
-        return b"".join(parts)
-    return orjson.dumps(parts, default=_text, option=orjson.OPT_NON_STR_KEYS)
+        return TypedData(json=to_json(document))
 
 
 def single_input(event: EventData, *, binary: bool) -> TypedData:
@@ -60,82 +49,73 @@ def batch_input(events: Sequence[EventData], *, binary: bool) -> TypedData:
     return batch_body([body_of(event) for event in events], binary=binary)
 
 
-def single_metadata(event: EventData, partition: Partition) -> dict[str, TypedData]:
-    """Trigger metadata of one event; absent properties are left out."""
+def single_metadata(event: EventData, partition: Partition, *, checkpoint: bool) -> dict[str, TypedData]:
+    """Trigger metadata of one event."""
     metadata = {
-        "PartitionContext": partition.as_json(),
-        "EnqueuedTimeUtc": TypedData(string=_time(event)),
-        "SequenceNumber": _json(event.sequence_number),
+        "EnqueuedTimeUtc": TypedData(json=to_json(_time(event))),
         "Offset": TypedData(string=str(event.offset)),
-        "Properties": _json(_properties(event)),
-        "SystemProperties": _json(_system_properties(event)),
+        "OffsetString": TypedData(string=str(event.offset)),
+        "Properties": TypedData(json=to_json(texts(event.properties))),
+        "SequenceNumber": TypedData(json=to_json(event.sequence_number)),
+        "SystemProperties": TypedData(json=to_json(_system_properties(event))),
     }
-    if event.partition_key is not None:
-        metadata["PartitionKey"] = TypedData(string=_text(event.partition_key))
-    return metadata
+    key = _key(event)
+    if key is not None:
+        metadata["PartitionKey"] = TypedData(string=key)
+    return metadata | _contexts(partition, checkpoint=checkpoint)
 
 
-def batch_metadata(events: Sequence[EventData], partition: Partition) -> dict[str, TypedData]:
+def batch_metadata(events: Sequence[EventData], partition: Partition, *, checkpoint: bool) -> dict[str, TypedData]:
     """Trigger metadata of several events: one JSON array a property."""
     arrays: Mapping[str, list[object]] = {
-        "PartitionKeyArray": [_key(event) for event in events],
-        "OffsetArray": [event.offset for event in events],
-        "SequenceNumberArray": [event.sequence_number for event in events],
         "EnqueuedTimeUtcArray": [_time(event) for event in events],
-        "PropertiesArray": [_properties(event) for event in events],
+        "OffsetArray": [str(event.offset) for event in events],
+        "OffsetStringArray": [str(event.offset) for event in events],
+        "PartitionKeyArray": [_key(event) for event in events],
+        "PropertiesArray": [texts(event.properties) for event in events],
+        "SequenceNumberArray": [event.sequence_number for event in events],
         "SystemPropertiesArray": [_system_properties(event) for event in events],
     }
-    return {"PartitionContext": partition.as_json()} | {name: _json(values) for name, values in arrays.items()}
+    written = {name: TypedData(json=to_json(values)) for name, values in arrays.items()}
+    return written | _contexts(partition, checkpoint=checkpoint)
 
 
-def manual_metadata(text: str, *, many: bool) -> tuple[TypedData, dict[str, TypedData]]:
+def _contexts(partition: Partition, *, checkpoint: bool) -> dict[str, TypedData]:
+    context = partition.as_json(checkpoint=checkpoint)
+    return {"PartitionContext": context, "TriggerPartitionContext": context}
+
+
+def manual_metadata(body: str, *, many: bool) -> tuple[TypedData, dict[str, TypedData]]:
     """Input and metadata of a run that no event caused."""
     if many:
-        return text_batch([text]), {"SystemPropertiesArray": TypedData(json="[{}]")}
-    return TypedData(string=text), {"SystemProperties": TypedData(json="{}")}
+        return text_batch([body]), {"SystemPropertiesArray": TypedData(json="[{}]")}
+    return TypedData(string=body), {"SystemProperties": TypedData(json="{}")}
 
 
 def trace_of(event: EventData) -> tuple[str | None, str]:
     """traceparent and tracestate that the sender's SDK put into the properties."""
-    properties = _properties(event)
+    properties = texts(event.properties)
     parent = properties.get("traceparent") or properties.get("Diagnostic-Id")
     return (str(parent) if parent else None), str(properties.get("tracestate") or "")
 
 
-def _properties(event: EventData) -> dict[str, object]:
-    return {
-        _text(name): _text(value) if isinstance(value, bytes) else value
-        for name, value in (event.properties or {}).items()
-    }
-
-
 def _system_properties(event: EventData) -> dict[str, object]:
-    """What the broker says of the event, and the annotations that senders added."""
-    own = {
-        _text(name): _text(value) if isinstance(value, bytes) else value
-        for name, value in event.system_properties.items()
-        if _text(name) not in _BROKER_PROPERTIES
-    }
-    return own | {
-        "SequenceNumber": event.sequence_number,
-        "Offset": event.offset,
-        "PartitionKey": _key(event),
+    """What the broker and the senders wrote beside the event, and the extension's own names for it."""
+    offset = str(event.offset)
+    return texts(event.system_properties) | {
         "EnqueuedTimeUtc": _time(event),
+        "Offset": int(offset) if offset.isdecimal() else -1,
+        "OffsetString": offset,
+        "PartitionKey": _key(event),
+        "SequenceNumber": event.sequence_number,
+        _ENQUEUED_TIME: None if event.enqueued_time is None else date_time_offset(event.enqueued_time),
     }
 
 
 def _key(event: EventData) -> str | None:
-    return None if event.partition_key is None else _text(event.partition_key)
+    return None if event.partition_key is None else text(event.partition_key)
 
 
 def _time(event: EventData) -> str:
     assert event.enqueued_time is not None, "the broker stamps every event"
-    return event.enqueued_time.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-
-
-def _json(value: object) -> TypedData:
-    return TypedData(json=orjson.dumps(value, default=_text, option=orjson.OPT_NON_STR_KEYS).decode())
-
-
-def _text(value: object) -> str:
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+    return date_time(event.enqueued_time)

@@ -201,17 +201,26 @@ class EventHubListener:
             context.fully_qualified_namespace, context.eventhub_name, context.consumer_group, context.partition_id
         )
         trace = trace_context(*trace_of(events[0]))
+        binary, checkpoint = self._trigger.binary, self._is_checkpoint_due(context.partition_id)
         if self._trigger.many:
-            given = batch_input(events, binary=self._trigger.binary), batch_metadata(events, partition)
+            given = batch_input(events, binary=binary), batch_metadata(events, partition, checkpoint=checkpoint)
         else:
-            given = single_input(events[0], binary=self._trigger.binary), single_metadata(events[0], partition)
+            given = (
+                single_input(events[0], binary=binary),
+                single_metadata(events[0], partition, checkpoint=checkpoint),
+            )
         # What a stop cut short is read again by the next process.
         if await run_with_retries(self._executor, self._function, given[0], trace, self._stopping, given[1]):
             await self._checkpoint(context, events[-1])
 
+    def _is_checkpoint_due(self, partition_id: str) -> bool:
+        """Whether the partition's next batch is one after which its position is written."""
+        return (self._batches.get(partition_id, 0) + 1) % self._options.batch_checkpoint_frequency == 0
+
     async def _checkpoint(self, context: PartitionContext, last: EventData) -> None:
-        done = self._batches[context.partition_id] = self._batches.get(context.partition_id, 0) + 1
-        if done % self._options.batch_checkpoint_frequency:
+        due = self._is_checkpoint_due(context.partition_id)
+        self._batches[context.partition_id] = self._batches.get(context.partition_id, 0) + 1
+        if not due:
             return
         try:
             await context.update_checkpoint(last)

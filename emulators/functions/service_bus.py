@@ -1,25 +1,32 @@
 """The Service Bus trigger (queues, subscriptions) and output binding (queues, topics), on the azure-servicebus SDK.
 
-Success completes, an exception abandons, and the broker counts and dead-letters. The SDK's receivers
-are not safe for concurrent use, and a settlement waits behind a pending receive on the same receiver:
-so each receiver is one loop of receive, run, settle, and concurrency is several receivers.
+Success completes, an exception abandons, and the broker counts and dead-letters. A message that cannot be
+read concerns itself alone: it is abandoned, and the others run. What fails again and again, because the
+broker counts without end (a dead-letter queue does), is held back before it is abandoned, so that it
+neither spins nor keeps others waiting.
+
+The SDK's receivers are not safe for concurrent use, and a settlement waits behind a pending receive on
+the same receiver: so each receiver is one loop of receive, run, settle, and concurrency is several
+receivers.
 """
 
 import asyncio
 import contextlib
 import random
-from collections.abc import AsyncIterator, Mapping, Sequence
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 from azure.servicebus import NEXT_AVAILABLE_SESSION, ServiceBusMessage, ServiceBusReceivedMessage
 from azure.servicebus.aio import AutoLockRenewer, ServiceBusClient, ServiceBusReceiver, ServiceBusSender
-from azure.servicebus.exceptions import OperationTimeoutError
+from azure.servicebus.exceptions import OperationTimeoutError, ServiceBusError
 
 from emulators.functions.definitions import FunctionDefinition, ServiceBusOutput, ServiceBusTrigger
 from emulators.functions.execution import Executor, trace_context
 from emulators.functions.logging import get_logger
+from emulators.functions.service_bus_holding import HeldMessages, pause_before_abandoning
 from emulators.functions.service_bus_messages import (
     batch_input,
     batch_metadata,
@@ -28,14 +35,18 @@ from emulators.functions.service_bus_messages import (
     trace_of,
 )
 from emulators.functions.settings import SettingsError, connection_setting, parse_time_span
-from emulators.functions.worker import InvocationOutcome, TypedData
+from emulators.functions.worker import TraceContext, TypedData
 from emulators.processes.background import Background
 
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 5.0
 _SPARE_RECEIVER_S = 30.0
 _DRAIN_WAIT_S = 0.001
 _LARGEST_PREFETCH = 500
+_OUTAGES = (ServiceBusError, OSError, TimeoutError)
 _logger = get_logger("host.service_bus")
+
+type _Given = tuple[TypedData, TraceContext, Mapping[str, TypedData]]
+type Settlement = Callable[[ServiceBusReceivedMessage], Awaitable[None]]
 
 
 @dataclass(frozen=True)
@@ -151,9 +162,9 @@ class ServiceBusListener:
     async def _receive_until_stopped(self) -> None:
         pause_s = _FIRST_PAUSE_S
         while not self._stopping.is_set():
+            began = time.monotonic()
             try:
                 async with self._opened() as receiver:
-                    pause_s = _FIRST_PAUSE_S
                     if not await self._work(receiver):
                         return
             except OperationTimeoutError:
@@ -163,12 +174,16 @@ class ServiceBusListener:
                     return
                 raise
             except Exception as error:  # noqa: BLE001 - a trigger outlives whatever the SDK raises
-                self._report_outage(error, pause_s)
+                if time.monotonic() - began > _LONGEST_PAUSE_S:
+                    pause_s = _FIRST_PAUSE_S  # it had worked
+                self._report(error, pause_s)
                 await self._paused(pause_s * random.uniform(0.8, 1.2))  # noqa: S311 - jitter
                 pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
 
-    def _report_outage(self, error: Exception, pause_s: float) -> None:
-        if pause_s == _FIRST_PAUSE_S:
+    def _report(self, error: Exception, pause_s: float) -> None:
+        if not isinstance(error, _OUTAGES):
+            _logger.error("The trigger failed and starts again", function=self._function.name, exc_info=error)
+        elif pause_s == _FIRST_PAUSE_S:
             _logger.warning(
                 "Service Bus is away; the trigger waits for it",
                 function=self._function.name,
@@ -217,12 +232,16 @@ class ServiceBusListener:
     async def _work(self, receiver: ServiceBusReceiver) -> bool:
         """Serve one receiver; False ends its task for good, True asks for a new receiver."""
         wait_s = self._options.session_idle_timeout.total_seconds() if self._trigger.sessions else _SPARE_RECEIVER_S
+        held = HeldMessages()
         while not self._stopping.is_set():
+            await self._abandon(receiver, held.due())
             with self._as_waiting():
-                messages = await self._receive(receiver, wait_s)
+                messages = await self._receive(receiver, held.at_most(wait_s))
             if messages:
                 self._grow()
-                await self._handle(receiver, messages)
+                await self._handle(receiver, messages, held)
+            elif held:
+                continue
             elif self._trigger.sessions:
                 return True
             elif len(self._waiting) > 0:
@@ -235,27 +254,57 @@ class ServiceBusListener:
             messages += await _already_here(receiver, self._options.max_message_batch_size - 1)
         return messages
 
-    async def _handle(self, receiver: ServiceBusReceiver, messages: list[ServiceBusReceivedMessage]) -> None:
-        outcome = await self._invoke(messages)
-        # Together: each settlement waits for the broker's answer.
-        await asyncio.gather(*(self._settle(receiver, message, outcome) for message in messages))
-
-    async def _invoke(self, messages: Sequence[ServiceBusReceivedMessage]) -> InvocationOutcome:
-        binary = self._trigger.binary
-        if self._trigger.many:
-            trigger_input, metadata = batch_input(messages, binary=binary), batch_metadata(messages)
-        else:
-            trigger_input, metadata = single_input(messages[0], binary=binary), single_metadata(messages[0])
-        return await self._executor.run(self._function, trigger_input, trace_context(*trace_of(messages[0])), metadata)
-
-    async def _settle(
-        self, receiver: ServiceBusReceiver, message: ServiceBusReceivedMessage, outcome: InvocationOutcome
+    async def _handle(
+        self, receiver: ServiceBusReceiver, received: list[ServiceBusReceivedMessage], held: HeldMessages
     ) -> None:
-        try:
+        messages, given = self._read(received)
+        failed = [message for message in received if message not in messages]
+        if given is not None:
+            outcome = await self._executor.run(self._function, *given)
             if outcome.failure is not None:
-                await receiver.abandon_message(message)
+                failed += messages
             elif self._auto_complete:
-                await receiver.complete_message(message)
+                # Together: each settlement waits for the broker's answer.
+                await asyncio.gather(*(self._settle(receiver.complete_message, message) for message in messages))
+        if self._trigger.sessions:
+            # In a session nothing may overtake what failed, so its receiver waits.
+            await self._paused(max(map(pause_before_abandoning, failed), default=0.0))
+            await self._abandon(receiver, failed)
+        else:
+            await self._abandon(receiver, held.keep(failed))
+
+    def _read(self, received: list[ServiceBusReceivedMessage]) -> tuple[list[ServiceBusReceivedMessage], _Given | None]:
+        """The messages that can be read, and what the function is given of them."""
+        try:
+            return received, self._given(received)
+        except Exception:  # noqa: BLE001 - found out below, message by message
+            readable = [message for message in received if self._is_readable(message)]
+        return readable, self._given(readable) if readable else None
+
+    def _is_readable(self, message: ServiceBusReceivedMessage) -> bool:
+        try:
+            self._given([message])
+        except Exception:  # whatever a sender wrote concerns this message alone
+            _logger.exception(
+                "A message cannot be read and is abandoned",
+                function=self._function.name,
+                sequence_number=message.sequence_number,
+            )
+            return False
+        return True
+
+    def _given(self, messages: Sequence[ServiceBusReceivedMessage]) -> _Given:
+        binary, trace = self._trigger.binary, trace_context(*trace_of(messages[0]))
+        if self._trigger.many:
+            return batch_input(messages, binary=binary), trace, batch_metadata(messages)
+        return single_input(messages[0], binary=binary), trace, single_metadata(messages[0])
+
+    async def _abandon(self, receiver: ServiceBusReceiver, messages: Sequence[ServiceBusReceivedMessage]) -> None:
+        await asyncio.gather(*(self._settle(receiver.abandon_message, message) for message in messages))
+
+    async def _settle(self, settle: Settlement, message: ServiceBusReceivedMessage) -> None:
+        try:
+            await settle(message)
         except Exception as error:  # noqa: BLE001 - whatever the SDK raises, the broker delivers it again
             _logger.warning(
                 "A message could not be settled and will be delivered again",

@@ -1,32 +1,29 @@
 """Service Bus messages as the .NET host hands them to workers: body and trigger metadata.
 
-Names and shapes are those that `azure.functions.servicebus` reads: single values for one message,
-`...Array` for many; strings as strings, everything else as JSON.
+Names and types are those of `ServiceBusTriggerBindingStrategy` of Microsoft.Azure.WebJobs.Extensions.ServiceBus 5
+(Azure/azure-sdk-for-net): single values for one message, `...Array` for many. Text is passed as a string, everything
+else as JSON, and what a message lacks is left out. In arrays it is null: Azure leaves missing texts out of arrays too,
+so that those of the other messages move up.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import datetime
 from uuid import UUID
 
-import orjson
 from azure.servicebus import ServiceBusReceivedMessage
 
+from emulators.functions.amqp_values import body_of, text, texts, to_json
 from emulators.functions.bodies import batch_body, single_body, text_batch
+from emulators.functions.dotnet_json import LAST_DATE_TIME, LAST_DATE_TIME_OFFSET, date_time, date_time_offset
 from emulators.functions.worker import TypedData
 
 type Read = Callable[[ServiceBusReceivedMessage], object]
 
-
-def _text(value: object) -> str:
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+_VIA_PARTITION_KEY = b"x-opt-via-partition-key"
 
 
 def _properties(message: ServiceBusReceivedMessage) -> dict[str, object]:
-    return {
-        _text(name): _text(value) if isinstance(value, bytes) else value
-        for name, value in (message.application_properties or {}).items()
-    }
+    return texts(message.application_properties)
 
 
 def _attempt(message: ServiceBusReceivedMessage) -> int:
@@ -34,49 +31,60 @@ def _attempt(message: ServiceBusReceivedMessage) -> int:
     return (message.delivery_count or 0) + 1
 
 
-_FIELDS: Mapping[str, Read] = {
-    "ApplicationProperties": _properties,
+def _expiry(message: ServiceBusReceivedMessage) -> datetime | None:
+    try:
+        return message.expires_at_utc
+    except OverflowError:  # a time to live beyond the last year is none
+        return None
+
+
+def _expires_at_utc(message: ServiceBusReceivedMessage) -> str:
+    expiry = _expiry(message)
+    return LAST_DATE_TIME if expiry is None else date_time(expiry)
+
+
+def _expires_at(message: ServiceBusReceivedMessage) -> str:
+    expiry = _expiry(message)
+    return LAST_DATE_TIME_OFFSET if expiry is None else date_time_offset(expiry)
+
+
+def _enqueued(write: Callable[[datetime], str]) -> Read:
+    def read(message: ServiceBusReceivedMessage) -> str | None:
+        return None if message.enqueued_time_utc is None else write(message.enqueued_time_utc)
+
+    return read
+
+
+def _transaction_partition_key(message: ServiceBusReceivedMessage) -> object:
+    annotations = message.raw_amqp_message.annotations or {}
+    return annotations.get(_VIA_PARTITION_KEY)
+
+
+_TEXTS: Mapping[str, Read] = {
     "ContentType": lambda message: message.content_type,
     "CorrelationId": lambda message: message.correlation_id,
-    "DeadLetterErrorDescription": lambda message: message.dead_letter_error_description,
-    "DeadLetterReason": lambda message: message.dead_letter_reason,
     "DeadLetterSource": lambda message: message.dead_letter_source,
-    "DeliveryCount": _attempt,
-    "EnqueuedSequenceNumber": lambda message: message.enqueued_sequence_number,
-    "EnqueuedTimeUtc": lambda message: message.enqueued_time_utc,
-    "ExpiresAtUtc": lambda message: message.expires_at_utc,
     "Label": lambda message: message.subject,
-    "LockedUntil": lambda message: message.locked_until_utc,
     "LockToken": lambda message: message.lock_token,
     "MessageId": lambda message: message.message_id,
     "PartitionKey": lambda message: message.partition_key,
     "ReplyTo": lambda message: message.reply_to,
     "ReplyToSessionId": lambda message: message.reply_to_session_id,
-    "ScheduledEnqueueTimeUtc": lambda message: message.scheduled_enqueue_time_utc,
-    "SequenceNumber": lambda message: message.sequence_number,
     "SessionId": lambda message: message.session_id,
     "Subject": lambda message: message.subject,
-    "TimeToLive": lambda message: message.time_to_live,
     "To": lambda message: message.to,
+    "TransactionPartitionKey": _transaction_partition_key,
+}
+_VALUES: Mapping[str, Read] = {
+    "ApplicationProperties": _properties,
+    "DeliveryCount": _attempt,
+    "EnqueuedTime": _enqueued(date_time_offset),
+    "EnqueuedTimeUtc": _enqueued(date_time),
+    "ExpiresAt": _expires_at,
+    "ExpiresAtUtc": _expires_at_utc,
+    "SequenceNumber": lambda message: message.sequence_number,
     "UserProperties": _properties,
 }
-
-
-def body_of(message: ServiceBusReceivedMessage) -> bytes:
-    """The whole body; AMQP value bodies as JSON or text."""
-    body: Any = message.body
-    if isinstance(body, bytes):
-        return body
-    if isinstance(body, str):
-        return body.encode()
-    if isinstance(body, int | float | bool | dict | type(None)):
-        return orjson.dumps(body, default=_plain)
-    sections = list(body)
-    return (
-        b"".join(sections)
-        if all(isinstance(part, bytes) for part in sections)
-        else orjson.dumps(sections, default=_plain)
-    )
 
 
 def single_input(message: ServiceBusReceivedMessage, *, binary: bool) -> TypedData:
@@ -90,28 +98,27 @@ def batch_input(messages: Sequence[ServiceBusReceivedMessage], *, binary: bool) 
 
 
 def single_metadata(message: ServiceBusReceivedMessage) -> dict[str, TypedData]:
-    """Trigger metadata of one message; absent properties are left out."""
-    return {
-        name: _typed(value)
-        for name, value in ((name, read(message)) for name, read in _FIELDS.items())
-        if value is not None
+    """Trigger metadata of one message."""
+    found = {name: _text(read(message)) for name, read in _TEXTS.items()}
+    values = {name: read(message) for name, read in _VALUES.items()}
+    return {name: TypedData(string=value) for name, value in found.items() if value is not None} | {
+        name: TypedData(json=to_json(value)) for name, value in values.items() if value is not None
     }
 
 
 def batch_metadata(messages: Sequence[ServiceBusReceivedMessage]) -> dict[str, TypedData]:
     """Trigger metadata of several messages: one JSON array a property."""
-    return {
-        f"{name}Array": TypedData(json=_json([_json_ready(read(message)) for message in messages]))
-        for name, read in _FIELDS.items()
-    }
+    arrays = {name: [_text(read(message)) for message in messages] for name, read in _TEXTS.items()}
+    values = {name: [read(message) for message in messages] for name, read in _VALUES.items()}
+    return {f"{name}Array": TypedData(json=to_json(items)) for name, items in (arrays | values).items()}
 
 
-def manual_metadata(text: str, *, many: bool) -> tuple[TypedData, dict[str, TypedData]]:
+def manual_metadata(body: str, *, many: bool) -> tuple[TypedData, dict[str, TypedData]]:
     """Input and metadata of a run that no message caused."""
     if many:
         names = {"UserPropertiesArray": TypedData(json="[{}]"), "MessageIdArray": TypedData(json='["manual"]')}
-        return text_batch([text]), names
-    return TypedData(string=text), {"UserProperties": TypedData(json="{}"), "MessageId": TypedData(string="manual")}
+        return text_batch([body]), names
+    return TypedData(string=body), {"UserProperties": TypedData(json="{}"), "MessageId": TypedData(string="manual")}
 
 
 def trace_of(message: ServiceBusReceivedMessage) -> tuple[str | None, str]:
@@ -121,27 +128,8 @@ def trace_of(message: ServiceBusReceivedMessage) -> tuple[str | None, str]:
     return (str(parent) if parent else None), str(properties.get("tracestate") or "")
 
 
-def _typed(value: object) -> TypedData:
-    return TypedData(string=value) if isinstance(value, str) else TypedData(json=_json(_json_ready(value)))
-
-
-def _json_ready(value: object) -> object:
-    if isinstance(value, datetime):
-        return value.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-    if isinstance(value, timedelta):
-        return _time_span(value)
-    return str(value) if isinstance(value, UUID) else value
-
-
-def _time_span(span: timedelta) -> str:
-    minutes, seconds = divmod(span.seconds, 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours + span.days * 24:02d}:{minutes:02d}:{seconds:02d}"
-
-
-def _json(value: object) -> str:
-    return orjson.dumps(value, default=_plain, option=orjson.OPT_NON_STR_KEYS).decode()
-
-
-def _plain(value: object) -> str:
-    return _text(value)
+def _text(value: object) -> str | None:
+    """Ids may be UUIDs or numbers on the wire; .NET gives them as text."""
+    if value is None:
+        return None
+    return text(value) if isinstance(value, str | bytes | UUID | int) else to_json(value)

@@ -25,13 +25,13 @@ from emulators.functions.definitions import FunctionDefinition
 from emulators.functions.execution import Executor, trace_context
 from emulators.functions.logging import get_logger
 from emulators.functions.settings import HOST_STORAGE, SettingsError
+from emulators.functions.storage.blob_metadata import trigger_metadata
 from emulators.functions.storage.blobs import blob_input, create_container, download, upload
 from emulators.functions.storage.clients import StorageClients, has_code, is_outage
 from emulators.functions.storage.leases import Lease
 from emulators.functions.storage.queue_messages import encoded
 from emulators.functions.storage.queues import QueueListener, QueueOptions, send
 from emulators.functions.storage_bindings import BlobTrigger
-from emulators.functions.worker import TypedData
 from emulators.processes.background import Background
 
 HOSTS_CONTAINER = "azure-webjobs-hosts"
@@ -311,7 +311,7 @@ class BlobListener:
             return False
         if content is None:
             return True
-        metadata = _metadata(blob, properties, registration.pattern.match(name) or {})
+        metadata = trigger_metadata(blob, properties, registration.pattern.match(name) or {})
         given = blob_input(content, text=registration.trigger.text)
         outcome = await self._executor.run(registration.function, given, trace_context(), metadata)
         return outcome.failure is None
@@ -324,27 +324,3 @@ async def _receipt_state(receipt: BlobClient) -> str:
     except ResourceNotFoundError:
         return "none"
     return "incomplete" if _INCOMPLETE.lower() in {name.lower() for name in properties.metadata} else "complete"
-
-
-def _metadata(blob: BlobClient, properties: BlobProperties, names: Mapping[str, str]) -> dict[str, TypedData]:
-    """Trigger metadata, under the names of the WebJobs SDK."""
-    settings = properties.content_settings
-    described = {
-        "LastModified": properties.last_modified.isoformat(),
-        "CreatedOn": None if properties.creation_time is None else properties.creation_time.isoformat(),
-        "BlobType": str(getattr(properties.blob_type, "value", properties.blob_type)),
-        "ContentLength": properties.size,
-        "ContentType": settings.content_type,
-        "ContentEncoding": settings.content_encoding,
-        "ContentLanguage": settings.content_language,
-        "ContentDisposition": settings.content_disposition,
-        "CacheControl": settings.cache_control,
-        "ETag": properties.etag,
-    }
-    texts = {name: TypedData(string=value) for name, value in names.items()}
-    return texts | {
-        "BlobTrigger": TypedData(string=f"{blob.container_name}/{blob.blob_name}"),
-        "Uri": TypedData(string=str(blob.url).partition("?")[0]),
-        "Properties": TypedData(json=orjson.dumps(described).decode()),
-        "Metadata": TypedData(json=orjson.dumps(properties.metadata or {}).decode()),
-    }

@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import contextlib
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -10,13 +11,14 @@ import orjson
 from azure.storage.queue import QueueMessage
 
 from emulators.functions.bodies import single_body
+from emulators.functions.dotnet_json import LAST_DATE_TIME_OFFSET, date_time_offset
 from emulators.functions.worker import TypedData
 
 _MANUAL_ID = "manual"
 
 
 class UndecodableError(Exception):
-    """The message is not in the encoding that host.json's `messageEncoding` tells."""
+    """The message is not in the encoding that host.json's `messageEncoding` names."""
 
 
 def decoded(content: str, *, base64_encoded: bool) -> bytes:
@@ -63,14 +65,16 @@ def trigger_input(body: bytes, *, binary: bool) -> TypedData:
 
 
 def metadata(message: QueueMessage, body: bytes) -> dict[str, TypedData]:
-    """Trigger metadata, under the names of the WebJobs SDK."""
+    """Trigger metadata of `QueueTriggerBinding` of Microsoft.Azure.WebJobs.Extensions.Storage.Queues 5."""
     known: Mapping[str, object] = {
         "DequeueCount": message.dequeue_count,
         "ExpirationTime": _time(message.expires_on),
-        "InsertionTime": _time(message.inserted_on),
+        "InsertionTime": _time(message.inserted_on or datetime.now(UTC)),
         "NextVisibleTime": _time(message.next_visible_on),
     }
-    texts = {"QueueTrigger": _text(body), "Id": message.id, "PopReceipt": message.pop_receipt or ""}
+    texts = {"Id": message.id, "PopReceipt": message.pop_receipt or ""}
+    with contextlib.suppress(UnicodeDecodeError):  # left out, as by the extension, when the message is no text
+        texts["QueueTrigger"] = body.decode()
     return {name: TypedData(json=orjson.dumps(value).decode()) for name, value in known.items()} | {
         name: TypedData(string=value) for name, value in texts.items()
     }
@@ -81,14 +85,10 @@ def manual_metadata(text: str) -> tuple[TypedData, dict[str, TypedData]]:
     now = datetime.now(UTC)
     message = QueueMessage(content=text)
     message.id, message.dequeue_count, message.pop_receipt = _MANUAL_ID, 1, _MANUAL_ID
-    message.inserted_on, message.expires_on, message.next_visible_on = now, datetime.max.replace(tzinfo=UTC), now
+    message.inserted_on, message.expires_on, message.next_visible_on = now, None, now
     return TypedData(string=text), metadata(message, text.encode())
 
 
-def _text(body: bytes) -> str:
-    return body.decode("utf-8", "replace")
-
-
-def _time(moment: datetime | None) -> str | None:
-    """The worker reads these forms; a message without end has .NET's largest."""
-    return None if moment is None else moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S+00:00")
+def _time(moment: datetime | None) -> str:
+    """A message without end has .NET's last moment, which the service writes too."""
+    return LAST_DATE_TIME_OFFSET if moment is None else date_time_offset(moment)

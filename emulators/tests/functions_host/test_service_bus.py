@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from azure.servicebus import ServiceBusClient, ServiceBusMessage, ServiceBusSender, ServiceBusSubQueue
+from azure.servicebus.amqp import AmqpAnnotatedMessage
 
 from emulators.processes.postgres import PostgresServer, free_port
 from emulators.tests.functions_host.running import REPOSITORY, RunningHost, eventually
@@ -60,7 +61,7 @@ class Broker:
         self.process.wait()
         self.senders.clear()
 
-    def send(self, queue: str, *messages: ServiceBusMessage) -> None:
+    def send(self, queue: str, *messages: ServiceBusMessage | AmqpAnnotatedMessage) -> None:
         """Send one by one; the connection is kept, for the SDK takes a second to close one."""
         if queue not in self.senders:
             self.senders[queue] = ServiceBusClient.from_connection_string(self.connection).get_queue_sender(queue)

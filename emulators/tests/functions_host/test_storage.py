@@ -27,6 +27,7 @@ from azure.storage.queue import QueueClient, QueueMessage, QueueServiceClient
 from emulators.functions.definitions import TimerTrigger
 from emulators.functions.storage.clients import StorageClients
 from emulators.functions.storage.leases import Lease
+from emulators.functions.storage.queue_messages import manual_metadata, metadata
 from emulators.functions.storage.queues import QueueListener, QueueOptions, create
 from emulators.functions.storage.readiness import timers_in_storage
 from emulators.processes.postgres import free_port
@@ -142,6 +143,19 @@ def test_queue_message_arrives_with_its_metadata(scene: Scene) -> None:
     eventually(lambda: _count(scene, "one") == 0, "the deletion")
 
 
+def test_message_without_end_has_the_last_moment() -> None:
+    _, fields = manual_metadata("x")
+    assert {name: fields[name].WhichOneof("data") for name in fields} == {
+        **dict.fromkeys(("DequeueCount", "ExpirationTime", "InsertionTime", "NextVisibleTime"), "json"),
+        **dict.fromkeys(("Id", "PopReceipt", "QueueTrigger"), "string"),
+    }
+    message = QueueMessage(content=b"\xff")
+    message.id, message.dequeue_count = "1", 1
+    endless = metadata(message, b"\xff")
+    assert endless["ExpirationTime"].value == '"9999-12-31T23:59:59.9999999+00:00"'
+    assert "QueueTrigger" not in endless
+
+
 def test_failing_message_is_poison_after_its_attempts(scene: Scene) -> None:
     scene.put("one", "fail always")
     eventually(lambda: encoded("fail always") in scene.peek("one-poison"), "the poison message")
@@ -200,6 +214,11 @@ def test_each_version_of_a_blob_triggers_once(scene: Scene) -> None:
     seen = scene.wait_for("upload", name="uploads/in/one.txt")
     assert (seen["length"], seen["metadata"]) == (9, {"origin": "test"})
     assert seen["uri"].endswith("/uploads/in/one.txt")
+    properties = seen["properties"]
+    assert (properties["ContentLength"], properties["ContentType"]) == (9, "application/octet-stream")
+    # Enumerations are numbers: a block blob, available, unlocked.
+    assert [properties[name] for name in ("BlobType", "LeaseState", "LeaseStatus")] == [0, 0, 1]
+    assert properties["LastModified"].endswith("+00:00")
     eventually(lambda: scene.content("copies", "txt/in/one") == b"version 1", "the copy")
     receipts = scene.blobs.get_container_client(_HOSTS)
     names = [blob.name for blob in receipts.list_blobs("blobreceipts/storage-tests/Host.Functions.upload/")]

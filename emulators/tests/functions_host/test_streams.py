@@ -74,6 +74,19 @@ def scene(tmp_path_factory: pytest.TempPathFactory, postgres: PostgresServer) ->
     broker.kill()
 
 
+# Of EventHubTriggerBindingStrategy in Azure/azure-sdk-for-net; one event has them without "Array".
+_ARRAYS = {
+    "EnqueuedTimeUtcArray",
+    "OffsetArray",
+    "OffsetStringArray",
+    "PartitionKeyArray",
+    "PropertiesArray",
+    "SequenceNumberArray",
+    "SystemPropertiesArray",
+}
+_CONTEXTS = {"PartitionContext", "TriggerPartitionContext"}
+
+
 def test_subscription_triggers_on_what_its_rule_takes(scene: Streams) -> None:
     scene.broker.send(
         "orders",
@@ -93,13 +106,21 @@ def test_failing_message_of_a_subscription_is_dead_lettered(scene: Streams) -> N
 def test_one_event_arrives_with_its_metadata(scene: Streams) -> None:
     scene.publish("one", "grüße", partition_key="k")
     seen = scene.wait_for("one", body="grüße")
-    assert (seen["partition_key"], seen["properties"]) == ("k", {"origin": "test"})
+    metadata = seen["metadata"]
+    assert (seen["partition_key"], metadata["Properties"]) == ("k", {"origin": "test"})
     assert seen["sequence_number"] >= 0
     assert int(seen["offset"]) >= 0
-    assert seen["enqueued"] is not None
-    assert seen["partition"]["EventHubName"] == "one"
-    assert seen["partition"]["ConsumerGroup"] == "$Default"
-    assert seen["partition"]["PartitionId"] in ("0", "1")
+    assert metadata.keys() == {*(name.removesuffix("Array") for name in _ARRAYS), *_CONTEXTS}
+    system = metadata["SystemProperties"]
+    assert metadata["Offset"] == metadata["OffsetString"] == system["OffsetString"] == str(system["Offset"])
+    assert system["x-opt-enqueued-time"] == f"{system['EnqueuedTimeUtc']}+00:00"
+    assert system["EnqueuedTimeUtc"] == metadata["EnqueuedTimeUtc"]
+    assert metadata["TriggerPartitionContext"] == metadata["PartitionContext"] | {
+        "EventHubName": "one",
+        "ConsumerGroup": "$Default",
+        "IsCheckpointingAfterInvocation": True,
+    }
+    assert metadata["PartitionContext"]["PartitionId"] in ("0", "1")
 
 
 def test_checkpoint_moves_on_past_a_failing_event(scene: Streams) -> None:
@@ -127,6 +148,7 @@ def test_many_takes_batches_of_one_partition(scene: Streams) -> None:
     assert [body for line in batches for body in line["bodies"]] == [f"p2-{number}" for number in range(100)]
     assert max(len(line["bodies"]) for line in batches) > 5
     for line in batches:
+        assert set(line["names"]) == _ARRAYS | _CONTEXTS
         assert len(line["bodies"]) == len(line["properties"]) == len(line["keys"]) <= 40
         assert line["numbers"] == list(range(line["numbers"][0], line["numbers"][0] + len(line["numbers"])))
 

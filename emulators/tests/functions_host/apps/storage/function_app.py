@@ -59,7 +59,7 @@ def upload(blob: func.InputStream, copy: func.Out[bytes]) -> None:
         uri=blob.uri,
         length=blob.length,
         metadata=blob.metadata,
-        content_type=(blob.blob_properties or {}).get("ContentType"),
+        properties=blob.blob_properties,
     )
     if content == b"fail":
         raise ValueError(blob.name)

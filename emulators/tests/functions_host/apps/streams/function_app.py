@@ -37,8 +37,7 @@ async def one(event: func.EventHubEvent) -> None:
         offset=event.offset,
         partition_key=event.partition_key,
         enqueued=event.enqueued_time,
-        properties=event.metadata["Properties"],
-        partition=event.metadata["PartitionContext"],
+        metadata=event.metadata,
     )
     if event.get_body() == b"fail":
         raise ValueError("fail")
@@ -57,6 +56,7 @@ async def many(events: typing.List[func.EventHubEvent]) -> None:
         partition=metadata["PartitionContext"]["PartitionId"],
         properties=metadata["PropertiesArray"],
         keys=metadata["PartitionKeyArray"],
+        names=sorted(metadata),
         process=os.getpid(),
     )
 
