@@ -18,6 +18,7 @@ from emulators.functions import service_bus
 from emulators.functions.definitions import ServiceBusTrigger
 from emulators.functions.service_bus import ServiceBusListener, ServiceBusOptions
 from emulators.functions.worker import TypedData
+from emulators.processes.background import Background
 from emulators.processes.postgres import PostgresServer, free_port
 from emulators.tests.functions_host.running import RunningHost, eventually
 from emulators.tests.functions_host.test_service_bus import Broker, Scene
@@ -184,7 +185,7 @@ async def test_unreadable_message_is_abandoned_alone(broker: Broker, monkeypatch
     trigger = ServiceBusTrigger("m", "read", None, "BUS", many=True, sessions=False, binary=False, auto_complete=None)
     function, executor = SimpleNamespace(name="f", trigger=trigger), Runs()
     listener = ServiceBusListener(function, broker.connection, ServiceBusOptions(), executor)  # type: ignore[arg-type]
-    listener.start()
+    listener.start(Background())
     try:
         await soon(lambda: sorted(executor.bodies) == ["first", "last"])
         await soon(lambda: asyncio.to_thread(broker.dead, "read"))
