@@ -21,11 +21,6 @@ from shared.contracts.routes import documentation as routes
 from shared.domain.errors import NotFoundError
 
 _PAGE: Final = Path(__file__).with_name("docs.html")
-_ASSETS: Final = {
-    "swagger-ui.css": "text/css",
-    "swagger-ui-bundle.js": "text/javascript",
-    "favicon-32x32.png": "image/png",
-}
 _SCRIPT: Final = re.compile(r"<script>(.*?)</script>", re.DOTALL)
 _CACHED: Final = "public, max-age=300"
 
@@ -48,9 +43,9 @@ async def get_docs(call: Call) -> Reply:
 async def get_docs_asset(call: Call) -> Reply:
     """One file of Swagger UI."""
     name = call.path["asset"]
-    if name not in _ASSETS:
+    if name not in routes.ASSETS:
         raise NotFoundError("There is no such file")
-    return Reply(_asset(name), headers={"Cache-Control": "public, max-age=86400"}, content_type=_ASSETS[name])
+    return Reply(_asset(name), headers={"Cache-Control": "public, max-age=86400"}, content_type=routes.ASSETS[name])
 
 
 @cache

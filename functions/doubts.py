@@ -1,21 +1,18 @@
 """Orders in doubt, and the one decision that staff take."""
 
-from functions.edge.cursors import as_id, as_instant, read_position
 from functions.edge.edge import Call, blueprint_of, endpoint
 from functions.edge.responses import Reply
-from shared.contracts.common import PageQuery, write_cursor
-from shared.contracts.doubts import DoubtPage, ResolveDoubt
+from shared.contracts.doubts import DOUBTS, DoubtPage, DoubtsQuery, ResolveDoubt
 from shared.contracts.routes import doubts as routes
-from shared.domain.times import wire_time
 from shared.ports.doubts import DoubtPosition
 
 
 @endpoint(routes.LIST_DOUBTS)
-async def list_doubts(call: Call[None, PageQuery]) -> Reply:
+async def list_doubts(call: Call[None, DoubtsQuery]) -> Reply:
     """One page of orders in doubt, oldest first."""
-    after = read_position(call.query.cursor, _position)
+    after = DOUBTS.read(call.query.cursor, DoubtPosition)
     doubts, end = await call.app.doubts.page(after, call.query.limit)
-    next_cursor = None if end is None else write_cursor([wire_time(end.since), str(end.order_id)])
+    next_cursor = end and DOUBTS.write(end.since, end.order_id)
     return Reply(DoubtPage(items=list(doubts), next_cursor=next_cursor))
 
 
@@ -28,10 +25,6 @@ async def resolve_doubt(call: Call[ResolveDoubt]) -> Reply:
     )
     headers = {"Idempotency-Replayed": "true"} if answered.replayed else {}
     return Reply(answered.body, answered.status, headers)
-
-
-def _position(since: object, order_id: object) -> DoubtPosition:
-    return DoubtPosition(as_instant(since), as_id(order_id))
 
 
 blueprint = blueprint_of(list_doubts, resolve_doubt)

@@ -1,10 +1,9 @@
 """Funds: what money is there, what it is used for, and the ledger lines behind it."""
 
-from functions.edge.cursors import as_number, read_position
 from functions.edge.edge import Call, blueprint_of, endpoint
 from functions.edge.responses import Reply
-from shared.contracts.common import OwnerQuery, write_cursor
-from shared.contracts.funds import StatementPage, StatementQuery
+from shared.contracts.common import OwnerQuery
+from shared.contracts.funds import STATEMENT, StatementPage, StatementQuery
 from shared.contracts.routes import funds as routes
 from shared.domain.ledger.accounts import Account
 from shared.ports.funds import StatementPosition
@@ -20,14 +19,10 @@ async def get_funds(call: Call[None, OwnerQuery]) -> Reply:
 async def get_funds_statement(call: Call[None, StatementQuery]) -> Reply:
     """One page of ledger lines, newest first."""
     query = call.query
-    after = read_position(query.cursor, _position)
+    after = STATEMENT.read(query.cursor, StatementPosition)
     lines, end = await call.app.funds.statement(call.user_id, Account[query.account], after, query.limit)
-    next_cursor = None if end is None else write_cursor([end.transfer_no, end.balance])
+    next_cursor = end and STATEMENT.write(end.transfer_no, end.balance)
     return Reply(StatementPage(items=list(lines), next_cursor=next_cursor))
-
-
-def _position(transfer_no: object, balance: object) -> StatementPosition:
-    return StatementPosition(as_number(transfer_no), as_number(balance))
 
 
 blueprint = blueprint_of(get_funds, get_funds_statement)

@@ -1,19 +1,17 @@
 """Instruments: what is traded, and what an order for it must respect."""
 
-from functions.edge.cursors import as_text, read_position
 from functions.edge.edge import Call, blueprint_of, endpoint
 from functions.edge.responses import Reply
-from shared.contracts.common import write_cursor
-from shared.contracts.instruments import InstrumentPage, InstrumentsQuery
+from shared.contracts.instruments import INSTRUMENTS, InstrumentPage, InstrumentsQuery
 from shared.contracts.routes import instruments as routes
 
 
 @endpoint(routes.LIST_INSTRUMENTS)
 async def list_instruments(call: Call[None, InstrumentsQuery]) -> Reply:
     """One page, by id."""
-    after = read_position(call.query.cursor, as_text) or ""
+    after = INSTRUMENTS.read(call.query.cursor, str) or ""
     instruments, end = await call.app.instruments.page(call.query.q, after, call.query.limit)
-    return Reply(InstrumentPage(items=list(instruments), next_cursor=None if end is None else write_cursor([end])))
+    return Reply(InstrumentPage(items=list(instruments), next_cursor=end and INSTRUMENTS.write(end)))
 
 
 @endpoint(routes.GET_INSTRUMENT)

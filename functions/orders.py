@@ -4,17 +4,15 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from functions.edge.cursors import as_id, as_instant, read_position
 from functions.edge.edge import Call, blueprint_of, endpoint
 from functions.edge.responses import JSON, Reply
 from shared.application.orders.place import PlaceCall
-from shared.contracts.common import OwnerQuery, write_cursor
-from shared.contracts.orders import OrdersQuery, PlaceOrder
+from shared.contracts.common import OwnerQuery
+from shared.contracts.orders import ORDERS, OrdersQuery, PlaceOrder
 from shared.contracts.problems import PROBLEM_JSON
 from shared.contracts.published import published_order
 from shared.contracts.routes import orders as routes
 from shared.domain.orders.order import Order
-from shared.domain.times import wire_time
 from shared.json_values import Json
 from shared.ports.orders import OrderFilter
 
@@ -39,7 +37,7 @@ async def place_order(call: Call[PlaceOrder]) -> Reply:
 async def list_orders(call: Call[None, OrdersQuery]) -> Reply:
     """One page, newest first."""
     query = call.query
-    wanted = OrderFilter(query.status, query.instrument_id, read_position(query.cursor, _position))
+    wanted = OrderFilter(query.status, query.instrument_id, ORDERS.read(query.cursor, _position))
     # One more than asked for tells whether there is a next page.
     orders = await call.app.read_orders.page(call.user_id, wanted, query.limit + 1)
     return Reply(_page(orders, query.limit))
@@ -68,16 +66,12 @@ def _page(orders: list[Order], limit: int) -> Json:
     more = len(orders) > limit
     return {
         "items": [published_order(order) for order in shown],
-        "next_cursor": _write_position(shown[-1]) if more else None,
+        "next_cursor": ORDERS.write(shown[-1].accepted_at, shown[-1].order_id) if more else None,
     }
 
 
-def _write_position(order: Order) -> str:
-    return write_cursor([wire_time(order.accepted_at), str(order.order_id)])
-
-
-def _position(accepted_at: object, order_id: object) -> tuple[datetime, UUID]:
-    return as_instant(accepted_at), as_id(order_id)
+def _position(accepted_at: datetime, order_id: UUID) -> tuple[datetime, UUID]:
+    return accepted_at, order_id
 
 
 blueprint = blueprint_of(place_order, list_orders, get_order, get_order_history, cancel_order)

@@ -1,30 +1,29 @@
 """What all contracts share: bases, the vocabulary of field types, pages and cursors.
 
-Rules: unknown fields are refused; requests are strict (a number is no string and 1.0 is no integer); money and
-prices are decimal strings in rupees, quantities integers, times RFC 3339 in UTC; ids are UUIDs.
+Rules: unknown fields are refused; requests are strict (a number is no string, and 1.5 is no integer; 1.0 is one, as in
+JSON Schema); money and prices are decimal strings in rupees, quantities integers, times RFC 3339 in UTC; ids are UUIDs.
 """
 
-import base64
-import binascii
 import re
 from datetime import date, datetime
 from enum import Enum
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 from uuid import UUID
 
-import orjson
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
-from shared.domain.errors import InvalidRequestError
 from shared.domain.ledger.accounts import INR
 from shared.domain.money import MAX_QUANTITY, format_rupees, parse_rupees
 from shared.domain.times import wire_time
 
-_MAX_CURSOR = 512
 # Python and pydantic read more than these: 1_0, +1, seconds since 1970 as a date, {...} and urn:uuid:... as an id.
 _DIGITS = re.compile(r"0|-?[1-9][0-9]*")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _ID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+
+_UNSEEN = r"\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069"
+"""Control characters, line separators and what turns the direction of a text."""
+_LINE = re.compile(rf"^[^{_UNSEEN}]*[^\s{_UNSEEN}][^{_UNSEEN}]*$")
 
 
 class Body(BaseModel):
@@ -81,9 +80,9 @@ def _positive_rupees(text: str) -> str:
     return text
 
 
-def _no_control_characters(text: str) -> str:
-    if not text.isprintable():
-        raise ValueError("control characters are not allowed")
+def _one_line(text: str) -> str:
+    if not _LINE.search(text):
+        raise ValueError("write one line that is not blank, without control characters")
     return text
 
 
@@ -91,6 +90,10 @@ def _plain_digits(value: object) -> object:
     if isinstance(value, str) and not _DIGITS.fullmatch(value):
         raise ValueError("write a whole number in plain digits")
     return value
+
+
+def _whole_number(value: object) -> object:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _plain_date(value: object) -> object:
@@ -120,11 +123,17 @@ type PositiveRupees = Annotated[
     str,
     StringConstraints(max_length=12),
     AfterValidator(_positive_rupees),
-    Field(description="Rupees as a decimal string with at most two places, above zero", examples=["1500.05"]),
+    Field(
+        description="Rupees as a decimal string with at most two places, above zero",
+        examples=["1500.05"],
+        json_schema_extra={"pattern": r"^([1-9][0-9]{0,8}(\.[0-9]{1,2})?|0\.(0[1-9]|[1-9][0-9]?))$"},
+    ),
 ]
 type Rupees = Annotated[str, Field(description="Rupees as a decimal string", examples=["1500.05"])]
 type Amount = Annotated[str, Field(description="Rupees of INR, or a number of shares", examples=["1500.05", "10"])]
-type Quantity = Annotated[int, Field(ge=1, le=MAX_QUANTITY, description="Shares", examples=[10])]
+type Quantity = Annotated[
+    int, Field(ge=1, le=MAX_QUANTITY, description="Shares", examples=[10]), BeforeValidator(_whole_number)
+]
 type Instant = Annotated[
     str,
     Field(
@@ -134,22 +143,22 @@ type Instant = Annotated[
     ),
 ]
 type Id = Annotated[str, Field(json_schema_extra={"format": "uuid"})]
-type Text = Annotated[str, StringConstraints(min_length=1, max_length=500), AfterValidator(_no_control_characters)]
+type Text = Annotated[
+    str,
+    StringConstraints(max_length=500),
+    AfterValidator(_one_line),
+    Field(json_schema_extra={"pattern": _LINE.pattern}),
+]
 type UserRef = Annotated[
     str,
     StringConstraints(pattern=r"^(me|[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})$"),
     Field(description="`me`, or the id of a user; staff may name any user"),
 ]
 type PageLimit = Annotated[
-    int, BeforeValidator(_plain_digits), Field(ge=1, le=200, description="Entries a page at most")
+    int, Field(ge=1, le=200, description="Entries a page at most"), BeforeValidator(_plain_digits)
 ]
 type QueryDate = Annotated[date, BeforeValidator(_plain_date)]
 type QueryId = Annotated[UUID, BeforeValidator(_plain_id)]
-type Cursor = Annotated[
-    str,
-    StringConstraints(pattern=r"^[A-Za-z0-9_-]*$", max_length=_MAX_CURSOR),
-    Field(description="`next_cursor` of the page before"),
-]
 NotOffered = Annotated[
     None, BeforeValidator(_not_offered), Field(description="Reserved for a later version: any value is refused")
 ]
@@ -162,30 +171,11 @@ class OwnerQuery(Query):
 
 
 class PageQuery(Query):
-    """Paging of every list."""
+    """Paging of every list; `cursor` comes with the list, because each has a format of its own."""
 
     limit: PageLimit = 50
-    cursor: Cursor | None = None
 
 
 def amount(asset: str, units: int) -> str:
     """`Amount` of the asset: rupees of INR, a number of anything else."""
     return format_rupees(units) if asset == INR else str(units)
-
-
-def write_cursor(position: object) -> str:
-    """An opaque cursor; it is no secret and grants nothing, so it is not signed."""
-    return base64.urlsafe_b64encode(orjson.dumps(position)).rstrip(b"=").decode()
-
-
-def read_cursor(cursor: str) -> Any:
-    """The JSON value that a cursor carries, for its caller to check. Raises InvalidRequestError."""
-    try:
-        return orjson.loads(base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True))
-    except (binascii.Error, orjson.JSONDecodeError) as error:
-        raise foreign_cursor() from error
-
-
-def foreign_cursor() -> InvalidRequestError:
-    """A cursor that no page of this list gave out."""
-    return InvalidRequestError("cursor is not a next_cursor of this list: start without one", field="cursor")

@@ -1,10 +1,20 @@
 """Orders in doubt over HTTP, and the decision that closes one."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field
 
-from shared.contracts.common import Amount, Body, Id, Instant, Page, Text, View
+from shared.contracts.common import Amount, Body, Id, Instant, Page, PageQuery, Text, View
+from shared.contracts.cursors import ID, INSTANT, CursorFormat
+
+DOUBTS: Final = CursorFormat(INSTANT, ID)
+"""Since when the last order is in doubt, and its id."""
+
+
+class DoubtsQuery(PageQuery):
+    """Open doubts, oldest first."""
+
+    cursor: Annotated[str, DOUBTS] | None = None
 
 
 class DoubtView(View):

@@ -1,10 +1,11 @@
 """Money over HTTP: what is there, what it is used for, and the ledger lines behind it."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
 from shared.contracts.common import Id, Instant, OwnerQuery, Page, PageQuery, Rupees, View
+from shared.contracts.cursors import NUMBER, CursorFormat
 
 
 class AvailableFunds(View):
@@ -48,10 +49,15 @@ class FundsView(View):
     utilised: UtilisedFunds
 
 
+STATEMENT: Final = CursorFormat(NUMBER, NUMBER)
+"""The last line's number, and the balance before it."""
+
+
 class StatementQuery(OwnerQuery, PageQuery):
     """Which account's lines to list, newest first."""
 
     account: Literal["CASH", "UNSETTLED_CASH"] = "CASH"
+    cursor: Annotated[str, STATEMENT] | None = None
 
 
 class StatementLineView(View):

@@ -1,21 +1,26 @@
 """Instruments over HTTP: what is traded on a date, and what an order for it must respect."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field, StringConstraints
 
 from shared.contracts.common import Page, PageQuery, Rupees, View
+from shared.contracts.cursors import INSTRUMENT, CursorFormat
 
 type PriceSource = Annotated[
     Literal["LAST", "REFERENCE"],
     Field(description="LAST: last traded price; REFERENCE: the instrument master's reference price"),
 ]
 
+INSTRUMENTS: Final = CursorFormat(INSTRUMENT)
+"""The last instrument's id."""
+
 
 class InstrumentsQuery(PageQuery):
     """`q` finds by the beginning of symbol or ISIN, or by a word of the name, without regard to case."""
 
     q: Annotated[str, StringConstraints(min_length=1, max_length=40)] | None = None
+    cursor: Annotated[str, INSTRUMENTS] | None = None
 
 
 class PriceBand(View):

@@ -5,11 +5,12 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any, Final, Literal
 
-from pydantic import BaseModel
+from pydantic import BaseModel, TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 
+from shared.contracts.common import InstrumentId, UserRef
 from shared.contracts.problems import PROBLEM_JSON, Problem, documented_statuses
-from shared.contracts.routes import ROUTES
+from shared.contracts.routes import ROUTES, documentation
 from shared.contracts.routes.route import SCOPE, IdempotencyKey, LimitedBy, Route
 from shared.json_values import Json
 
@@ -22,8 +23,9 @@ _REF: Final = "#/components/schemas/{model}"
 _PATH_PARAMETER: Final = re.compile(r"\{(\w+)\}")
 _PAGE_NAME: Final = re.compile(r"Page\[(\w+?)(?:View)?\]")
 _PATH_SCHEMAS: Final[Mapping[str, Json]] = {
-    "user_id": {"type": "string", "description": "`me`, or the id of a user; staff may name any user"},
-    "instrument_id": {"type": "string", "examples": ["NSE:INFY"]},
+    "user_id": TypeAdapter(UserRef).json_schema(),
+    "instrument_id": TypeAdapter(InstrumentId).json_schema(),
+    "asset": {"type": "string", "enum": list(documentation.ASSETS)},
 }
 _HEADERS: Final[Json] = {
     "X-Request-Id": {"schema": {"type": "string"}, "description": "Name it to support"},
@@ -40,6 +42,7 @@ _IDEMPOTENCY_KEY: Final = (
     "Printable ASCII without a comma, at most 255 characters. The same key and body get the stored answer again, "
     "marked `Idempotency-Replayed: true`, for 7 days; the same key with another body gets 422."
 )
+_KEY_PATTERN: Final = r"^[!-+\--~]([ -+\--~]{0,253}[!-+\--~])?$"
 _PREFER: Final = "`wait=N`: answer once the exchange has answered, or after N seconds (at most 10)"
 
 
@@ -162,34 +165,42 @@ def _query_parameters(route: AnyRoute, schemas: _Schemas) -> list[Json]:
     schema = route.query.model_json_schema(ref_template=_REF)
     required = schema.get("required", ())
     return [
-        {"name": name, "in": "query", "required": name in required, "schema": each}
+        {"name": name, "in": "query", "required": name in required, "schema": _without_null(each)}
         for name, each in schema.get("properties", {}).items()
     ]
+
+
+def _without_null(schema: Json) -> Json:
+    """A query has no null: a parameter is left out."""
+    kinds = [each for each in schema.get("anyOf", ()) if each != {"type": "null"}]
+    if not kinds:
+        return schema
+    only: Json = kinds[0]
+    return only | {name: value for name, value in schema.items() if name not in {"anyOf", "default"}}
 
 
 def _header_parameters(route: AnyRoute) -> list[Json]:
     parameters = []
     if route.idempotency_key is not IdempotencyKey.NONE:
         required = route.idempotency_key is IdempotencyKey.REQUIRED
-        parameters.append(_header("Idempotency-Key", _IDEMPOTENCY_KEY, required=required))
+        parameters.append(_header("Idempotency-Key", _IDEMPOTENCY_KEY, required=required, pattern=_KEY_PATTERN))
     if route.takes_prefer_wait:
         parameters.append(_header("Prefer", _PREFER, required=False))
     return parameters
 
 
-def _header(name: str, description: str, *, required: bool) -> Json:
-    schema: Json = {"type": "string", "maxLength": 255}
+def _header(name: str, description: str, *, required: bool, pattern: str | None = None) -> Json:
+    schema: Json = {"type": "string", "maxLength": 255} | ({} if pattern is None else {"pattern": pattern})
     return {"name": name, "in": "header", "required": required, "description": description, "schema": schema}
 
 
 def _answer(route: AnyRoute, model: type[BaseModel] | None, schemas: _Schemas) -> Json:
     limited = () if route.limited_by is LimitedBy.NOBODY else _RATE_LIMIT_HEADERS
     schema = {} if model is None else schemas[model, "serialization"]
-    content_type = "text/html" if route.path == "docs" else "application/json"
     return {
         "description": route.summary,
         "headers": _header_refs(("X-Request-Id", *limited)),
-        "content": {content_type: {"schema": schema}},
+        "content": {content_type: {"schema": schema} for content_type in route.content_types},
     }
 
 

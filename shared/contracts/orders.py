@@ -5,9 +5,10 @@ data, so the risk rules refuse them with 422 and the order is on record. Words n
 `trigger_price` and `disclosed_quantity` belong to order types of a later version and are refused with 400.
 """
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import Field, StringConstraints, field_validator
+from pydantic import ConfigDict, Field, StringConstraints, field_validator
+from pydantic.config import JsonDict
 from pydantic_core.core_schema import ValidationInfo
 
 from shared.contracts.common import (
@@ -24,6 +25,7 @@ from shared.contracts.common import (
     Rupees,
     View,
 )
+from shared.contracts.cursors import ID, INSTANT, CursorFormat
 from shared.domain.orders.order import Request, Status
 from shared.domain.orders.terms import OrderType, Product, Side, TimeInForce
 
@@ -37,8 +39,22 @@ type Tag = Annotated[
 ]
 
 
+_LIMIT_NEEDS_A_PRICE: Final[JsonDict] = {
+    "if": {"properties": {"order_type": {"const": "LIMIT"}}, "required": ["order_type"]},
+    "then": {"properties": {"price": {"type": "string"}}, "required": ["price"]},
+}
+_MARKET_CARRIES_NONE: Final[JsonDict] = {
+    "if": {"properties": {"order_type": {"const": "MARKET"}}, "required": ["order_type"]},
+    "then": {"properties": {"price": {"type": "null"}}},
+}
+ORDERS: Final = CursorFormat(INSTANT, ID)
+"""When the last order was accepted, and its id."""
+
+
 class PlaceOrder(Body):
     """A new order. LIMIT needs a price, MARKET must not carry one."""
+
+    model_config = ConfigDict(json_schema_extra={"allOf": [_LIMIT_NEEDS_A_PRICE, _MARKET_CARRIES_NONE]})
 
     instrument_id: InstrumentId
     side: Side
@@ -109,6 +125,7 @@ class OrdersQuery(OwnerQuery, PageQuery):
 
     status: Status | None = None
     instrument_id: InstrumentId | None = None
+    cursor: Annotated[str, ORDERS] | None = None
 
 
 OrderPage = Page[OrderView]

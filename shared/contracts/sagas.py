@@ -1,12 +1,16 @@
 """Order sagas over HTTP: what every step did to every order and its money."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
 from shared.contracts.common import Amount, Id, Instant, Page, PageQuery, QueryId, View
+from shared.contracts.cursors import ID, CursorFormat
 
 type SagaState = Literal["IN_FLIGHT", "STUCK", "FINISHED"]
+
+SAGAS: Final = CursorFormat(ID)
+"""The last saga's id."""
 
 
 class SagasQuery(PageQuery):
@@ -14,6 +18,7 @@ class SagasQuery(PageQuery):
 
     state: SagaState | None = None
     order_id: Annotated[QueryId | None, Field(description="Only sagas that carried this order")] = None
+    cursor: Annotated[str, SAGAS] | None = None
 
 
 class SagaView(View):

@@ -1,10 +1,14 @@
 """Trades over HTTP: one line an execution."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
 from shared.contracts.common import Id, Instant, InstrumentId, Page, PageQuery, QueryDate, Rupees, View
+from shared.contracts.cursors import DAY, INSTANT, TEXT, CursorFormat
+
+TRADES: Final = CursorFormat(INSTANT, TEXT, TEXT, DAY)
+"""When the last trade was executed; its execution id, venue and trade date."""
 
 
 class TradesQuery(PageQuery):
@@ -13,6 +17,7 @@ class TradesQuery(PageQuery):
     instrument_id: InstrumentId | None = None
     from_date: QueryDate | None = None
     to_date: QueryDate | None = None
+    cursor: Annotated[str, TRADES] | None = None
 
 
 class TradeView(View):

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from functions.edge.requests import read_idempotency_key, read_prefer_wait, read_query
 from functions.orders import list_orders, place_order
-from shared.contracts.common import PageQuery
+from shared.contracts.doubts import DoubtsQuery
 from shared.contracts.funds import StatementQuery
 from shared.contracts.instruments import InstrumentsQuery
 from shared.contracts.orders import OrdersQuery
@@ -82,7 +82,7 @@ async def test_bytes_that_are_no_clean_object_are_refused(app: App, raw: bytes, 
         (with_field("quantity", 0), "quantity"),
         (with_field("quantity", -1), "quantity"),
         (with_field("quantity", 10_000_001), "quantity"),
-        (with_field("quantity", 10.0), "quantity"),
+        (with_field("quantity", 10.5), "quantity"),
         (with_field("quantity", 1e300), "quantity"),
         (with_field("quantity", "10"), "quantity"),
         (with_field("quantity", True), "quantity"),
@@ -174,6 +174,13 @@ async def test_only_an_uncompressed_body_is_taken(app: App, coding: str, status:
     assert (await call(place_order, body=RAW, headers={"content-encoding": coding})).status == status
 
 
+async def test_an_integer_is_one_however_written(app: App) -> None:
+    for written in (b"10", b"10.0", b"1e1"):
+        answer = await call(place_order, body=RAW.replace(b'"quantity":10', b'"quantity":' + written))
+        assert answer.status == 202
+    assert {command.quantity for _, _, command, *_ in app.orders.calls} == {10}
+
+
 async def test_body_over_the_limit_is_refused_unread(app: App) -> None:
     answer = await call(place_order, body=b"[" * 16_385)
     assert (answer.status, answer.json["details"]) == (413, {"limit_bytes": 16_384})
@@ -197,10 +204,9 @@ async def test_body_over_the_limit_is_refused_unread(app: App) -> None:
         ({"cursor": "ä"}, "cursor"),
         ({"cursor": "a" * 600}, "cursor"),
         ({"cursor": "AAAA"}, "cursor"),
-        ({"cursor": "W10"}, "cursor"),
-        ({"cursor": "WyJ4IiwgInkiXQ"}, "cursor"),
-        ({"cursor": "WzEsIDJd"}, "cursor"),
-        ({"cursor": "eyJhIjogMX0"}, "cursor"),
+        ({"cursor": "01a2049b98747461"}, "cursor"),
+        ({"cursor": "NSE:INFY"}, "cursor"),
+        ({"cursor": "00064a5b3c2d1e0f.01935d3a000070008000000000000001\n"}, "cursor"),
     ],
 )
 async def test_query_that_breaks_the_contract_is_named(app: App, query: dict[str, str], field: str) -> None:
@@ -208,7 +214,7 @@ async def test_query_that_breaks_the_contract_is_named(app: App, query: dict[str
     assert not app.orders.calls
 
 
-_LISTS = (OrdersQuery, TradesQuery, StatementQuery, InstrumentsQuery, SagasQuery, PageQuery, ReconciliationQuery)
+_LISTS = (OrdersQuery, TradesQuery, StatementQuery, InstrumentsQuery, SagasQuery, DoubtsQuery, ReconciliationQuery)
 
 
 @pytest.mark.parametrize(("model", "name"), [(model, name) for model in _LISTS for name in model.model_fields], ids=str)
@@ -238,15 +244,11 @@ def test_printable_idempotency_keys_are_taken(key: str) -> None:
     assert read_idempotency_key({"idempotency-key": key}, required=False) == key
 
 
-@pytest.mark.parametrize("key", ["", " ", "x" * 256, "ä", "a\tb", "a\x7f", " a", "a ", "a\n", "a,b", "a, b", ",", "a,"])
+@pytest.mark.parametrize("key", ["", " ", "x" * 256, "ä", "a\tb", "a\x7f", " a", "a ", "a\n", "a,b", "a,a", ",", "a,"])
 def test_other_idempotency_keys_are_refused(key: str) -> None:
     with pytest.raises(InvalidRequestError) as caught:
         read_idempotency_key({"idempotency-key": key}, required=False)
     assert caught.value.details == {"field": "Idempotency-Key"}
-
-
-def test_a_key_that_is_sent_twice_is_one() -> None:
-    assert read_idempotency_key({"idempotency-key": "a,a"}, required=True) == "a"
 
 
 def test_idempotency_key_may_be_required() -> None:

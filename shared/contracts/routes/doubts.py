@@ -2,17 +2,16 @@
 
 from typing import Final
 
-from shared.contracts.common import PageQuery
-from shared.contracts.doubts import DoubtPage, ResolveDoubt, ResolvedView
+from shared.contracts.doubts import DoubtPage, DoubtsQuery, ResolveDoubt, ResolvedView
 from shared.contracts.routes.route import OPERATORS, STAFF, IdempotencyKey, Route
 
-LIST_DOUBTS: Final = Route[None, PageQuery](
+LIST_DOUBTS: Final = Route[None, DoubtsQuery](
     "list_doubts",
     "GET",
     "operations/in-doubt",
     "Orders in doubt, oldest first, with the evidence",
     {200: DoubtPage},
-    query=PageQuery,
+    query=DoubtsQuery,
     roles=STAFF,
 )
 RESOLVE_DOUBT: Final = Route[ResolveDoubt, None](

@@ -60,6 +60,8 @@ class Route[BodyModel, QueryModel]:
     uses_durable: bool = False
     errors: tuple[int, ...] = ()
     """Error statuses beside those that every route of its kind has."""
+    content_types: tuple[str, ...] = ("application/json",)
+    """Of its answers."""
     max_body_bytes: int = 16_384
 
     @property

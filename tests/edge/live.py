@@ -1,0 +1,266 @@
+"""The app behind a real HTTP server in this process: shipped edge, use cases and database, and fakes of what is beyond.
+
+Requests reach the endpoints as the worker hands them over; nobody's calls are counted.
+"""
+
+import asyncio
+import re
+import threading
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+from unittest.mock import AsyncMock
+from urllib.parse import parse_qsl, unquote
+from uuid import UUID
+
+import azure.functions as func
+import pytest
+import uvicorn
+
+from functions import (
+    backlog,
+    documentation,
+    doubts,
+    funds,
+    health,
+    instruments,
+    ledger,
+    orders,
+    portfolios,
+    reconciliation,
+    sagas,
+    trades,
+)
+from functions.edge.edge import Endpoint
+from functions.edge.fallback import answer_unknown
+from shared.adapters.postgres.backlog import PostgresBacklog
+from shared.adapters.postgres.books import PostgresBooks
+from shared.adapters.postgres.database import Database
+from shared.adapters.postgres.doubts import PostgresDoubts
+from shared.adapters.postgres.housekeeping import PostgresHousekeeping
+from shared.adapters.postgres.ledger import PostgresLedger
+from shared.adapters.postgres.market import PostgresMarket
+from shared.adapters.postgres.order_sagas import PostgresSagaRecords
+from shared.adapters.postgres.orders import PostgresOrderRecords
+from shared.adapters.postgres.outbox import PostgresOutbox
+from shared.adapters.postgres.reads import PostgresReads
+from shared.adapters.postgres.reconciliation import PostgresTradeDay
+from shared.adapters.postgres.replies import PostgresReplies
+from shared.adapters.postgres.sagas import PostgresSagas
+from shared.adapters.reference_data import load_reference_data
+from shared.application.health import Dependency, Health
+from shared.application.orders.place import Rules
+from shared.application.timing import Timing
+from shared.composition import Application
+from shared.composition.operations import OperationsPorts, wire_operations
+from shared.composition.reading import ReadingPorts, wire_reading
+from shared.composition.trading import TradingPorts, wire_trading
+from shared.domain.errors import UnauthenticatedError
+from shared.ports.backlog import DeadLetter, QueueFigures
+from shared.ports.identity import Actor
+from shared.ports.rate_limits import RateLimit
+from shared.ports.reconciliation import Execution, LiveOrder
+from tests.support.broker import RecordingAudience, RecordingExchange
+from tests.support.waiting import wait_until
+
+_MODULES = (
+    *(orders, portfolios, trades, funds, instruments, sagas, doubts, ledger, reconciliation, backlog, health),
+    documentation,
+)
+_PARAMETER = re.compile(r"\\\{(\w+)\\\}")
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Knows its users by name."""
+
+    actors: Mapping[str, Actor]
+
+    async def verify(self, token: str) -> Actor:
+        if token not in self.actors:
+            raise UnauthenticatedError("The access token is not valid for this API")
+        return self.actors[token]
+
+
+class Limiter:
+    """Counts nothing."""
+
+    async def spend(self, user_id: UUID, route: str) -> RateLimit:
+        return RateLimit(1000, 999, 60)
+
+
+class Venue:
+    """A venue that has nothing of ours."""
+
+    async def executions(self, trade_date: date) -> AsyncIterator[Sequence[Execution]]:
+        yield []
+
+    async def live_orders(self) -> AsyncIterator[Sequence[LiveOrder]]:
+        yield []
+
+
+class Queues:
+    """A bus at rest."""
+
+    async def figures(self) -> Sequence[QueueFigures]:
+        return [QueueFigures("execution-reports", 0, 0, None)]
+
+    async def dead_letters(self, limit: int) -> Sequence[DeadLetter]:
+        return []
+
+
+@dataclass
+class Wakeups:
+    """Nobody is woken; whoever waits polls."""
+
+    changes: Any = field(default_factory=AsyncMock)
+
+    @asynccontextmanager
+    async def watch(self, user_id: UUID) -> AsyncIterator[Any]:
+        yield self.changes
+
+    async def changed(self, user_ids: Collection[UUID]) -> None:
+        return
+
+
+async def compose(dsn: str, actors: Mapping[str, Actor]) -> Application:
+    """The application on this database."""
+    reference = load_reference_data()
+    database = Database(dsn, most=4)
+    await database.open()
+    market = PostgresMarket(database, reference.calendars["continuous"])
+    books, reads, limiter = PostgresBooks(database, reference.rate_cards), PostgresReads(database), Limiter()
+    trading = wire_trading(
+        TradingPorts(
+            books=books,
+            orders=PostgresOrderRecords(database),
+            sagas=PostgresSagaRecords(database),
+            outbox=PostgresOutbox(database),
+            exchange=RecordingExchange(),
+            audience=RecordingAudience(),
+            wakeups=Wakeups(),
+            market=market,
+        ),
+        Rules(reference.instruments, reference.limits, reference.rate_cards),
+        Timing(),
+        limiter,
+    )
+    reading = wire_reading(
+        ReadingPorts(portfolios=reads, trades=reads, funds=reads, market=market), reference.instruments
+    )
+    operations = wire_operations(
+        OperationsPorts(
+            books=books,
+            sagas=PostgresSagas(database),
+            doubts=PostgresDoubts(database),
+            replies=PostgresReplies(database),
+            ledger=PostgresLedger(database),
+            trade_day=PostgresTradeDay(database),
+            venue=Venue(),
+            backlog=PostgresBacklog(database),
+            queues=Queues(),
+            housekeeping=PostgresHousekeeping(database),
+        ),
+        trading.publisher,
+    )
+    return Application(
+        identity=Identity(actors),
+        limiter=limiter,
+        place_orders=trading.place_orders,
+        cancel_orders=trading.cancel_orders,
+        read_orders=trading.read_orders,
+        order_saga=trading.order_saga,
+        recovery=trading.recovery,
+        execution_reports=trading.execution_reports,
+        sweep=trading.sweep,
+        portfolios=reading.portfolios,
+        trades=reading.trades,
+        funds=reading.funds,
+        instruments=reading.instruments,
+        sagas=operations.sagas,
+        doubts=operations.doubts,
+        ledger=operations.ledger,
+        reconciliation=operations.reconciliation,
+        backlog=operations.backlog,
+        nightly=operations.nightly,
+        health=Health([Dependency("postgresql", required=True, probe=database.ping)]),
+    )
+
+
+class Asgi:
+    """Routes as the Functions host does."""
+
+    def __init__(self) -> None:
+        served = [each for module in _MODULES for each in vars(module).values() if isinstance(each, Endpoint)]
+        self._endpoints = [(_compiled(each.route.path), each) for each in served]
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http":
+            response = await self._serve(await _request(scope, receive))
+            body = response.get_body()
+            content_type = f"{response.mimetype}; charset=utf-8" if response.mimetype else ""
+            headers = {"content-type": content_type, **response.headers, "content-length": str(len(body))}
+            raw = [(name.encode(), value.encode()) for name, value in headers.items()]
+            await send({"type": "http.response.start", "status": response.status_code, "headers": raw})
+            await send({"type": "http.response.body", "body": body})
+
+    async def _serve(self, request: Callable[[Mapping[str, str]], func.HttpRequest]) -> func.HttpResponse:
+        asked = request({})
+        path = asked.url.partition("/api/")[2].partition("?")[0]
+        for pattern, served in self._endpoints:
+            found = pattern.fullmatch(path)
+            if found and asked.method in served.route.methods:
+                values = {name: unquote(value) for name, value in found.groupdict().items()}
+                return await served(request(values), AsyncMock())
+        return answer_unknown(request({"path": unquote(path)}))
+
+
+def _compiled(path: str) -> re.Pattern[str]:
+    return re.compile(_PARAMETER.sub(r"(?P<\1>[^/]+)", re.escape(path)), re.IGNORECASE)
+
+
+async def _request(scope: Any, receive: Any) -> Callable[[Mapping[str, str]], func.HttpRequest]:
+    body, more = b"", True
+    while more:
+        message = await receive()
+        body, more = body + message.get("body", b""), message.get("more_body", False)
+    headers: dict[str, str] = {}
+    for name, value in ((name.decode(), value.decode("latin-1")) for name, value in scope["headers"]):
+        headers[name] = f"{headers[name]},{value}" if name in headers else value
+    query = scope["query_string"].decode()
+    params: dict[str, str] = {}
+    for name, value in parse_qsl(query, keep_blank_values=True):
+        params[name] = f"{params[name]},{value}" if name in params else value
+    url = f"http://{headers.get('host', '')}{scope['raw_path'].decode()}?{query}"
+
+    def made(route_params: Mapping[str, str]) -> func.HttpRequest:
+        return func.HttpRequest(
+            scope["method"], url, headers=headers, params=params, route_params=route_params, body=body
+        )
+
+    return made
+
+
+@contextmanager
+def serving(dsn: str, actors: Mapping[str, Actor]) -> Iterator[str]:
+    """Serve on a port of this machine, from a thread with an event loop of its own; the address."""
+    built: list[asyncio.Task[Application]] = []
+
+    async def application() -> Application:
+        if not built:
+            built.append(asyncio.create_task(compose(dsn, actors)))
+        return await built[0]
+
+    server = uvicorn.Server(uvicorn.Config(Asgi(), port=0, lifespan="off", log_level="warning"))
+    thread = threading.Thread(target=server.run, daemon=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("functions.edge.edge.application", application)
+        thread.start()
+        wait_until(lambda: server.started, 10, what="the server")
+        try:
+            yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            thread.join(10)
