@@ -50,7 +50,7 @@ class PostgresBooks:
         """See `BookStore.work`."""
 
         async def transaction() -> tuple[T, Committed]:
-            async with self._database.connection() as connection, connection.pipeline():
+            async with self._database.transaction() as connection:
                 unit = await self._load(connection, scope)
                 before = dict(unit.books.orders)
                 result = work(unit)

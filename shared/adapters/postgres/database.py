@@ -73,7 +73,7 @@ class Database:
             timeout=wait_s,
             # The pool's own attempts come ever more rarely; after these, each caller makes one.
             reconnect_timeout=2.0,
-            kwargs={"options": options, "connect_timeout": 2, "prepare_threshold": 0},
+            kwargs={"options": options, "connect_timeout": 2, "prepare_threshold": 0, "autocommit": True},
             check=None,
             open=False,
         )
@@ -93,7 +93,7 @@ class Database:
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[AsyncConnection]:
-        """One connection with one transaction: committed at the end, rolled back on an exception.
+        """One connection, on which each statement is a transaction of its own: one round trip.
 
         Raises UnavailableError when PostgreSQL is away or does not answer in time.
         """
@@ -104,6 +104,18 @@ class Database:
             raise
         except _AWAY as error:
             raise UnavailableError("The ledger is not available", retry_after_s=RETRY_AFTER_S) from error
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncConnection]:
+        """One connection with one transaction: committed at the end, rolled back on an exception.
+
+        Statements are pipelined. BEGIN travels with the first of them and COMMIT with the last, so a transaction costs
+        one round trip for each time that it waits for rows, and one for its end. Raises what `connection` raises.
+        """
+        async with self.connection() as connection, connection.pipeline():
+            await connection.execute("BEGIN")
+            yield connection
+            await connection.execute("COMMIT")
 
     async def retrying[T](self, transaction: Callable[[], Awaitable[T]]) -> T:
         """Run a whole transaction again after a deadlock or serialization failure, a few times, unseen.

@@ -17,7 +17,7 @@ class PostgresLedger:
 
     async def sums(self) -> LedgerSums:
         """See `LedgerBook.sums`."""
-        async with self._database.connection() as connection:
+        async with self._database.transaction() as connection:
             await connection.execute(_SQL["plan_for_sums"])
             rows = await (await connection.execute(_SQL["ledger_sums"])).fetchall()
         taken_at, checkpoint_at = rows[0][:2] if rows else (datetime.now(UTC), None)
@@ -25,7 +25,8 @@ class PostgresLedger:
 
     async def take_checkpoint(self) -> bool:
         """See `LedgerBook.take_checkpoint`."""
-        async with self._database.connection() as connection:
+        async with self._database.transaction() as connection:
             await connection.execute(_SQL["plan_for_sums"])
             await connection.execute(_SQL["begin_checkpoint"])
-            return (await connection.execute(_SQL["take_checkpoint"])).rowcount > 0
+            taken = await connection.execute(_SQL["take_checkpoint"])
+            return await taken.fetchone() is not None

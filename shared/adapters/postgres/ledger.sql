@@ -50,3 +50,4 @@ WITH previous AS MATERIALIZED (
 )
 UPDATE ledger_checkpoint SET xact = horizon.xact, taken_at = now()
 FROM horizon, previous WHERE horizon.xact > previous.xact AND EXISTS (SELECT FROM ended)
+RETURNING ledger_checkpoint.taken_at

@@ -48,6 +48,6 @@ class PostgresTradeDay(Statements):
             yield [LiveOrder(*row) for row in rows]
 
     async def _across_users(self, name: str, values: Mapping[str, object]) -> list[Row]:
-        async with self._database.connection() as connection:
+        async with self._database.transaction() as connection:
             await connection.execute(self._sql["plan_across_users"])
             return await (await connection.execute(self._sql[name], values)).fetchall()

@@ -38,7 +38,7 @@ class PostgresSagas:
     async def saga(self, saga_id: UUID) -> SagaDetail | None:
         """See `SagaReader.saga`."""
         wanted = {"state": None, "order_id": None, "saga_id": saga_id, "before": None, "limit": 1}
-        async with self._database.connection() as connection:
+        async with self._database.transaction() as connection:
             # Five statements of one instant.
             await connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
             sagas = await _fetch(connection, "sagas", wanted)

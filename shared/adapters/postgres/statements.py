@@ -35,7 +35,7 @@ class Statements:
         """Run a statement whose loss in a crash is harmless: its commit does not wait for the disk."""
 
         async def transaction() -> None:
-            async with self._database.connection() as connection, connection.pipeline():
+            async with self._database.transaction() as connection:
                 await connection.execute("SET LOCAL synchronous_commit TO off")
                 await connection.execute(self._sql[name], parameters)
 

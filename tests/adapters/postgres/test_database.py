@@ -78,7 +78,7 @@ async def _is_back(pool: Database) -> bool:
 
 async def _work(pool: Database, frozen: list[int], silent_at: str) -> None:
     """One transaction, whose server stops in the middle of it."""
-    async with pool.connection() as connection:
+    async with pool.transaction() as connection:
         await connection.execute("CREATE TEMP TABLE written (one int)")
         frozen.append(connection.info.backend_pid)
         os.kill(frozen[0], signal.SIGSTOP)
