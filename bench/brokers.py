@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from uuid import UUID, uuid5
@@ -17,9 +18,9 @@ from emulators.entra.tokens import TokenIssuer, TokenRequest
 from sandbox.demo import Demo
 from sandbox.harness import Sandbox, SandboxOptions
 from sandbox.verify import verify_sandbox
-from shared.adapters.reference_data import ReferenceData, load_reference_data
-from shared.application.rate_limits import india_today
+from shared.adapters.reference import ReferenceData, load_reference_data
 from shared.domain.money import format_rupees
+from shared.domain.sessions import INDIA
 
 INSTRUMENTS = ("NSE:INFY", "NSE:TCS", "NSE:RELIANCE", "NSE:HDFCBANK", "NSE:ITC", "NSE:SBIN", "NSE:ICICIBANK", "NSE:LT")
 _NAMESPACE = UUID("4b1d5c9a-4f0e-5a52-8f83-1f6b7d0f1c55")
@@ -86,7 +87,7 @@ def prices() -> list[tuple[str, str, str]]:
 
 
 def _price(data: ReferenceData, name: str, percent: int) -> str:
-    instrument = data.instruments.find(name, india_today())
+    instrument = data.instruments.find(name, datetime.now(INDIA).date())
     assert instrument is not None, "the benchmark's instruments are in the master"
     tick = instrument.tick_size_paise
     return format_rupees(instrument.reference_price_paise * percent // 100 // tick * tick)

@@ -21,7 +21,7 @@ from psycopg_pool import AsyncConnectionPool
 from pydantic import BaseModel, ConfigDict
 from redis.asyncio import Redis
 
-from shared.adapters.reference_data import load_reference_data
+from shared.adapters.reference import load_reference_data
 from shared.domain.money import parse_rupees
 from shared.domain.orders.risk import RiskFacts, check
 from shared.domain.orders.terms import OrderType, Product, Side, Terms, TimeInForce

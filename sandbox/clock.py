@@ -13,7 +13,7 @@ import psycopg
 
 from sandbox.errors import SandboxError
 from sandbox.running import Running
-from shared.adapters.reference_data import load_reference_data
+from shared.adapters.reference import load_reference_data
 from shared.domain.charges.rate_cards import ChargeKind
 from shared.domain.errors import UnavailableError
 from shared.domain.sessions import MarketTime

@@ -16,8 +16,8 @@ from uuid import uuid5
 from sandbox.demo import DEMO_FILE, Demo, DemoUser
 from shared.adapters.postgres.books import PostgresBooks
 from shared.adapters.postgres.database import Database
-from shared.adapters.reference_data import load_reference_data
-from shared.domain.instruments import Instrument
+from shared.adapters.reference import load_reference_data
+from shared.domain.instruments.instrument import Instrument
 from shared.domain.ledger.accounts import INR, Account, AssetKey
 from shared.domain.ledger.entries import Acquisition, Entry, EntrySource, Leg
 from shared.domain.orders.terms import Product

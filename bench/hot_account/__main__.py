@@ -25,7 +25,7 @@ from emulators.processes.postgres import binaries
 from sandbox.harness import Sandbox, SandboxOptions
 from shared.adapters.postgres.books import PostgresBooks
 from shared.adapters.postgres.database import Database
-from shared.adapters.reference_data import load_reference_data
+from shared.adapters.reference import load_reference_data
 from shared.domain.ids import new_order_id
 from shared.domain.orders.events import FundsHeld, Refused
 from shared.domain.orders.order import Order, OrderKey, State

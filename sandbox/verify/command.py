@@ -14,7 +14,7 @@ from sandbox.errors import SandboxError
 from sandbox.running import Running
 from sandbox.verify.model import INVARIANTS, Sources, Terms, Verdict
 from sandbox.verify.runner import verify
-from shared.adapters.reference_data import load_reference_data
+from shared.adapters.reference import load_reference_data
 
 _EXIT_VIOLATED = 2
 

@@ -1,30 +1,15 @@
-"""Instruments as clients find them, and the prices that holdings are valued at."""
+"""Instruments as clients find them."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 
 from shared.contracts.instruments import InstrumentView, PriceBand
 from shared.domain.errors import NotFoundError
-from shared.domain.instruments import Instrument, InstrumentMaster, price_band
+from shared.domain.instruments.instrument import Instrument, price_band
+from shared.domain.instruments.master import InstrumentMaster
 from shared.domain.money import format_rupees
-from shared.ports.instruments import Price, Prices, PriceSource
 from shared.ports.market import Market
-
-
-class ReferencePrices:
-    """`Prices` from the instrument master alone, for as long as no market feed is connected."""
-
-    def __init__(self, instruments: InstrumentMaster) -> None:
-        self._instruments = instruments
-
-    async def prices(self, instrument_ids: Collection[str], on: date) -> Mapping[str, Price]:
-        """See `Prices.prices`."""
-        found = ((instrument_id, self._instruments.find(instrument_id, on)) for instrument_id in instrument_ids)
-        return {
-            instrument_id: Price(instrument.reference_price_paise, PriceSource.REFERENCE)
-            for instrument_id, instrument in found
-            if instrument is not None
-        }
+from shared.ports.prices import Price, Prices, PriceSource
 
 
 class Instruments:

@@ -5,11 +5,11 @@ from datetime import date
 from uuid import UUID
 
 from shared.contracts.portfolios import HoldingView, PortfolioTotals, PortfolioView, PositionView
-from shared.domain.instruments import InstrumentMaster
+from shared.domain.instruments.master import InstrumentMaster
 from shared.domain.money import format_average, format_rupees
 from shared.domain.portfolios import DayPosition, Holding
-from shared.ports.instruments import Price, Prices
 from shared.ports.portfolios import PortfolioReader
+from shared.ports.prices import Price, Prices
 
 
 class Portfolios:

@@ -1,33 +1,23 @@
-"""Rate limits: the dated limits table applied to a counter."""
+"""Rate limits: the table of limits applied to a counter."""
 
 import math
-from collections.abc import Callable
-from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 
 from shared.domain.errors import RateLimitedError
-from shared.domain.orders.risk import LimitsBook
+from shared.domain.rate_limits import RateLimitTable
 from shared.ports.rate_limits import WINDOW_S, RateLimit, RequestCounter
-
-_INDIA = timedelta(hours=5, minutes=30)
-
-
-def india_today() -> date:
-    """India's date, by which dated limits hold; India has one time zone and no summer time."""
-    return (datetime.now(UTC) + _INDIA).date()
 
 
 class RateLimits:
-    """`RateLimiter`: so many calls per user, route and sliding minute as the limits table says today."""
+    """`RateLimiter`: so many calls per user, route and sliding minute as the table says."""
 
-    def __init__(self, counter: RequestCounter, limits: LimitsBook, today: Callable[[], date] = india_today) -> None:
+    def __init__(self, counter: RequestCounter, table: RateLimitTable) -> None:
         self._counter = counter
-        self._limits = limits
-        self._today = today
+        self._table = table
 
     async def spend(self, user_id: UUID, route: str) -> RateLimit:
         """See `RateLimiter.spend`."""
-        limit = self._limits.for_date(self._today()).rate_limit(route)
+        limit = self._table.limit(route)
         count = await self._counter.count(f"{user_id}:{route}", limit)
         # Clocks of instances differ, and sums of floats are off by a hair: never more than the window.
         reset_s = min(WINDOW_S, max(1, math.ceil(count.reset_s)))

@@ -7,7 +7,7 @@ Built once a process, inside the event loop that serves it. Tests call `wire_tra
 import asyncio
 from dataclasses import dataclass
 
-from shared.adapters.reference_data import load_reference_data
+from shared.adapters.reference import load_reference_data
 from shared.application.backlog import Backlog
 from shared.application.doubts import Doubts
 from shared.application.funds import Funds
@@ -66,7 +66,7 @@ async def build(config: Settings) -> Application:
     """Wire everything for one process. Nothing waits for a connection."""
     reference = load_reference_data()
     adapters = await connect_adapters(config, reference)
-    limiter = RateLimits(adapters.counter, reference.limits)
+    limiter = RateLimits(adapters.counter, reference.rate_limits)
     trading = wire_trading(
         adapters.trading,
         Rules(reference.instruments, reference.limits, reference.rate_cards),

@@ -25,7 +25,7 @@ from shared.adapters.postgres.sagas import PostgresSagas
 from shared.adapters.redis.client import connect
 from shared.adapters.redis.rate_limits import RedisRequestCounter
 from shared.adapters.redis.wakeups import RedisWakeups
-from shared.adapters.reference_data import ReferenceData
+from shared.adapters.reference import ReferenceData
 from shared.adapters.service_bus.administration import ServiceBusInspector
 from shared.adapters.service_bus.connection import BusConnection
 from shared.adapters.service_bus.exchange import ServiceBusExchange

@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 
 from shared.application.funds import Funds
-from shared.application.instruments import Instruments, ReferencePrices
+from shared.application.instruments import Instruments
 from shared.application.portfolios import Portfolios
+from shared.application.prices import ReferencePrices
 from shared.application.trades import Trades
-from shared.domain.instruments import InstrumentMaster
+from shared.domain.instruments.master import InstrumentMaster
 from shared.ports.funds import FundsReader
 from shared.ports.market import Market
 from shared.ports.portfolios import PortfolioReader

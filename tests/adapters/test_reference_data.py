@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from shared.adapters.reference_data import DATA_FOLDER, ReferenceDataError, load_reference_data
+from shared.adapters.reference import DATA_FOLDER, load_reference_data
+from shared.adapters.reference.entry import ReferenceDataError
 
 HEADER = DATA_FOLDER.joinpath("instruments.csv").read_text(encoding="utf-8").splitlines()[0]
 INFY = "NSE:INFY,INFY,INE009A01021,Infosys Limited,0.10,1,1500.00,10,20000,true,2026-04-01,"
@@ -62,7 +63,7 @@ def test_shipped_data_is_complete_for_a_date() -> None:
     ],
 )
 def test_published_rate_limits_are_the_shipped_ones(route: str, requests: int) -> None:
-    assert load_reference_data().limits.for_date(date(2026, 11, 23)).rate_limit(route) == requests
+    assert load_reference_data().rate_limits.limit(route) == requests
 
 
 @pytest.mark.parametrize(
@@ -166,9 +167,9 @@ def test_missing_column_is_named(folder: Path) -> None:
             "limits.json, versions[0], field max_order_quantity: a positive whole number is expected, not True",
         ),
         (
-            "limits.json",
-            lambda it: it["versions"][0]["requests_per_minute"].update({"GET /api/funds": -1}),
-            "limits.json, versions[0], field requests_per_minute: a positive whole number is expected, not -1",
+            "rate_limits.json",
+            lambda it: it["requests_per_minute"].update({"GET /api/funds": -1}),
+            "rate_limits.json, field requests_per_minute: a positive whole number is expected, not -1",
         ),
         (
             "limits.json",

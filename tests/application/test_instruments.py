@@ -5,8 +5,9 @@ from decimal import Decimal
 import pytest
 
 from shared.adapters.postgres.market import PostgresMarket
-from shared.adapters.reference_data import load_reference_data
-from shared.application.instruments import Instruments, ReferencePrices
+from shared.adapters.reference import load_reference_data
+from shared.application.instruments import Instruments
+from shared.application.prices import ReferencePrices
 from shared.domain.errors import NotFoundError
 from tests.support.busy import BusyBroker
 

@@ -3,9 +3,9 @@
 from datetime import UTC, datetime
 
 from shared.adapters.postgres.reads import PostgresReads
-from shared.adapters.reference_data import load_reference_data
-from shared.application.instruments import ReferencePrices
+from shared.adapters.reference import load_reference_data
 from shared.application.portfolios import Portfolios
+from shared.application.prices import ReferencePrices
 from shared.domain.portfolios import Holding
 from shared.domain.positions import Turnover
 from tests.support.busy import BusyBroker

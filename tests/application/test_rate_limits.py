@@ -1,11 +1,9 @@
 """The limits table applied to a counter."""
 
-from datetime import date
-
 import pytest
 
 from shared.adapters.redis.rate_limits import LocalRequestCounter
-from shared.adapters.reference_data import load_reference_data
+from shared.adapters.reference import load_reference_data
 from shared.application.rate_limits import RateLimits
 from shared.domain.errors import RateLimitedError
 from shared.ports.rate_limits import Count, RateLimit
@@ -14,7 +12,7 @@ from tests.edge.support import ALICE, BOB
 
 @pytest.fixture
 async def limiter() -> RateLimits:
-    return RateLimits(LocalRequestCounter(), load_reference_data().limits, lambda: date(2026, 11, 23))
+    return RateLimits(LocalRequestCounter(), load_reference_data().rate_limits)
 
 
 async def test_user_gets_as_many_calls_as_the_table_says(limiter: RateLimits) -> None:
@@ -47,7 +45,7 @@ class _SkewedCounter:
 
 
 async def test_nobody_waits_longer_than_the_window() -> None:
-    limiter = RateLimits(_SkewedCounter(), load_reference_data().limits, lambda: date(2026, 11, 23))
+    limiter = RateLimits(_SkewedCounter(), load_reference_data().rate_limits)
 
     with pytest.raises(RateLimitedError) as caught:
         await limiter.spend(ALICE, "POST /api/orders")

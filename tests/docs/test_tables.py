@@ -22,7 +22,7 @@ RECORDS = sorted(
     [*(DOCS / "adr").glob("0*.md"), *(ROOT / "emulators/docs/adr").glob("0*.md")], key=lambda path: path.name
 )
 NOT_YET = {"PENDING_REPLACE"}
-LIMITS = json.loads((ROOT / "shared/data/limits.json").read_bytes())["versions"][-1]
+LIMITS = json.loads((ROOT / "shared/data/rate_limits.json").read_bytes())
 
 
 def table(page: Path, name: str) -> list[list[str]]:

@@ -6,8 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.adapters.reference_data import load_reference_data
-from shared.domain.instruments import InstrumentMaster, TickTable, price_band, protection_price
+from shared.adapters.reference import load_reference_data
+from shared.domain.instruments.instrument import price_band, protection_price
+from shared.domain.instruments.master import InstrumentMaster
+from shared.domain.instruments.ticks import TickTable
 from shared.domain.orders.terms import Side
 from tests.support.facts import TODAY, instrument
 

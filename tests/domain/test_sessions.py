@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.adapters.reference_data import load_reference_data
+from shared.adapters.reference import load_reference_data
 from shared.domain.sessions import INDIA, DatedHours, SessionCalendar, SessionHours
 
 NSE = load_reference_data().calendars["nse"]

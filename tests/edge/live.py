@@ -49,7 +49,7 @@ from shared.adapters.postgres.reads import PostgresReads
 from shared.adapters.postgres.reconciliation import PostgresTradeDay
 from shared.adapters.postgres.replies import PostgresReplies
 from shared.adapters.postgres.sagas import PostgresSagas
-from shared.adapters.reference_data import load_reference_data
+from shared.adapters.reference import load_reference_data
 from shared.application.health import Dependency, Health
 from shared.application.orders.place import Rules
 from shared.application.timing import Timing

@@ -7,7 +7,7 @@ from typing import Any, cast
 import orjson
 import pytest
 
-from shared.adapters.reference_data import load_reference_data
+from shared.adapters.reference import load_reference_data
 from shared.application.orders import place as place_module
 from shared.application.orders.place import PlaceCall, PlaceOrders, Rules
 from shared.contracts.orders import PlaceOrder

@@ -11,7 +11,7 @@ import pytest
 
 import function_app
 from functions.edge.fallback import answer_unknown
-from shared.adapters.reference_data import load_reference_data
+from shared.adapters.reference import load_reference_data
 from shared.contracts.openapi import document, error_statuses
 from shared.contracts.routes import ROUTES, joined
 from shared.contracts.routes.route import EVERYBODY, IdempotencyKey, LimitedBy, Route
@@ -70,7 +70,7 @@ def test_roles_and_limits_of_a_row_make_sense(route: Route[Any, Any]) -> None:
 
 
 def test_every_limited_row_stands_in_the_limits_table() -> None:
-    limits = load_reference_data().limits.for_date(TODAY).requests_per_minute
+    limits = load_reference_data().rate_limits.by_route
     missing = {route.limit_name for route in ROUTES if route.limited_by is not LimitedBy.NOBODY} - limits.keys()
     assert missing == NO_LIMIT_OF_ITS_OWN
 

@@ -15,7 +15,7 @@ from shared.adapters.postgres.market import PostgresMarket
 from shared.adapters.postgres.order_sagas import PostgresSagaRecords
 from shared.adapters.postgres.orders import PostgresOrderRecords
 from shared.adapters.postgres.outbox import PostgresOutbox
-from shared.adapters.reference_data import load_reference_data
+from shared.adapters.reference import load_reference_data
 from shared.application.orders.dispatch import Dispatcher
 from shared.application.orders.execution_reports import ExecutionReports
 from shared.application.orders.intake import Candidate, Intake, Taken

@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from shared.domain.charges.rate_cards import ChargeKind, RateCard, RateCards
-from shared.domain.instruments import Instrument
+from shared.domain.instruments.instrument import Instrument
 from shared.domain.orders.risk import Limits, RiskFacts
 from shared.domain.orders.terms import OrderType, Product, Side, Terms, TimeInForce
 
@@ -50,8 +50,6 @@ LIMITS = Limits(
     products=("CNC",),
     order_types=("LIMIT", "MARKET"),
     times_in_force=("DAY", "IOC"),
-    requests_per_minute={"POST /api/orders": 60},
-    default_requests_per_minute=10,
 )
 
 FACTS = RiskFacts(

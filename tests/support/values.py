@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid5
 
-from shared.adapters.reference_data import load_reference_data
+from shared.adapters.reference import load_reference_data
 from shared.domain.ledger.accounts import INR, Account, AssetKey, BalanceKey
 from shared.domain.ledger.books import Books
 from shared.domain.ledger.holds import Balance

@@ -23,7 +23,7 @@ from shared.adapters.postgres.books import PostgresBooks
 from shared.adapters.postgres.database import Database
 from shared.adapters.postgres.migrate import migrate
 from shared.adapters.postgres.order_sagas import PostgresSagaRecords
-from shared.adapters.reference_data import load_reference_data
+from shared.adapters.reference import load_reference_data
 from shared.application.orders.intake import Candidate, Intake
 from shared.domain.ledger.changes import ExecutionKey
 from shared.domain.orders.events import (

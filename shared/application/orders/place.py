@@ -29,7 +29,8 @@ from shared.domain.errors import (
     UnavailableError,
 )
 from shared.domain.ids import new_order_id
-from shared.domain.instruments import Instrument, InstrumentMaster
+from shared.domain.instruments.instrument import Instrument
+from shared.domain.instruments.master import InstrumentMaster
 from shared.domain.kyc import KycStatus, may_trade
 from shared.domain.money import parse_rupees
 from shared.domain.orders.order import Order

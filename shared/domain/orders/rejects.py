@@ -33,7 +33,6 @@ class RejectCode(StrEnum):
 
     SESSION_ENDED = "SESSION_ENDED"
     PROCESSING_FAILED = "PROCESSING_FAILED"
-    EXCHANGE_UNAVAILABLE = "EXCHANGE_UNAVAILABLE"
     NEVER_REACHED_EXCHANGE = "NEVER_REACHED_EXCHANGE"
     EXCHANGE_REJECTED = "EXCHANGE_REJECTED"
 
@@ -146,11 +145,6 @@ ENTRIES: Final[Mapping[RejectCode, RejectEntry]] = {
         "Order could not be processed",
         "the order could not be processed and was not sent to the exchange",
         "Send the order again; if it is refused again, give support its order_id.",
-    ),
-    RejectCode.EXCHANGE_UNAVAILABLE: RejectEntry(
-        "Exchange not reachable",
-        "the order could not be sent to the exchange before {limit}",
-        "Send the order again later.",
     ),
     RejectCode.NEVER_REACHED_EXCHANGE: RejectEntry(
         "Order never reached the exchange",

@@ -11,7 +11,7 @@ from datetime import date, datetime
 from typing import Final, NamedTuple
 
 from shared.domain.charges.rate_cards import RateCards
-from shared.domain.instruments import Instrument, price_band, protection_price
+from shared.domain.instruments.instrument import Instrument, price_band, protection_price
 from shared.domain.ledger.accounts import INR
 from shared.domain.money import format_rupees
 from shared.domain.orders.rejects import Reject, RejectCode, reject
@@ -36,9 +36,6 @@ class Limits:
     products: tuple[str, ...]
     order_types: tuple[str, ...]
     times_in_force: tuple[str, ...]
-    requests_per_minute: Mapping[str, int]
-    """Per user, by route: "POST /api/orders" -> 60."""
-    default_requests_per_minute: int
 
     def __post_init__(self) -> None:
         asked = {*self.products, *self.order_types, *self.times_in_force}
@@ -47,10 +44,6 @@ class Limits:
             raise ValueError(
                 f"limits {self.version}: {', '.join(unhandled)} can't be offered, because no rule handles it yet"
             )
-
-    def rate_limit(self, route: str) -> int:
-        """Requests a user may make per sliding minute on the route, written as "METHOD /api/path/{parameter}"."""
-        return self.requests_per_minute.get(route, self.default_requests_per_minute)
 
 
 class LimitsBook:

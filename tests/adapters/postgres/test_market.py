@@ -8,7 +8,7 @@ import pytest
 
 from shared.adapters.postgres.database import Database
 from shared.adapters.postgres.market import PostgresMarket
-from shared.adapters.reference_data import load_reference_data
+from shared.adapters.reference import load_reference_data
 from shared.application.timing import Timing, venue_deadlines
 from shared.domain.errors import UnavailableError
 from shared.domain.sessions import MarketTime

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.adapters.reference_data import load_reference_data
+from shared.adapters.reference import load_reference_data
 from shared.domain.charges.charge import Component, Payee
 from shared.domain.charges.rate_cards import ChargeKind, RateCard, RateCards
 from shared.domain.orders.terms import Side

@@ -159,15 +159,13 @@ def test_hold_covers_any_fills_at_or_below_the_worst_price_paise(fills: list[tup
     assert notional + CARD.charges(Side.BUY, notional).total <= held
 
 
-def test_limits_are_pinned_by_date_and_route() -> None:
+def test_limits_are_pinned_by_date() -> None:
     later = limits(version="later", valid_from=date(2027, 1, 1))
     book = LimitsBook([later, LIMITS])
     assert book.for_date(date(2026, 12, 31)) is LIMITS
     assert book.for_date(date(2027, 1, 1)) is later
     with pytest.raises(LookupError, match="the first are from 2026-04-01"):
         book.for_date(date(2026, 3, 31))
-    assert LIMITS.rate_limit("POST /api/orders") == 60
-    assert LIMITS.rate_limit("GET /api/anything") == 10
 
 
 @pytest.mark.parametrize("versions", [[], [LIMITS, LIMITS]])

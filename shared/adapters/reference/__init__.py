@@ -1,0 +1,47 @@
+"""Reference data: the files in shared/data, read once into domain objects.
+
+Rules: everything a regulator or the venue changes lives in those files, with dates. A file is checked whole before
+anything is served from it; a bad value stops the start with one sentence naming file, entry and field.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+from shared.adapters.reference.calendars import load_calendars
+from shared.adapters.reference.instruments import load_instruments, load_tick_tables
+from shared.adapters.reference.limits import load_limits
+from shared.adapters.reference.rate_cards import load_rate_cards
+from shared.adapters.reference.rate_limits import load_rate_limits
+from shared.domain.charges.rate_cards import RateCards
+from shared.domain.instruments.master import InstrumentMaster
+from shared.domain.orders.risk import LimitsBook
+from shared.domain.rate_limits import RateLimitTable
+from shared.domain.sessions import SessionCalendar
+
+DATA_FOLDER: Final = Path(__file__).resolve().parents[2] / "data"
+
+
+@dataclass(frozen=True, slots=True)
+class ReferenceData:
+    """Everything that the rules need."""
+
+    instruments: InstrumentMaster
+    rate_cards: RateCards
+    calendars: Mapping[str, SessionCalendar]
+    limits: LimitsBook
+    rate_limits: RateLimitTable
+
+
+@cache
+def load_reference_data(folder: Path = DATA_FOLDER) -> ReferenceData:
+    """The reference data of the folder, read and checked once a process. Raises ReferenceDataError."""
+    return ReferenceData(
+        instruments=load_instruments(folder, load_tick_tables(folder)),
+        rate_cards=load_rate_cards(folder),
+        calendars=load_calendars(folder),
+        limits=load_limits(folder),
+        rate_limits=load_rate_limits(folder),
+    )

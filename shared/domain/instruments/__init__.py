@@ -1,0 +1,1 @@
+"""Instruments: what is traded, on which dates, in which steps of price."""
