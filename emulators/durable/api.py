@@ -118,10 +118,11 @@ class ManagementApi:
         instance = await self._client.status(request.path_params["id"])
         if instance is None:
             return empty(404)
-        view = status_view(instance, show_input=flag(request, "showInput", default=True))
+        show_input, show_output = flag(request, "showInput", default=True), flag(request, "showHistoryOutput")
+        view = status_view(instance, show_input=show_input)
         if flag(request, "showHistory"):
             events = await self._client.history(instance.execution_id)
-            view["historyEvents"] = history_view(events, show_output=flag(request, "showHistoryOutput"))
+            view["historyEvents"] = history_view(events, show_input=show_input, show_output=show_output)
         if instance.status not in FINISHED:
             return JSONResponse(view, 202, {"Location": str(request.url), "Retry-After": "5"})
         failed = instance.status == FAILED and flag(request, "returnInternalServerErrorOnFailure")

@@ -1,26 +1,25 @@
 """What operators and clients see of an instance: the extension's status JSON."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from emulators.durable.history import (
     Event,
-    ExecutionCompleted,
     ExecutionStarted,
     OrchestratorCompleted,
     OrchestratorStarted,
-    Scheduled,
     SubOrchestrationCompleted,
+    SubOrchestrationCreated,
     SubOrchestrationFailed,
     TaskCompleted,
     TaskFailed,
+    TaskScheduled,
+    TimerCanceled,
     TimerFired,
     utc_text,
 )
 from emulators.durable.store import InstanceRow
-
-_OUTPUT_KEYS = ("Result", "Input")
 
 
 def status_view(row: InstanceRow, *, show_input: bool) -> dict[str, Any]:
@@ -37,41 +36,51 @@ def status_view(row: InstanceRow, *, show_input: bool) -> dict[str, Any]:
     }
 
 
-def history_view(events: Iterable[Event], *, show_output: bool) -> list[dict[str, Any]]:
-    """The history for people: completions carry the name and time of what they complete.
+def history_view(events: Iterable[Event], *, show_input: bool, show_output: bool) -> list[dict[str, Any]]:
+    """The history for people, converted as by DurableClient.GetOrchestrationInstanceStateAsync of the extension.
 
-    Scheduled tasks are shown once they are completed, as DurableClient.ConvertHistoryEvents does.
+    A completed task is one entry, with the name and time of its scheduling. Results are JSON values, inputs are texts.
     """
-    scheduled: dict[int, Scheduled] = {}
-    shown = []
-    for event in events:
-        if isinstance(event, Scheduled):
-            scheduled[event.seq] = event
-        elif not isinstance(event, OrchestratorStarted | OrchestratorCompleted):
-            shown.append(_event_view(event, scheduled, show_output))
-    return shown
+    history = [event for event in events if not isinstance(event, _HIDDEN)]
+    scheduled = {event.seq: event for event in history if isinstance(event, TaskScheduled | SubOrchestrationCreated)}
+    completed = {event.task_id for event in history if isinstance(event, _COMPLETIONS)}
+    shown = [event for event in history if getattr(event, "seq", None) not in completed]
+    return [_event_view(event, scheduled, show_input=show_input, show_output=show_output) for event in shown]
 
 
-def _event_view(event: Event, scheduled: dict[int, Scheduled], show_output: bool) -> dict[str, Any]:
-    view = {key: value for key, value in event.to_json().items() if key not in {"EventId", "IsPlayed", "Tags"}}
-    view["EventType"] = _NAMES.get(type(event), type(event).__name__)
-    task_id = view.pop("TaskScheduledId", view.pop("TimerId", None))
-    if task_id in scheduled:
-        view["ScheduledTime"] = utc_text(scheduled[task_id].timestamp)
-        if scheduled[task_id].label:
-            view["FunctionName"] = scheduled[task_id].label
+def _event_view(
+    event: Event,
+    scheduled: Mapping[int, TaskScheduled | SubOrchestrationCreated],
+    *,
+    show_input: bool,
+    show_output: bool,
+) -> dict[str, Any]:
+    view = event.to_json() | {"EventType": _NAMES.get(type(event), type(event).__name__)}
+    if isinstance(event, _COMPLETIONS) and (task := scheduled.get(event.task_id)) is not None:
+        view |= {"ScheduledTime": utc_text(task.timestamp), "FunctionName": task.name, "Input": task.input}
     if isinstance(event, ExecutionStarted):
-        view["FunctionName"] = view.pop("Name")
-    return {key: value for key, value in view.items() if show_output or key not in _OUTPUT_KEYS}
+        view["FunctionName"] = event.name
+    if "Result" in view:
+        view["Result"] = _token(view["Result"])
+    left_out = {*_LEFT_OUT, *_LEFT_OUT_OF.get(type(event), ())}
+    left_out |= {name for name, wanted in (("Input", show_input), ("Result", show_output)) if not wanted}
+    return {name: value for name, value in view.items() if name not in left_out}
 
 
+_COMPLETIONS = (TaskCompleted, TaskFailed, SubOrchestrationCompleted, SubOrchestrationFailed)
+# Of every turn, and the engine's own mark of a cancelled timer, which the extension does not keep.
+_HIDDEN = (OrchestratorStarted, OrchestratorCompleted, TimerCanceled)
+_LEFT_OUT = ("Canceled", "EventId", "IsPlayed", "Retry", "TaskScheduledId")
+_LEFT_OUT_OF: dict[type[Event], tuple[str, ...]] = {
+    ExecutionStarted: ("Name", "OrchestrationInstance", "ParentInstance", "Version", "Tags"),
+    SubOrchestrationCreated: ("Version",),
+    TaskScheduled: ("Version",),
+    TimerFired: ("TimerId",),
+}
 _NAMES: dict[type[Event], str] = {
+    SubOrchestrationCreated: "SubOrchestrationInstanceCreated",
     SubOrchestrationCompleted: "SubOrchestrationInstanceCompleted",
     SubOrchestrationFailed: "SubOrchestrationInstanceFailed",
-    ExecutionCompleted: "ExecutionCompleted",
-    TaskCompleted: "TaskCompleted",
-    TaskFailed: "TaskFailed",
-    TimerFired: "TimerFired",
 }
 
 

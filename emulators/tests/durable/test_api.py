@@ -42,8 +42,74 @@ async def test_sdk_client_starts_and_reads_an_instance(open_hub: OpenHub, app: A
         status = await client.get_status("e", show_history=True, show_history_output=True, show_input=True)
         assert (status.name, status.runtime_status, status.output) == ("echo", STATUS.Completed, {"a": [1, None]})
         assert json.loads(status.input_) == {"a": [1, None]}
-        assert [event["EventType"] for event in status.historyEvents] == ["ExecutionStarted", "ExecutionCompleted"]
+        started, completed = status.historyEvents
+        assert (started["EventType"], completed["EventType"]) == ("ExecutionStarted", "ExecutionCompleted")
+        assert completed["Result"] == {"a": [1, None]}
+        # The SDK's client encodes inputs twice.
+        assert json.loads(json.loads(started["Input"])) == {"a": [1, None]}
         assert not await client.get_status("nobody")
+
+
+async def test_history_shows_values_as_the_extension_does(open_hub: OpenHub, app: AppInvoker) -> None:
+    @app.activity
+    def greet(name: str) -> str:
+        if name == "nobody":
+            raise ValueError(name)
+        return f"hello {name}"
+
+    @app.orchestrator
+    def child(context: df.DurableOrchestrationContext) -> Any:
+        return {"n": 1}
+        yield
+
+    @app.orchestrator
+    def parent(context: df.DurableOrchestrationContext) -> Any:
+        said = yield context.call_activity("greet", "you")
+        try:
+            yield context.call_activity("greet", "nobody")
+        except Exception:  # noqa: BLE001 - what the SDK raises
+            yield context.call_sub_orchestrator("child", None, "c")
+        yield context.wait_for_external_event("go")
+        return said
+
+    hub = await open_hub(app)
+    async with served(hub) as (client, public), aiohttp.ClientSession() as http:
+        await client.start_new("parent", "p")
+        await client.raise_event("p", "go", {"k": 1})
+        await finished(hub, "p")
+        shown = await client.get_status("p", show_history=True, show_history_output=True, show_input=True)
+        async with http.get(f"{public}/instances/p?showHistory=true&showInput=false") as answer:
+            plain = await answer.json()
+    by_name = {event["EventType"]: event for event in shown.historyEvents}
+    assert sorted(event["EventType"] for event in shown.historyEvents) == [
+        "EventRaised",
+        "ExecutionCompleted",
+        "ExecutionStarted",
+        "SubOrchestrationInstanceCompleted",
+        "TaskCompleted",
+        "TaskFailed",
+    ]
+    assert (by_name["TaskCompleted"]["Result"], by_name["TaskCompleted"]["Input"]) == ("hello you", '"you"')
+    assert by_name["SubOrchestrationInstanceCompleted"]["Result"] == {"n": 1}
+    assert by_name["SubOrchestrationInstanceCompleted"]["FunctionName"] == "child"
+    assert json.loads(json.loads(by_name["EventRaised"]["Input"])) == {"k": 1}
+    assert by_name["ExecutionCompleted"]["Result"] == "hello you"
+    assert by_name["ExecutionStarted"].keys() == {"EventType", "Timestamp", "Input", "FunctionName"}
+    assert not [event for event in plain["historyEvents"] if {"Input", "Result"} & event.keys()]
+
+
+async def test_history_of_a_running_instance_shows_open_tasks(open_hub: OpenHub, app: AppInvoker) -> None:
+    @app.orchestrator
+    def sleeper(context: df.DurableOrchestrationContext) -> Any:
+        yield context.create_timer(context.current_utc_datetime + timedelta(hours=1))
+
+    hub = await open_hub(app)
+    async with served(hub) as (client, _):
+        await client.start_new("sleeper", "s")
+        await eventually(lambda: app.turns.get("s"))
+        status = await eventually(lambda: _with_history(client, "s", 2))
+    assert [event["EventType"] for event in status.historyEvents] == ["ExecutionStarted", "TimerCreated"]
+    assert status.historyEvents[1].keys() == {"EventType", "Timestamp", "FireAt"}
 
 
 async def test_generated_ids_are_returned(open_hub: OpenHub, app: AppInvoker) -> None:
@@ -269,6 +335,11 @@ async def test_events_must_be_json(open_hub: OpenHub, app: AppInvoker) -> None:
 
 async def _status_is(client: df.DurableOrchestrationClient, instance_id: str, status: object) -> bool:
     return (await client.get_status(instance_id)).runtime_status == status
+
+
+async def _with_history(client: df.DurableOrchestrationClient, instance_id: str, events: int) -> Any:
+    status = await client.get_status(instance_id, show_history=True)
+    return status if len(status.historyEvents or ()) >= events else None
 
 
 async def _other_execution(hub: Any, instance_id: str, execution_id: object) -> Any:
