@@ -40,7 +40,7 @@ from shared.domain.orders.terms import Terms
 from shared.domain.sessions import MarketTime
 from shared.ports.books import BookStore, Claim, StoredAnswer
 from shared.ports.market import Market
-from shared.ports.order_sagas import Sagas
+from shared.ports.order_sagas import OrderSagas
 from shared.ports.orders import AdmissionFacts, Inquiry, OrderRecords
 from shared.ports.rate_limits import RateLimit, RateLimiter
 from shared.ports.wakeups import Wakeups
@@ -131,7 +131,7 @@ class PlaceOrders:
         self._background: set[asyncio.Task[None]] = set()
         self._entering = 0
 
-    async def place(self, call: PlaceCall, sagas: Sagas) -> Placed:
+    async def place(self, call: PlaceCall, sagas: OrderSagas) -> Placed:
         """Answer an order with 202, its refusal with 422, or a stored answer again.
 
         Raises KycRequiredError, IdempotencyKeyReusedError, RateLimitedError, OverloadedError, UnavailableError.
@@ -219,7 +219,7 @@ class PlaceOrders:
             client_order_id_used_by=None if used_by is None else str(used_by),
         )
 
-    def _follow_up(self, taken: Taken, sagas: Sagas) -> None:
+    def _follow_up(self, taken: Taken, sagas: OrderSagas) -> None:
         """Publish and dispatch behind the answer; what a crash loses here, the sweep does."""
         if taken.answer.status == answers.ACCEPTED:
             self._dispatcher.kick(sagas)
