@@ -21,7 +21,7 @@ from functions import (
     trades,
 )
 from functions.edge import fallback
-from orchestrations import orders as order_sagas
+from orchestrations import order
 from shared.telemetry import configure_logging
 
 configure_logging()
@@ -44,6 +44,6 @@ for module in (
     execution_reports,
     sweep,
     nightly,
-    order_sagas,
+    order,
 ):
     app.register_functions(module.blueprint)

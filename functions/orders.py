@@ -6,17 +6,21 @@ from uuid import UUID
 
 from functions.edge.edge import Call, blueprint_of, endpoint
 from functions.edge.responses import JSON, Reply
-from shared.application.orders.place import PlaceCall
+from shared.application.orders import answers
+from shared.application.orders.judge import PlaceCall, calls_of_list
+from shared.application.orders.place import Placed
 from shared.contracts.common import OwnerQuery
-from shared.contracts.orders import ORDERS, OrdersQuery, PlaceOrder
+from shared.contracts.orders import ORDERS, OrdersQuery, PlaceOrder, PlaceOrderList
 from shared.contracts.problems import PROBLEM_JSON
 from shared.contracts.published import published_order
 from shared.contracts.routes import orders as routes
+from shared.domain.errors import RateLimitedError
 from shared.domain.orders.order import Order
 from shared.json_values import Json
 from shared.ports.orders import OrderFilter
 
 _REFUSED: Final = 422
+_TOO_MANY: Final = 429
 
 
 @endpoint(routes.PLACE_ORDER)
@@ -31,6 +35,27 @@ async def place_order(call: Call[PlaceOrder]) -> Reply:
         headers["Preference-Applied"] = f"wait={call.prefer_wait_s:.0f}"
     content_type = PROBLEM_JSON if placed.status == _REFUSED else JSON
     return Reply(placed.body, placed.status, headers, content_type, placed.rate_limit)
+
+
+@endpoint(routes.PLACE_ORDER_LIST)
+async def place_order_list(call: Call[PlaceOrderList]) -> Reply:
+    """207 with one item an order: what each is answered with alone."""
+    calls = calls_of_list(call.user_id, call.body, call.idempotency_key, call.request_id)
+    placed = await call.app.place_orders.place_list(calls, call.sagas)
+    headers = {}
+    if all(isinstance(item, Placed) and item.replayed for item in placed.items):
+        headers["Idempotency-Replayed"] = "true"
+    waits = [item.retry_after_s for item in placed.items if isinstance(item, RateLimitedError)]
+    if waits:
+        headers["Retry-After"] = str(max(waits))
+    body = answers.of_list(_item(item, call.request_id) for item in placed.items)
+    return Reply(body, 207, headers, rate_limit=placed.rate_limits[-1] if placed.rate_limits else None)
+
+
+def _item(item: Placed | RateLimitedError, request_id: str) -> tuple[int, str]:
+    if isinstance(item, Placed):
+        return item.status, item.body
+    return _TOO_MANY, answers.limited(item, request_id)
 
 
 @endpoint(routes.LIST_ORDERS)
@@ -74,4 +99,4 @@ def _position(accepted_at: datetime, order_id: UUID) -> tuple[datetime, UUID]:
     return accepted_at, order_id
 
 
-blueprint = blueprint_of(place_order, list_orders, get_order, get_order_history, cancel_order)
+blueprint = blueprint_of(place_order, place_order_list, list_orders, get_order, get_order_history, cancel_order)

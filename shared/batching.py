@@ -17,14 +17,21 @@ type _Call[Item, Result] = tuple[Item, asyncio.Future[Result]]
 class Batcher[Item, Result]:
     """Runs `process` over what has gathered while the previous batches ran.
 
-    `process` answers one result per item, in order. At most `most` items a batch, `lanes` batches at a time.
+    `process` answers one result per item, in order. At most `lanes` batches run at a time. A batch takes items in order
+    of arrival until their weights come to `most`; an item that weighs more goes alone.
     """
 
     def __init__(
-        self, process: Callable[[Sequence[Item]], Awaitable[Sequence[Result]]], *, most: int = 50, lanes: int = 2
+        self,
+        process: Callable[[Sequence[Item]], Awaitable[Sequence[Result]]],
+        *,
+        most: int = 50,
+        lanes: int = 2,
+        weigh: Callable[[Item], int] = lambda _: 1,
     ) -> None:
         self._process = process
         self._most = most
+        self._weigh = weigh
         self._lanes = lanes
         self._waiting: list[_Call[Item, Result]] = []
         self._running: set[asyncio.Task[None]] = set()
@@ -45,11 +52,20 @@ class Batcher[Item, Result]:
     async def _drain(self) -> None:
         try:
             while self._waiting:
-                batch, self._waiting = self._waiting[: self._most], self._waiting[self._most :]
+                end = self._end_of_batch()
+                batch, self._waiting = self._waiting[:end], self._waiting[end:]
                 await self._run(batch)
         finally:
             # Here and not in a callback: whoever submits between the two would wait for a lane that has ended.
             self._running.discard(_this_task())
+
+    def _end_of_batch(self) -> int:
+        weight = 0
+        for place, (item, _) in enumerate(self._waiting):
+            weight += self._weigh(item)
+            if weight > self._most:
+                return max(place, 1)
+        return len(self._waiting)
 
     async def _run(self, batch: Sequence[_Call[Item, Result]]) -> None:
         try:

@@ -31,12 +31,14 @@ from functions.edge.requests import (
     require_host,
 )
 from functions.edge.responses import Reply, refuse, respond
+from orchestrations.starter import DurableSagas
 from shared.composition import Application, application
 from shared.contracts.common import Query
+from shared.contracts.routes import SHADOWING, methods_of
 from shared.contracts.routes.route import SCOPE, IdempotencyKey, LimitedBy, Route
-from shared.domain.errors import BrokerError, ForbiddenError, NotFoundError, UnauthenticatedError
+from shared.domain.errors import BrokerError, ForbiddenError, MethodNotAllowedError, NotFoundError, UnauthenticatedError
 from shared.ports.identity import Actor
-from shared.ports.order_sagas import OrderSagas
+from shared.ports.order_sagas import Sagas
 from shared.ports.rate_limits import RateLimit
 from shared.telemetry import begin_request
 
@@ -66,10 +68,10 @@ class Call[Body = None, Query = None]:
         return _uuid(self.path[name])
 
     @property
-    def sagas(self) -> OrderSagas:
+    def sagas(self) -> Sagas:
         """The orchestration engine, on routes that use Durable."""
         assert self.durable_client is not None, "the route's row must say uses_durable"
-        return self.app.order_sagas(self.durable_client)
+        return DurableSagas(self.durable_client)
 
 
 type Handler[Body, Query] = Callable[[Call[Body, Query]], Awaitable[Reply]]
@@ -162,6 +164,7 @@ class _Admission:
         """Raises BrokerError."""
         route, request = self._route, self._request
         headers = request.headers
+        _require_method(route, request.route_params)
         app = await application()
         actor = _ANONYMOUS if route.public else await self._authenticated(app)
         if route.limited_by is LimitedBy.EDGE:
@@ -204,6 +207,12 @@ class _Admission:
         if wanted is IdempotencyKey.NONE:
             return None
         return read_idempotency_key(self._request.headers, required=wanted is IdempotencyKey.REQUIRED)
+
+
+def _require_method(route: Route[Any, Any], path: Mapping[str, str]) -> None:
+    """A path of another row belongs to that row alone: GET orders/batch reads no order."""
+    if route.name in SHADOWING and route.method not in (methods := methods_of(route.path.format_map(path))):
+        raise MethodNotAllowedError(methods)
 
 
 def _bearer_token(headers: Mapping[str, str]) -> str:

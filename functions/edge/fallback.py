@@ -1,6 +1,5 @@
 """What no other route takes: unknown paths (404), known paths with another method (405), and OPTIONS (204)."""
 
-import re
 import secrets
 from typing import Final
 
@@ -9,15 +8,11 @@ import azure.functions as func
 
 from functions.edge.requests import called_path, require_host
 from functions.edge.responses import Reply, refuse, respond
-from shared.contracts.routes import ROUTES
+from shared.contracts.routes import methods_of
 from shared.domain.errors import BrokerError, MethodNotAllowedError, RouteNotFoundError
 from shared.telemetry import begin_request
 
 _CATCH_ALL: Final = "{*path}"
-_PARAMETER: Final = re.compile(r"\\\{\w+\\\}")
-_PATHS: Final = [
-    (re.compile(_PARAMETER.sub("[^/]+", re.escape(route.path)), re.IGNORECASE), route.methods) for route in ROUTES
-]
 
 blueprint = df.Blueprint()
 
@@ -43,10 +38,9 @@ def answer_unknown(request: func.HttpRequest) -> func.HttpResponse:
 def _options(request: func.HttpRequest) -> Reply:
     require_host(request.headers)
     path = request.route_params.get("path", "")
-    taken = {method for pattern, methods in _PATHS if pattern.fullmatch(path) for method in methods}
+    taken = methods_of(path)
     if not taken:
         raise RouteNotFoundError("There is no such path: GET /api/openapi.json lists all of them")
-    allowed = sorted({*taken, "OPTIONS"})
     if request.method.upper() != "OPTIONS":
-        raise MethodNotAllowedError(f"This path takes {', '.join(allowed)}", allowed=allowed)
-    return Reply(b"", 204, {"Allow": ", ".join(allowed)})
+        raise MethodNotAllowedError(taken)
+    return Reply(b"", 204, {"Allow": ", ".join(sorted({*taken, "OPTIONS"}))})

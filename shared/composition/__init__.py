@@ -5,10 +5,7 @@ Built once a process, inside the event loop that serves it. Tests call `wire_tra
 """
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import dataclass
-
-import azure.durable_functions as df
 
 from shared.adapters.reference import load_reference_data
 from shared.application.backlog import Backlog
@@ -20,7 +17,8 @@ from shared.application.instruments import Instruments
 from shared.application.ledger import Ledger
 from shared.application.orders.cancel import CancelOrders
 from shared.application.orders.execution_reports import ExecutionReports
-from shared.application.orders.place import PlaceOrders, Rules
+from shared.application.orders.judge import Rules
+from shared.application.orders.place import PlaceOrders
 from shared.application.orders.read import ReadOrders
 from shared.application.orders.recovery import Recovery
 from shared.application.orders.saga import OrderSaga
@@ -36,7 +34,6 @@ from shared.composition.reading import wire_reading
 from shared.composition.trading import wire_trading
 from shared.config import Settings, settings
 from shared.ports.identity import TokenVerifier
-from shared.ports.order_sagas import OrderSagas
 from shared.ports.rate_limits import RateLimiter
 
 
@@ -46,8 +43,6 @@ class Application:
 
     identity: TokenVerifier
     limiter: RateLimiter
-    order_sagas: Callable[[df.DurableOrchestrationClient], OrderSagas]
-    """The engine, by the client that an invocation brings along."""
     place_orders: PlaceOrders
     cancel_orders: CancelOrders
     read_orders: ReadOrders
@@ -86,7 +81,6 @@ async def build(config: Settings) -> Application:
     return Application(
         identity=adapters.identity,
         limiter=limiter,
-        order_sagas=adapters.order_sagas,
         place_orders=trading.place_orders,
         cancel_orders=trading.cancel_orders,
         read_orders=trading.read_orders,

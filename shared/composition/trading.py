@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from shared.application.orders.cancel import CancelOrders
 from shared.application.orders.dispatch import Dispatcher
 from shared.application.orders.execution_reports import ExecutionReports
-from shared.application.orders.place import PlaceOrders, Rules
+from shared.application.orders.judge import Rules
+from shared.application.orders.place import PlaceOrders
 from shared.application.orders.read import ReadOrders
 from shared.application.orders.recovery import Recovery
 from shared.application.orders.saga import OrderSaga

@@ -26,8 +26,11 @@ from shared.contracts.common import (
     View,
 )
 from shared.contracts.cursors import ID, INSTANT, CursorFormat
+from shared.contracts.problems import Problem
 from shared.domain.orders.order import Request, Status
 from shared.domain.orders.terms import OrderType, Product, Side, TimeInForce
+
+MOST_ORDERS_OF_A_LIST: Final = 25
 
 type ClientOrderId = Annotated[
     str,
@@ -118,6 +121,25 @@ class OrderAccepted(View):
     message: str
     received_at: Instant
     order: OrderView | None = None
+
+
+class PlaceOrderList(Body):
+    """Up to 25 new orders of one call, each judged alone, in this order."""
+
+    orders: Annotated[list[PlaceOrder], Field(min_length=1, max_length=MOST_ORDERS_OF_A_LIST)]
+
+
+class PlacedOrder(View):
+    """What one order of a list was answered with: what POST /api/orders answers it with alone."""
+
+    status: Annotated[int, Field(description="202, 422 or 429", examples=[202])]
+    body: OrderAccepted | Problem
+
+
+class PlacedOrderList(View):
+    """One item an order, in the order of the request."""
+
+    items: list[PlacedOrder]
 
 
 class OrdersQuery(OwnerQuery, PageQuery):

@@ -22,7 +22,7 @@ Rules: messages are written for the client and name the remedy; they never carry
 knows HTTP: statuses and titles are in `shared/contracts/problems.py`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import ClassVar
 
@@ -110,9 +110,9 @@ class MethodNotAllowedError(BrokerError):
 
     code = ErrorCode.METHOD_NOT_ALLOWED
 
-    def __init__(self, message: str, *, allowed: Sequence[str]) -> None:
-        super().__init__(message, {"allowed": list(allowed)})
-        self.allowed = allowed
+    def __init__(self, methods: Iterable[str]) -> None:
+        self.allowed = sorted({*methods, "OPTIONS"})
+        super().__init__(f"This path takes {', '.join(self.allowed)}", {"allowed": self.allowed})
 
 
 class StateConflictError(BrokerError):

@@ -75,7 +75,7 @@ def test_every_owner_of_an_order_is_told() -> None:
 def _row(route: Route[Any, Any]) -> tuple[str, str, str]:
     default = str(LIMITS["default_requests_per_minute"])
     limit = str(LIMITS["requests_per_minute"].get(route.limit_name, default))
-    return route.limit_name, route.summary, "none" if route.limited_by is LimitedBy.NOBODY else limit
+    return route.call, route.summary, "none" if route.limited_by is LimitedBy.NOBODY else limit
 
 
 @pytest.mark.parametrize(("page", "for_traders"), [(TRADERS, True), (OPERATIONS, False)], ids=["traders", "operations"])

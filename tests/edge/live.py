@@ -35,7 +35,6 @@ from functions import (
 )
 from functions.edge.edge import Endpoint
 from functions.edge.fallback import answer_unknown
-from shared.adapters.durable.order_sagas import DurableOrderSagas
 from shared.adapters.postgres.backlog import PostgresBacklog
 from shared.adapters.postgres.books import PostgresBooks
 from shared.adapters.postgres.database import Database
@@ -52,7 +51,7 @@ from shared.adapters.postgres.replies import PostgresReplies
 from shared.adapters.postgres.sagas import PostgresSagas
 from shared.adapters.reference import load_reference_data
 from shared.application.health import Dependency, Health
-from shared.application.orders.place import Rules
+from shared.application.orders.judge import Rules
 from shared.application.timing import Timing
 from shared.composition import Application
 from shared.composition.operations import OperationsPorts, wire_operations
@@ -169,7 +168,6 @@ async def compose(dsn: str, actors: Mapping[str, Actor]) -> Application:
     return Application(
         identity=Identity(actors),
         limiter=limiter,
-        order_sagas=DurableOrderSagas,
         place_orders=trading.place_orders,
         cancel_orders=trading.cancel_orders,
         read_orders=trading.read_orders,

@@ -1,6 +1,6 @@
 """Fakes of the use cases and a client that calls endpoints as the worker does."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
@@ -10,12 +10,13 @@ import azure.functions as func
 import orjson
 
 from functions.edge.edge import Endpoint
-from shared.application.orders.place import PlaceCall, Placed
+from shared.application.orders.judge import PlaceCall
+from shared.application.orders.place import Placed, PlacedList
 from shared.domain.errors import UnauthenticatedError
 from shared.domain.orders.order import Order
 from shared.json_values import Json
 from shared.ports.identity import Actor
-from shared.ports.order_sagas import OrderSagas
+from shared.ports.order_sagas import Sagas
 from shared.ports.orders import OrderFilter
 from shared.ports.rate_limits import RateLimit
 
@@ -71,15 +72,20 @@ class Orders:
     """Remembers how it was called; answers or raises as told."""
 
     answer: Placed = PLACED
+    list_answer: PlacedList = field(default_factory=lambda: PlacedList([PLACED], []))
     error: BaseException | None = None
     orders: list[Order] = field(default_factory=list)
     calls: list[tuple[Any, ...]] = field(default_factory=list)
 
-    async def place(self, call: PlaceCall, sagas: OrderSagas) -> Placed:
+    async def place(self, call: PlaceCall, sagas: Sagas) -> Placed:
         self._note("place", call.user_id, call.command, call.idempotency_key, call.prefer_wait_s)
         return self.answer
 
-    async def cancel(self, user_id: UUID, order_id: UUID, sagas: OrderSagas) -> Json:
+    async def place_list(self, calls: Sequence[PlaceCall], sagas: Sagas) -> PlacedList:
+        self._note("place_list", [each.command for each in calls])
+        return self.list_answer
+
+    async def cancel(self, user_id: UUID, order_id: UUID, sagas: Sagas) -> Json:
         self._note("cancel", user_id, order_id)
         return {"order_id": str(order_id)}
 
@@ -108,7 +114,6 @@ class App:
     identity: Identity = field(default_factory=Identity)
     limiter: Limiter = field(default_factory=Limiter)
     orders: Orders = field(default_factory=Orders)
-    order_sagas: Callable[[Any], Any] = field(default=lambda client: client)
 
     @property
     def place_orders(self) -> Orders:

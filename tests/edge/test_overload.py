@@ -9,7 +9,8 @@ import pytest
 
 from shared.adapters.reference import load_reference_data
 from shared.application.orders import place as place_module
-from shared.application.orders.place import PlaceCall, PlaceOrders, Rules
+from shared.application.orders.judge import PlaceCall, Rules
+from shared.application.orders.place import PlaceOrders
 from shared.contracts.orders import PlaceOrder
 from shared.domain.errors import KycRequiredError, OverloadedError
 from shared.domain.sessions import MarketTime

@@ -1,6 +1,6 @@
 -- Membership and progress of sagas.
 
--- name: take_waiting
+-- name: claim
 WITH slot AS (
     SELECT count(*) < %(most_sagas)s AS free FROM sagas WHERE finished_at IS NULL
 ), waiting AS (

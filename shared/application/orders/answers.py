@@ -1,12 +1,13 @@
 """What the caller of place-order gets, as pure functions of the order on record."""
 
+from collections.abc import Iterable
 from typing import Final
 
 import orjson
 
 from shared.contracts.problems import write_problem
 from shared.contracts.published import published_order
-from shared.domain.errors import OrderRejectedError
+from shared.domain.errors import OrderRejectedError, RateLimitedError
 from shared.domain.orders.order import Order, State
 from shared.domain.orders.rejects import Reject
 from shared.domain.times import wire_time
@@ -30,6 +31,17 @@ def acceptance_with_order(order: Order) -> str:
 def refusal(order: Order, reject: Reject, request_id: str) -> str:
     """The body of a 422: the problem, under the id of the request that was refused."""
     return write_problem(OrderRejectedError(reject), f"/api/orders/{order.order_id}", request_id)
+
+
+def of_list(items: Iterable[tuple[int, str]]) -> str:
+    """The body of a 207: (status, body) of each order; the bodies are sent as they are stored."""
+    written = (f'{{"status":{status},"body":{body}}}' for status, body in items)
+    return f'{{"items":[{",".join(written)}]}}'
+
+
+def limited(error: RateLimitedError, request_id: str) -> str:
+    """The body of a 429 for one order of a list."""
+    return write_problem(error, "/api/orders", request_id)
 
 
 def _accepted(order: Order) -> Json:

@@ -41,20 +41,41 @@ class Intake:
 
     def __init__(self, books: BookStore) -> None:
         self._books = books
-        self._batches: Batcher[Candidate, Taken] = Batcher(self._commit, most=MOST_REQUESTS)
+        self._batches: Batcher[Sequence[Candidate], Sequence[Taken]] = Batcher(
+            self._commit, most=MOST_REQUESTS, weigh=len
+        )
 
     async def take(self, candidate: Candidate) -> Taken:
-        """Put the candidate on record, or find its twin. Raises UnavailableError when the ledger is away."""
-        return await self._batches.submit(candidate)
+        """`take_all` of one."""
+        (taken,) = await self.take_all([candidate])
+        return taken
 
-    async def _commit(self, candidates: Sequence[Candidate]) -> Sequence[Taken]:
+    async def take_all(self, candidates: Sequence[Candidate]) -> Sequence[Taken]:
+        """Put the candidates of one caller on record, in their order, or find their twins, in one commit.
+
+        Raises UnavailableError when the ledger is away.
+        """
+        return await self._batches.submit(candidates)
+
+    async def _commit(self, callers: Sequence[Sequence[Candidate]]) -> Sequence[Sequence[Taken]]:
+        candidates = [candidate for caller in callers for candidate in caller]
         scope = Scope(
             users={candidate.order.user_id for candidate in candidates},
             claims=[candidate.claim for candidate in candidates],
         )
-        taken, committed = await self._books.work(scope, lambda unit: [_take(unit, each) for each in candidates])
+        taken, committed = await self._books.work(scope, lambda unit: [_take_caller(unit, each) for each in callers])
         # One caller of the batch publishes for all.
-        return [each._replace(committed=committed if place == 0 else None) for place, each in enumerate(taken)]
+        taken[0][0] = taken[0][0]._replace(committed=committed)
+        return taken
+
+
+def _take_caller(unit: Unit, candidates: Sequence[Candidate]) -> list[Taken]:
+    """Nothing of a list is recorded when its key was used for another one, not even what the other has no place for."""
+    stored = (unit.orders.answers.get((each.order.user_id, each.claim.idempotency_key or "")) for each in candidates)
+    for other, candidate in zip(stored, candidates, strict=True):
+        if other is not None and other.fingerprint != candidate.fingerprint:
+            return [Taken(other, replayed=True, committed=None)] * len(candidates)
+    return [_take(unit, each) for each in candidates]
 
 
 def _take(unit: Unit, candidate: Candidate) -> Taken:

@@ -1,46 +1,31 @@
-"""Placing an order: look up, judge, put on record, answer.
+"""Placing orders: look up, judge, put on record, answer; one at a time or a list in one call.
 
 The order of work is the contract's: KYC, idempotency look-up, rate limit, risk, intake, answer; only then is anything
 sent anywhere. A 202 means registered here, not at the exchange.
 """
 
 import asyncio
-import hashlib
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
-from uuid import UUID, uuid4
+from typing import NamedTuple
+from uuid import UUID
 
 from shared.application.orders import answers
 from shared.application.orders.dispatch import Dispatcher
-from shared.application.orders.intake import Candidate, Intake, Taken
+from shared.application.orders.intake import Intake, Taken
+from shared.application.orders.judge import Judge, PlaceCall, Rules, Surroundings
 from shared.application.orders.read import find
 from shared.application.publishing import Publisher
 from shared.application.timing import Timing
 from shared.batching import Batcher
-from shared.contracts.orders import PlaceOrder
-from shared.domain.charges.rate_cards import RateCards
-from shared.domain.errors import (
-    IdempotencyKeyReusedError,
-    KycRequiredError,
-    OverloadedError,
-    UnavailableError,
-)
-from shared.domain.ids import new_order_id
-from shared.domain.instruments.instrument import Instrument
-from shared.domain.instruments.master import InstrumentMaster
+from shared.domain.errors import IdempotencyKeyReusedError, KycRequiredError, OverloadedError, RateLimitedError
 from shared.domain.kyc import KycStatus, may_trade
-from shared.domain.money import parse_rupees
 from shared.domain.orders.order import Order
-from shared.domain.orders.rejects import Reject
-from shared.domain.orders.risk import LimitsBook, RiskFacts, check, worst_price_paise
-from shared.domain.orders.terms import Terms
-from shared.domain.sessions import MarketTime
-from shared.ports.books import BookStore, Claim, StoredAnswer
+from shared.ports.books import BookStore, StoredAnswer
 from shared.ports.market import Market
-from shared.ports.order_sagas import OrderSagas
+from shared.ports.order_sagas import Sagas
 from shared.ports.orders import AdmissionFacts, Inquiry, OrderRecords
 from shared.ports.rate_limits import RateLimit, RateLimiter
 from shared.ports.wakeups import Wakeups
@@ -49,36 +34,8 @@ PLACE_ORDER = "POST /api/orders"
 # Each in this process; the others are refused before they cost anything. At 1,000 orders a second the last waits 0.3 s.
 _MOST_ENTERING = 300
 _POLL_S = 0.25
-_OUTSIDE_TABLES_RETRY_S = 60
 
-
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """The dated tables that an order is judged by."""
-
-    instruments: InstrumentMaster
-    limits: LimitsBook
-    rate_cards: RateCards
-
-
-@dataclass(frozen=True, slots=True)
-class PlaceCall:
-    """One call of place-order: whose, what, under which keys, and how long the caller waits for the exchange."""
-
-    user_id: UUID
-    command: PlaceOrder
-    idempotency_key: str | None
-    request_id: str
-    prefer_wait_s: float = 0.0
-
-    @property
-    def claim(self) -> Claim:
-        return Claim(self.user_id, self.idempotency_key, self.command.client_order_id)
-
-    @property
-    def fingerprint(self) -> bytes:
-        """Of the body, to tell a repetition from another order under the same key."""
-        return hashlib.sha256(self.command.model_dump_json().encode()).digest()
+type _Spent = RateLimit | RateLimitedError
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,13 +50,19 @@ class Placed:
 
 
 @dataclass(frozen=True, slots=True)
-class _Judgement:
-    """What a call is judged by: the market's time, and the instrument as it is traded then."""
+class PlacedList:
+    """The answer to a list, one item an order in the given order: what `place` answers, or its rate limit's refusal."""
 
-    market: MarketTime
-    at: datetime
-    trade_date: date
-    instrument: Instrument | None
+    items: Sequence[Placed | RateLimitedError]
+    rate_limits: Sequence[RateLimit]
+    """Of the orders that were counted, in the given order."""
+
+
+class _Entry(NamedTuple):
+    """One order on its way in."""
+
+    known: AdmissionFacts
+    judged_by: Surroundings
 
 
 class PlaceOrders:
@@ -119,118 +82,113 @@ class PlaceOrders:
         timing: Timing,
     ) -> None:
         self._records = records
-        self._rules = rules
-        self._market = market
+        self._judge = Judge(rules, market, timing)
         self._limiter = limiter
         self._publisher = publisher
         self._dispatcher = dispatcher
         self._wakeups = wakeups
-        self._timing = timing
         self._intake = Intake(books)
         self._inquiries: Batcher[Inquiry, AdmissionFacts] = Batcher(records.inquire, most=100)
         self._background: set[asyncio.Task[None]] = set()
         self._entering = 0
 
-    async def place(self, call: PlaceCall, sagas: OrderSagas) -> Placed:
+    async def place(self, call: PlaceCall, sagas: Sagas) -> Placed:
         """Answer an order with 202, its refusal with 422, or a stored answer again.
 
         Raises KycRequiredError, IdempotencyKeyReusedError, RateLimitedError, OverloadedError, UnavailableError.
         """
-        fingerprint = call.fingerprint
-        with self._room():
-            taken, rate_limit = await self._enter(call, fingerprint)
+        with self._room(1):
+            taken, rate_limit = await self._enter(call)
         if taken.replayed:
-            return await self._replay(call, taken.answer, fingerprint)
-        self._follow_up(taken, sagas)
+            return await self._replay(call, taken.answer)
+        self._follow_up([taken], sagas)
         return await self._answer(call, taken.answer, rate_limit)
 
+    async def place_list(self, calls: Sequence[PlaceCall], sagas: Sagas) -> PlacedList:
+        """Answer each order of one caller's list as `place` answers it alone, in the given order.
+
+        Orders that are accepted or refused are put on record in one commit. Raises KycRequiredError,
+        IdempotencyKeyReusedError (the key was used with another list), OverloadedError, UnavailableError.
+        """
+        with self._room(len(calls)):
+            entries = await self._look_up_all(calls)
+            limits = await self._spend_all(calls, entries)
+            taken = await self._take_all(calls, entries, limits)
+        self._follow_up([each for each in taken.values() if not each.replayed], sagas)
+        items = [_item(place, entries, limits, taken) for place in range(len(calls))]
+        return PlacedList(items, [each for each in limits.values() if isinstance(each, RateLimit)])
+
+    async def _look_up_all(self, calls: Sequence[PlaceCall]) -> list[_Entry]:
+        entries = await asyncio.gather(*(self._look_up(call) for call in calls))
+        for call, entry in zip(calls, entries, strict=True):
+            if entry.known.stored is not None:
+                _require_same_body(call, entry.known.stored)
+        return entries
+
+    async def _spend_all(self, calls: Sequence[PlaceCall], entries: Sequence[_Entry]) -> dict[int, _Spent]:
+        """A call of the user's limit for each order that has no stored answer, by its place."""
+        new = [place for place, entry in enumerate(entries) if entry.known.stored is None]
+        spent = await asyncio.gather(*(self._spend(calls[place]) for place in new))
+        return dict(zip(new, spent, strict=True))
+
+    async def _spend(self, call: PlaceCall) -> _Spent:
+        try:
+            return await self._limiter.spend(call.user_id, PLACE_ORDER)
+        except RateLimitedError as error:
+            return error
+
+    async def _take_all(
+        self, calls: Sequence[PlaceCall], entries: Sequence[_Entry], limits: Mapping[int, _Spent]
+    ) -> dict[int, Taken]:
+        """What is on record now of each order that was within the limit, by its place."""
+        admitted = [place for place, spent in limits.items() if isinstance(spent, RateLimit)]
+        if not admitted:
+            return {}
+        candidates = [self._judge.candidate(calls[place], *entries[place]) for place in admitted]
+        taken = dict(zip(admitted, await self._intake.take_all(candidates), strict=True))
+        for place, each in taken.items():
+            _require_same_body(calls[place], each.answer)
+        return taken
+
     @contextmanager
-    def _room(self) -> Iterator[None]:
-        """A place among those that enter. Raises OverloadedError: more at once would only all wait longer."""
+    def _room(self, orders: int) -> Iterator[None]:
+        """Room among the orders that enter. Raises OverloadedError: more at once would only all wait longer."""
         if self._entering >= _MOST_ENTERING:
             raise OverloadedError("The broker is at capacity", retry_after_s=1)
-        self._entering += 1
+        self._entering += orders
         try:
             yield
         finally:
-            self._entering -= 1
+            self._entering -= orders
 
-    async def _enter(self, call: PlaceCall, fingerprint: bytes) -> tuple[Taken, RateLimit | None]:
+    async def _enter(self, call: PlaceCall) -> tuple[Taken, RateLimit | None]:
         """The answer on record, of this call or of its twin."""
-        judged_by = await self._surroundings(call.command.instrument_id)
+        entry = await self._look_up(call)
+        if entry.known.stored is not None:
+            return Taken(entry.known.stored, replayed=True, committed=None), None
+        rate_limit = await self._limiter.spend(call.user_id, PLACE_ORDER)
+        return await self._intake.take(self._judge.candidate(call, *entry)), rate_limit
+
+    async def _look_up(self, call: PlaceCall) -> _Entry:
+        """What is on record, and what the order is judged by. Raises KycRequiredError, UnavailableError."""
+        judged_by = await self._judge.surroundings(call.command.instrument_id)
         instrument = judged_by.instrument
         asset = call.command.instrument_id if instrument is None else instrument.security_id
-        facts = await self._inquiries.submit(Inquiry(call.claim, asset))
-        _require_kyc(facts.kyc_status)
-        if facts.stored is not None:
-            return Taken(facts.stored, replayed=True, committed=None), None
-        rate_limit = await self._limiter.spend(call.user_id, PLACE_ORDER)
-        return await self._intake.take(self._judge(call, fingerprint, facts, judged_by)), rate_limit
+        known = await self._inquiries.submit(Inquiry(call.claim, asset))
+        _require_kyc(known.kyc_status)
+        return _Entry(known, judged_by)
 
-    async def _surroundings(self, instrument_id: str) -> _Judgement:
-        market, at = await self._market.time(), datetime.now(UTC)
-        trade_date = market.trade_date(at)
-        return _Judgement(market, at, trade_date, self._rules.instruments.find(instrument_id, trade_date))
-
-    def _judge(self, call: PlaceCall, fingerprint: bytes, known: AdmissionFacts, judged_by: _Judgement) -> Candidate:
-        terms = _terms(call.command, judged_by.instrument)
-        facts, refusal = self._refusal(call.command, terms, known, judged_by)
-        if refusal is None:
-            terms = terms._replace(limit_price=worst_price_paise(terms, facts))
-        order = Order(
-            user_id=call.user_id,
-            order_id=new_order_id(call.user_id, time.time_ns(), uuid4().int),
-            terms=terms,
-            trade_date=judged_by.trade_date.isoformat(),
-            accepted_at=judged_by.at,
-            updated_at=judged_by.at,
-            deadline=judged_by.at + self._timing.saga,
-            client_order_id=call.command.client_order_id,
-            tag=call.command.tag,
-        )
-        return Candidate(order, refusal, call.claim, fingerprint, call.request_id)
-
-    def _refusal(
-        self, command: PlaceOrder, terms: Terms, known: AdmissionFacts, judged_by: _Judgement
-    ) -> tuple[RiskFacts, Reject | None]:
-        """Raises UnavailableError when the market's clock has left the tables."""
-        try:
-            facts = self._facts(command, known, judged_by)
-            return facts, check(terms, facts)
-        except LookupError as error:
-            message = f"No order is taken for {judged_by.trade_date}: limits and charges of that date are not known"
-            raise UnavailableError(message, retry_after_s=_OUTSIDE_TABLES_RETRY_S) from error
-
-    def _facts(self, command: PlaceOrder, known: AdmissionFacts, judged_by: _Judgement) -> RiskFacts:
-        market, at = judged_by.market, judged_by.at
-        is_open = market.is_open(at)
-        used_by = known.client_order_id_used_by
-        return RiskFacts(
-            instrument=judged_by.instrument,
-            trade_date=judged_by.trade_date,
-            session_open=is_open,
-            available_cash_paise=known.available_cash,
-            free_quantity=known.free_quantity,
-            limits=self._rules.limits.for_date(judged_by.trade_date),
-            rate_cards=self._rules.rate_cards,
-            now=market.now(at),
-            next_open=None if is_open else market.next_open(at),
-            client_order_id=command.client_order_id,
-            client_order_id_used_by=None if used_by is None else str(used_by),
-        )
-
-    def _follow_up(self, taken: Taken, sagas: OrderSagas) -> None:
+    def _follow_up(self, taken: Sequence[Taken], sagas: Sagas) -> None:
         """Publish and dispatch behind the answer; what a crash loses here, the sweep does."""
-        if taken.answer.status == answers.ACCEPTED:
+        if any(each.answer.status == answers.ACCEPTED for each in taken):
             self._dispatcher.kick(sagas)
-        if taken.committed is not None:
-            task = asyncio.create_task(self._publisher.publish(taken.committed, sagas))
+        for committed in (each.committed for each in taken if each.committed is not None):
+            task = asyncio.create_task(self._publisher.publish(committed, sagas))
             self._background.add(task)
             task.add_done_callback(self._background.discard)
 
-    async def _replay(self, call: PlaceCall, stored: StoredAnswer, fingerprint: bytes) -> Placed:
-        if stored.fingerprint != fingerprint:
-            raise IdempotencyKeyReusedError("This Idempotency-Key was used with another body: take a new key")
+    async def _replay(self, call: PlaceCall, stored: StoredAnswer) -> Placed:
+        _require_same_body(call, stored)
         answer = await self._answer(call, stored, None)
         return Placed(answer.status, answer.body, answer.order_id, replayed=True)
 
@@ -259,19 +217,21 @@ def _require_kyc(status: str | None) -> None:
         raise KycRequiredError("Trading needs an active KYC", kyc_status=known)
 
 
-def _terms(command: PlaceOrder, instrument: Instrument | None) -> Terms:
-    price = None if command.price is None else parse_rupees(command.price)
-    return Terms(
-        instrument_id=command.instrument_id,
-        security_id=command.instrument_id if instrument is None else instrument.security_id,
-        segment="" if instrument is None else instrument.segment,
-        side=command.side,
-        order_type=command.order_type,
-        product=command.product,
-        time_in_force=command.time_in_force,
-        quantity=command.quantity,
-        price=price,
-        # A refused order may have no worst price: its instrument or type may be unknown.
-        limit_price=price or 0,
-        disclosed_quantity=command.disclosed_quantity,
-    )
+def _require_same_body(call: PlaceCall, stored: StoredAnswer) -> None:
+    if stored.fingerprint != call.fingerprint:
+        raise IdempotencyKeyReusedError("This Idempotency-Key was used with another body: take a new key")
+
+
+def _item(
+    place: int,
+    entries: Sequence[_Entry],
+    limits: Mapping[int, _Spent],
+    taken: Mapping[int, Taken],
+) -> Placed | RateLimitedError:
+    stored, spent = entries[place].known.stored, limits.get(place)
+    if stored is not None:
+        return Placed(stored.status, stored.body, stored.order_id, replayed=True)
+    if isinstance(spent, RateLimitedError):
+        return spent
+    answer = taken[place].answer
+    return Placed(answer.status, answer.body, answer.order_id, taken[place].replayed, spent)

@@ -26,6 +26,7 @@ from shared.contracts.routes import (
 from shared.contracts.routes.route import Route
 
 _PARAMETER: Final = re.compile(r"\{\w+\}")
+_ESCAPED_PARAMETER: Final = re.compile(r"\\\{\w+\\\}")
 
 
 def joined(*nouns: Iterable[Route[Any, Any]]) -> tuple[Route[Any, Any], ...]:
@@ -54,3 +55,25 @@ ROUTES: Final = joined(
     health.ROUTES,
     documentation.ROUTES,
 )
+_PATTERNS: Final = [
+    (re.compile(_ESCAPED_PARAMETER.sub("[^/]+", re.escape(row.path)), re.IGNORECASE), "{" in row.path, row.methods)
+    for row in ROUTES
+]
+
+
+def methods_of(path: str) -> frozenset[str]:
+    """The methods that a path below /api takes, by the table; empty for a path that is not in it.
+
+    A path that stands in the table as it is belongs to no other row: orders/batch is no order.
+    """
+    found = [(has_parameter, methods) for pattern, has_parameter, methods in _PATTERNS if pattern.fullmatch(path)]
+    own = [methods for has_parameter, methods in found if not has_parameter]
+    return frozenset(chain.from_iterable(own or [methods for _, methods in found]))
+
+
+SHADOWING: Final = frozenset(
+    row.name
+    for row, (pattern, has_parameter, _) in zip(ROUTES, _PATTERNS, strict=True)
+    if has_parameter and any(pattern.fullmatch(other.path) for other in ROUTES if "{" not in other.path)
+)
+"""Rows with a parameter that the host also calls for the path of another row."""

@@ -3,7 +3,16 @@
 from typing import Final
 
 from shared.contracts.common import OwnerQuery
-from shared.contracts.orders import OrderAccepted, OrderHistory, OrderPage, OrdersQuery, OrderView, PlaceOrder
+from shared.contracts.orders import (
+    OrderAccepted,
+    OrderHistory,
+    OrderPage,
+    OrdersQuery,
+    OrderView,
+    PlacedOrderList,
+    PlaceOrder,
+    PlaceOrderList,
+)
 from shared.contracts.routes.route import STAFF, TRADER, IdempotencyKey, LimitedBy, Route
 
 PLACE_ORDER: Final = Route[PlaceOrder, None](
@@ -19,6 +28,20 @@ PLACE_ORDER: Final = Route[PlaceOrder, None](
     takes_prefer_wait=True,
     uses_durable=True,
     errors=(409, 422),
+)
+PLACE_ORDER_LIST: Final = Route[PlaceOrderList, None](
+    "place_order_list",
+    "POST",
+    "orders/batch",
+    "Place up to 25 orders in one call",
+    {207: PlacedOrderList},
+    body=PlaceOrderList,
+    needs_kyc=True,
+    limited_by=LimitedBy.USE_CASE,
+    counted_as=PLACE_ORDER.limit_name,
+    idempotency_key=IdempotencyKey.OPTIONAL,
+    uses_durable=True,
+    errors=(422,),
 )
 LIST_ORDERS: Final = Route[None, OrdersQuery](
     "list_orders",
@@ -64,6 +87,7 @@ CANCEL_ORDER: Final = Route[None, None](
 
 ROUTES: Final = (
     PLACE_ORDER,
+    PLACE_ORDER_LIST,
     LIST_ORDERS,
     GET_ORDER,
     GET_ORDER_HISTORY,

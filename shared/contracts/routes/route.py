@@ -63,6 +63,8 @@ class Route[BodyModel, QueryModel]:
     content_types: tuple[str, ...] = ("application/json",)
     """Of its answers."""
     max_body_bytes: int = 16_384
+    counted_as: str = ""
+    """The row of the limits table whose limit is spent; empty: its own."""
 
     @property
     def methods(self) -> tuple[str, ...]:
@@ -75,6 +77,11 @@ class Route[BodyModel, QueryModel]:
         return self.path.partition("/")[0]
 
     @property
-    def limit_name(self) -> str:
-        """The route as the limits table names it: "POST /api/orders"."""
+    def call(self) -> str:
+        """The route as people name it: "POST /api/orders"."""
         return f"{self.method} /api/{self.path}"
+
+    @property
+    def limit_name(self) -> str:
+        """The row of the limits table: "POST /api/orders"."""
+        return self.counted_as or self.call

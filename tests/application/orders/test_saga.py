@@ -44,10 +44,10 @@ async def test_each_order_is_claimed_exactly_once(broker: Broker, other: Broker)
 async def test_no_saga_is_claimed_beyond_the_slots(broker: Broker):
     await broker.place(3)
     deadline = datetime.now(UTC) + timedelta(seconds=30)
-    claimed = [await broker.records.take_waiting(2, 1, deadline) for _ in range(3)]
+    claimed = [await broker.records.claim(2, 1, deadline) for _ in range(3)]
     assert [each is not None for each in claimed] == [True, True, False]
     await broker.records.finish(claimed[0] or CANCEL)
-    assert await broker.records.take_waiting(2, 1, deadline) is not None
+    assert await broker.records.claim(2, 1, deadline) is not None
 
 
 @pytest.mark.parametrize("step", ["reserve_funds", "submit_to_exchange", "confirm", "release_funds"])

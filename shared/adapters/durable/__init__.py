@@ -1,1 +1,0 @@
-"""Durable Functions: the engine that runs sagas."""

@@ -1,0 +1,125 @@
+"""A list of orders in one call, on PostgreSQL: judged alone, in order, in one commit, replayed byte for byte."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+import orjson
+import pytest
+
+from shared.adapters.postgres.database import Database
+from shared.adapters.postgres.market import PostgresMarket
+from shared.adapters.reference import load_reference_data
+from shared.application.orders.judge import PlaceCall, Rules, calls_of_list
+from shared.application.orders.place import Placed, PlacedList, PlaceOrders
+from shared.contracts.orders import PlaceOrderList
+from shared.domain.errors import IdempotencyKeyReusedError, RateLimitedError
+from shared.ports.rate_limits import RateLimit
+from tests.support.broker import CALENDAR, Broker
+from tests.support.values import ALICE
+
+DATA = load_reference_data()
+GOOD = {
+    "instrument_id": "NSE:INFY",
+    "side": "BUY",
+    "order_type": "LIMIT",
+    "product": "CNC",
+    "quantity": 1,
+    "price": "1500.00",
+}
+OFF_TICK = GOOD | {"price": "1500.03"}
+NAMED = GOOD | {"client_order_id": "mine"}
+
+
+class Allowance:
+    """So many orders may be counted."""
+
+    def __init__(self, left: int = 100) -> None:
+        self.left = left
+
+    async def spend(self, user_id: UUID, route: str) -> RateLimit:
+        assert route == "POST /api/orders"
+        if self.left == 0:
+            raise RateLimitedError("The limit is used up", retry_after_s=9, details={"limit": 60, "window_s": 60})
+        self.left -= 1
+        return RateLimit(60, self.left, 60)
+
+
+def placing(broker: Broker, database: Database, allowance: Allowance | None = None) -> PlaceOrders:
+    nobody: Any = None
+    return PlaceOrders(
+        books=broker.books,
+        records=broker.orders,
+        rules=Rules(DATA.instruments, DATA.limits, DATA.rate_cards),
+        market=PostgresMarket(database, CALENDAR),
+        limiter=allowance or Allowance(),
+        publisher=broker.publisher,
+        dispatcher=broker.dispatcher,
+        wakeups=nobody,
+        timing=broker.timing,
+    )
+
+
+def calls(*orders: dict[str, Any], key: str | None = "list-1") -> Sequence[PlaceCall]:
+    return calls_of_list(ALICE, PlaceOrderList.model_validate_json(orjson.dumps({"orders": orders})), key, "r-1")
+
+
+def statuses(placed: PlacedList) -> list[int]:
+    return [item.status if isinstance(item, Placed) else 429 for item in placed.items]
+
+
+async def test_each_order_is_judged_alone_in_one_commit(broker: Broker, database: Database):
+    before = broker.value("SELECT count(*) FROM effects_outbox")
+    placed = await placing(broker, database).place_list(calls(GOOD, OFF_TICK, NAMED, NAMED), broker.sagas)
+    assert statuses(placed) == [202, 422, 202, 422]
+    assert broker.value("SELECT count(*) FROM effects_outbox") + len(broker.audience.published) > before
+    rows = "SELECT idempotency_key, state, accepted_at FROM orders ORDER BY idempotency_key"
+    keys, states, times = zip(*broker.rows(rows), strict=True)
+    assert keys == ("list-1,0", "list-1,1", "list-1,2", "list-1,3")
+    assert [state == "REJECTED" for state in states] == [False, True, False, True]
+    assert len(set(times)) == 1
+
+
+async def test_repeated_list_gets_the_same_bytes(broker: Broker, database: Database):
+    orders = placing(broker, database)
+    first = await orders.place_list(calls(GOOD, OFF_TICK), broker.sagas)
+    again = await orders.place_list(calls(GOOD, OFF_TICK), broker.sagas)
+    assert [(item.status, item.body) for item in first.items] == [(item.status, item.body) for item in again.items]
+    assert all(isinstance(item, Placed) and item.replayed for item in again.items)
+    assert broker.value("SELECT count(*) FROM orders") == 2
+
+
+@pytest.mark.parametrize("other", [(GOOD, GOOD, GOOD), (GOOD,), (GOOD, OFF_TICK)])
+async def test_key_of_another_list_records_nothing(
+    broker: Broker, database: Database, other: tuple[dict[str, Any], ...]
+):
+    orders = placing(broker, database)
+    await orders.place_list(calls(GOOD, GOOD), broker.sagas)
+    with pytest.raises(IdempotencyKeyReusedError):
+        await orders.place_list(calls(*other), broker.sagas)
+    assert broker.value("SELECT count(*) FROM orders") == 2
+
+
+async def test_racing_lists_under_one_key_leave_one(broker: Broker, other: Broker, database: Database):
+    lists = (calls(GOOD, GOOD), calls(GOOD, GOOD, GOOD))
+    results = await asyncio.gather(
+        *(
+            placing(each, database).place_list(mine, each.sagas)
+            for each, mine in zip((broker, other), lists, strict=True)
+        ),
+        return_exceptions=True,
+    )
+    (won,) = [result for result in results if isinstance(result, PlacedList)]
+    assert broker.value("SELECT count(*) FROM orders") == len(won.items)
+
+
+async def test_orders_over_the_limit_can_be_repeated(broker: Broker, database: Database):
+    allowance = Allowance(2)
+    orders = placing(broker, database, allowance)
+    assert statuses(await orders.place_list(calls(GOOD, GOOD, GOOD), broker.sagas)) == [202, 202, 429]
+    allowance.left = 5
+    again = await orders.place_list(calls(GOOD, GOOD, GOOD), broker.sagas)
+    assert statuses(again) == [202, 202, 202]
+    assert [isinstance(item, Placed) and item.replayed for item in again.items] == [True, True, False]
+    assert allowance.left == 4
