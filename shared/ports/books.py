@@ -140,12 +140,21 @@ class Committed:
     """Ids of the commits that wrote the effects: what is to be marked when they have been published."""
 
 
+class UsersBusyError(Exception):
+    """Somebody else has these users' rows locked for longer than a batch should wait; nothing was changed."""
+
+    def __init__(self, users: Collection[UUID]) -> None:
+        super().__init__(f"{len(users)} user(s) are locked")
+        self.users = frozenset(users)
+
+
 class BookStore(Protocol):
     """The only way in which orders and money change."""
 
-    async def work[T](self, scope: Scope, work: Callable[[Unit], T]) -> tuple[T, Committed]:
+    async def work[T](self, scope: Scope, work: Callable[[Unit], T], *, brief: bool = False) -> tuple[T, Committed]:
         """Lock the scope's users in sorted order, load, run `work`, write, commit.
 
         `work` must depend on the unit alone: a deadlock or serialization failure runs it again on fresh books.
-        Raises UnavailableError when the database is away.
+        Raises UnavailableError when the database is away, or when a user stays locked for seconds; with `brief`, for a
+        batch of several callers, UsersBusyError within a fraction of a second, so that the others need not wait.
         """

@@ -4,7 +4,7 @@ Rows go over as one JSON text per statement and are written sorted by key, so tw
 wait for each other in a circle; what still collides is run again unseen.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
 from operator import attrgetter
@@ -15,7 +15,7 @@ import orjson
 from psycopg import AsyncConnection, AsyncCursor
 from uuid_utils.compat import uuid7
 
-from shared.adapters.postgres.database import Database
+from shared.adapters.postgres.database import Database, LockedError
 from shared.adapters.postgres.queries import load
 from shared.adapters.postgres.rows import Row, moving_row, new_row, order_from_row
 from shared.contracts.exchange_requests import messages
@@ -27,7 +27,7 @@ from shared.domain.ledger.changes import Changes, Effect, ExecutionKey, OrderEve
 from shared.domain.ledger.entries import EntryKey
 from shared.domain.ledger.holds import Balance, Hold, HoldKey, HoldOwner, HoldSource
 from shared.domain.orders.order import Order, OrderKey, Owner
-from shared.ports.books import Committed, OrderRecordsOfUnit, Scope, StoredAnswer, Unit
+from shared.ports.books import Committed, OrderRecordsOfUnit, Scope, StoredAnswer, Unit, UsersBusyError
 from shared.ports.outbox import ExchangeMessage, PublishedEffect
 
 _SQL = load("books.sql")
@@ -46,11 +46,29 @@ class PostgresBooks:
         self._database = database
         self._rate_cards = rate_cards
 
-    async def work[T](self, scope: Scope, work: Callable[[Unit], T]) -> tuple[T, Committed]:
+    async def work[T](self, scope: Scope, work: Callable[[Unit], T], *, brief: bool = False) -> tuple[T, Committed]:
         """See `BookStore.work`."""
+        try:
+            return await self._work(scope, work, brief=brief)
+        except LockedError as error:
+            if not brief:
+                raise
+            busy = await self._busy(_users(scope))
+            if busy:
+                raise UsersBusyError(busy) from error
+        # Whoever held the lock is gone.
+        return await self._work(scope, work, brief=False)
 
+    async def _busy(self, users: Sequence[UUID]) -> set[UUID]:
+        async with self._database.transaction() as connection:
+            free = await connection.execute(_SQL["lock_free_users"], {"users": users})
+            return set(users).difference(row[0] for row in await free.fetchall())
+
+    async def _work[T](self, scope: Scope, work: Callable[[Unit], T], *, brief: bool) -> tuple[T, Committed]:
         async def transaction() -> tuple[T, Committed]:
             async with self._database.transaction() as connection:
+                if brief:
+                    await connection.execute(_SQL["wait_briefly"])
                 unit = await self._load(connection, scope)
                 before = dict(unit.books.orders)
                 result = work(unit)

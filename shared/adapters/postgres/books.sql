@@ -3,6 +3,12 @@
 -- name: lock_users
 SELECT user_id, next_sequence FROM users WHERE user_id = ANY(%(users)s::uuid[]) ORDER BY user_id FOR NO KEY UPDATE
 
+-- name: lock_free_users
+SELECT user_id FROM users WHERE user_id = ANY(%(users)s::uuid[]) ORDER BY user_id FOR NO KEY UPDATE SKIP LOCKED
+
+-- name: wait_briefly
+SET LOCAL lock_timeout = '200ms'
+
 -- name: load_orders
 SELECT {order_columns}
 FROM json_to_recordset(%(keys)s::json) AS k (user_id uuid, order_id uuid)

@@ -37,6 +37,12 @@ _AWAY = (
     psycopg.errors.ReadOnlySqlTransaction,
 )
 RETRY_AFTER_S = 1
+
+
+class LockedError(UnavailableError):
+    """A lock was not to be had within `lock_timeout`."""
+
+
 _SILENCE_S = 7.0
 """Above `statement_timeout`, so only a server that does not answer at all takes so long for one round trip."""
 
@@ -102,6 +108,8 @@ class Database:
                 yield connection
         except _CONFLICTS:
             raise
+        except psycopg.errors.LockNotAvailable as error:
+            raise LockedError("The account is busy: try again", retry_after_s=RETRY_AFTER_S) from error
         except _AWAY as error:
             raise UnavailableError("The ledger is not available", retry_after_s=RETRY_AFTER_S) from error
 

@@ -8,12 +8,14 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from uuid import UUID
 
 import orjson
 import stamina
 import structlog
 from pydantic import ValidationError
 
+from shared.application.busy import apart
 from shared.application.publishing import Publisher
 from shared.application.timing import Timing, venue_deadlines
 from shared.contracts.execution_reports import ExecutionReport
@@ -74,12 +76,18 @@ class ExecutionReports:
     async def _book(self, arrivals: Sequence[Arrival], sagas: Sagas) -> None:
         market = await self._market.time()
 
-        async def commit(some: Sequence[Arrival]) -> Sequence[None]:
-            _, committed = await self._books.work(_scope(some), lambda unit: self._apply(unit, some, market))
+        async def commit(some: Sequence[Arrival], *, brief: bool) -> Sequence[None]:
+            def apply(unit: Unit) -> None:
+                self._apply(unit, some, market)
+
+            _, committed = await self._books.work(_scope(some), apply, brief=brief)
             await self._publisher.publish(committed, sagas)
             return [None] * len(some)
 
-        await halve(arrivals, commit, self._park)
+        async def commit_apart(some: Sequence[Arrival]) -> Sequence[None]:
+            return await apart(some, _account_of, commit)
+
+        await halve(arrivals, commit_apart, self._park)
 
     async def _park(self, arrival: Arrival, error: Exception) -> None:
         _log.error("a report could not be booked", exc_info=error)
@@ -120,6 +128,10 @@ def _read_entry(entry: object) -> Arrival:
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         return Arrival(text, None, f"{'.'.join(map(str, first['loc']))}: {first['msg']}")
+
+
+def _account_of(arrival: Arrival) -> UUID | None:
+    return None if arrival.report is None else arrival.report.account
 
 
 def _scope(arrivals: Sequence[Arrival]) -> Scope:

@@ -7,12 +7,13 @@ are looked at again, so of any number of twins, in any processes, exactly one wi
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
+from uuid import UUID
 
 from shared.application.orders import answers
 from shared.batching import Batcher
 from shared.domain.orders.order import Order, Owner, State, changed
 from shared.domain.orders.rejects import Reject, RejectCode, reject
-from shared.ports.books import BookStore, Claim, Committed, NewOrder, Scope, StoredAnswer, Unit
+from shared.ports.books import BookStore, Claim, Committed, NewOrder, Scope, StoredAnswer, Unit, UsersBusyError
 
 MOST_REQUESTS = 50
 
@@ -36,14 +37,24 @@ class Taken(NamedTuple):
     committed: Committed | None
 
 
+type _Batches = Batcher[Sequence[Candidate], Sequence[Taken] | None]
+
+
+@dataclass(slots=True)
+class _Apart:
+    """The batches of one user, and how many callers wait for them."""
+
+    batches: _Batches
+    callers: int = 0
+
+
 class Intake:
     """Commits candidates in batches."""
 
     def __init__(self, books: BookStore) -> None:
         self._books = books
-        self._batches: Batcher[Sequence[Candidate], Sequence[Taken]] = Batcher(
-            self._commit, most=MOST_REQUESTS, weigh=len
-        )
+        self._batches: _Batches = Batcher(self._commit, most=MOST_REQUESTS, weigh=len)
+        self._apart: dict[UUID, _Apart] = {}
 
     async def take(self, candidate: Candidate) -> Taken:
         """`take_all` of one."""
@@ -55,15 +66,50 @@ class Intake:
 
         Raises UnavailableError when the ledger is away.
         """
-        return await self._batches.submit(candidates)
+        user_id = candidates[0].order.user_id
+        if user_id not in self._apart:
+            taken = await self._batches.submit(candidates)
+            if taken is not None:
+                return taken
+        return await self._wait_apart(user_id, candidates)
 
-    async def _commit(self, callers: Sequence[Sequence[Candidate]]) -> Sequence[Sequence[Taken]]:
+    async def _wait_apart(self, user_id: UUID, candidates: Sequence[Candidate]) -> Sequence[Taken]:
+        """Batches of one user whose row somebody has locked: nobody else waits with them."""
+        lane = self._apart.setdefault(user_id, _Apart(Batcher(self._commit_patiently, lanes=1, weigh=len)))
+        lane.callers += 1
+        try:
+            taken = await lane.batches.submit(candidates)
+        finally:
+            lane.callers -= 1
+            if lane.callers == 0:
+                del self._apart[user_id]
+        assert taken is not None, "who has all the time there is never finds the user busy"
+        return taken
+
+    async def _commit_patiently(self, callers: Sequence[Sequence[Candidate]]) -> Sequence[Sequence[Taken] | None]:
+        return await self._commit(callers, brief=False)
+
+    async def _commit(
+        self, callers: Sequence[Sequence[Candidate]], *, brief: bool = True
+    ) -> Sequence[Sequence[Taken] | None]:
+        """One answer a caller, None for those of users who are locked."""
+        try:
+            return await self._take(callers, brief=brief)
+        except UsersBusyError as error:
+            busy = error.users
+        calm = [caller for caller in callers if caller[0].order.user_id not in busy]
+        answers = iter(await self._commit(calm) if calm else ())
+        return [None if caller[0].order.user_id in busy else next(answers) for caller in callers]
+
+    async def _take(self, callers: Sequence[Sequence[Candidate]], *, brief: bool) -> Sequence[Sequence[Taken]]:
         candidates = [candidate for caller in callers for candidate in caller]
         scope = Scope(
             users={candidate.order.user_id for candidate in candidates},
             claims=[candidate.claim for candidate in candidates],
         )
-        taken, committed = await self._books.work(scope, lambda unit: [_take_caller(unit, each) for each in callers])
+        taken, committed = await self._books.work(
+            scope, lambda unit: [_take_caller(unit, each) for each in callers], brief=brief
+        )
         # One caller of the batch publishes for all.
         taken[0][0] = taken[0][0]._replace(committed=committed)
         return taken

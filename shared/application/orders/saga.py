@@ -11,6 +11,7 @@ from uuid import UUID
 
 import structlog
 
+from shared.application.busy import apart
 from shared.application.orders.dispatch import Dispatcher
 from shared.application.publishing import Publisher
 from shared.application.timing import Timing
@@ -132,22 +133,27 @@ class OrderSaga:
         return await self._run(saga_id, members, sagas, step)
 
     async def _run(self, saga_id: UUID, members: Sequence[OrderKey], sagas: Sagas, step: StepOfOrder) -> list[Order]:
-        async def commit(some: Sequence[OrderKey]) -> list[Order]:
-            return await self._commit(some, sagas, step)
+        async def commit(some: Sequence[OrderKey], *, brief: bool) -> list[Order]:
+            return await self._commit(some, sagas, step, brief=brief)
+
+        async def commit_apart(some: Sequence[OrderKey]) -> list[Order]:
+            return await apart(some, lambda key: key.user_id, commit)
 
         async def refuse(bad: OrderKey, error: Exception) -> Order:
             _log.error("an order could not be processed", saga_id=str(saga_id), order_id=str(bad[1]), exc_info=error)
             return await self._refuse_poison(saga_id, bad, sagas)
 
-        return await halve(members, commit, refuse)
+        return await halve(members, commit_apart, refuse)
 
-    async def _commit(self, members: Sequence[OrderKey], sagas: Sagas, step: StepOfOrder) -> list[Order]:
+    async def _commit(
+        self, members: Sequence[OrderKey], sagas: Sagas, step: StepOfOrder, *, brief: bool = False
+    ) -> list[Order]:
         def work(unit: Unit) -> list[Order]:
             for key in members:
                 step(unit, key)
             return [unit.books.orders[key] for key in members]
 
-        orders, committed = await self._books.work(Scope(orders=members), work)
+        orders, committed = await self._books.work(Scope(orders=members), work, brief=brief)
         await self._publisher.publish(committed, sagas)
         return orders
 

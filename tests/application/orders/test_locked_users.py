@@ -1,0 +1,74 @@
+"""Somebody holds a lock on one user's row: that user's items wait in bounded time, nobody else's do."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg
+import pytest
+
+from shared.domain.errors import UnavailableError
+from shared.domain.orders.order import State
+from tests.support.broker import Broker, report
+from tests.support.values import BOB
+from tests.support.waiting import eventually
+
+
+@contextmanager
+def locked(broker: Broker) -> Iterator[psycopg.Connection]:
+    """Bob's row, until the connection is closed."""
+    with psycopg.connect(broker.url) as connection:
+        connection.execute("SELECT FROM users WHERE user_id = %s FOR UPDATE", (BOB,))
+        yield connection
+
+
+async def test_orders_of_others_are_taken_while_one_user_is_locked(broker: Broker):
+    with locked(broker):
+        his = [asyncio.create_task(broker.intake.take(broker.candidate(user_id=BOB))) for _ in range(4)]
+        hers = [asyncio.create_task(broker.intake.take(broker.candidate())) for _ in range(40)]
+        async with asyncio.timeout(2):  # his give up after 3 s
+            assert {taken.answer.status for taken in await asyncio.gather(*hers)} == {202}
+        # Once he is known to be locked, his next orders do not even try with the others.
+        async with asyncio.timeout(1):
+            await asyncio.gather(*(broker.intake.take(broker.candidate()) for _ in range(20)))
+        outcomes = await asyncio.gather(*his, return_exceptions=True)
+        assert {type(outcome).__mro__[1] for outcome in outcomes} == {UnavailableError}
+    assert (await broker.intake.take(broker.candidate(user_id=BOB))).answer.status == 202
+
+
+async def test_locked_users_orders_are_taken_once_he_is_free(broker: Broker):
+    with locked(broker) as lock:
+        his = asyncio.create_task(broker.intake.take(broker.candidate(user_id=BOB)))
+        hers = asyncio.create_task(broker.intake.take(broker.candidate()))
+        assert (await hers).answer.status == 202
+        assert not his.done()
+        lock.rollback()
+        assert (await his).answer.status == 202
+
+
+async def test_saga_goes_on_with_the_orders_of_others(broker: Broker):
+    [hers], [his] = await broker.place(), await broker.place(user_id=BOB)
+    saga_id = await broker.claim()
+    assert saga_id is not None
+    with locked(broker):
+        with pytest.raises(UnavailableError):
+            await broker.saga.reserve_funds(saga_id, broker.sagas)
+        assert (await broker.order(hers)).state is State.HELD
+        assert (await broker.order(his)).state is State.ACCEPTED
+    assert await broker.saga.reserve_funds(saga_id, broker.sagas) == 2
+
+
+async def test_reports_of_others_are_booked_meanwhile(broker: Broker):
+    _, [hers] = await broker.submitted()
+    _, [his] = await broker.submitted(user_id=BOB)
+    with locked(broker) as lock:
+        booking = asyncio.create_task(broker.hear(report(his), report(hers)))
+        await eventually(lambda: _is_new(broker, hers))
+        assert not booking.done()
+        lock.rollback()
+        await booking
+    assert (await broker.order(his)).state is State.NEW
+
+
+async def _is_new(broker: Broker, key: object) -> bool:
+    return (await broker.order(key)).state is State.NEW  # type: ignore[arg-type]
