@@ -10,7 +10,7 @@ from emulators.processes.postgres import PostgresServer
 from shared.adapters.postgres.database import Database
 from tests.support.broker import Broker
 from tests.support.busy import BusyBroker
-from tests.support.databases import Template
+from tests.support.databases import Template, data_folder
 from tests.verify.world import World, build
 
 
@@ -24,11 +24,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.fixture(scope="session")
 def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
     """A server without fsync: a test never survives the machine."""
-    server = PostgresServer.start(tmp_path_factory.mktemp("postgres"), fsync=False)
-    try:
-        yield server
-    finally:
-        server.stop()
+    with data_folder(tmp_path_factory.mktemp("postgres")) as folder:
+        server = PostgresServer.start(folder, fsync=False)
+        try:
+            yield server
+        finally:
+            server.stop()
 
 
 @pytest.fixture(scope="session")

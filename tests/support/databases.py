@@ -1,6 +1,13 @@
 """Databases for tests: prepared once, copied in milliseconds."""
 
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
 from uuid import uuid4
 
 import psycopg
@@ -8,6 +15,32 @@ from psycopg import sql
 
 from emulators.processes.postgres import PostgresServer
 from shared.adapters.postgres.migrate import migrate
+
+_MEMORY: Final = Path("/dev/shm")
+_ROOM: Final = 1 << 30
+_PREFIX: Final = "serverless-broker-tests-"
+
+
+@contextmanager
+def data_folder(otherwise: Path) -> Iterator[Path]:
+    """A folder for a server's data: in memory, where copying a database takes a tenth of the time, if there is room."""
+    if not _MEMORY.is_dir() or shutil.disk_usage(_MEMORY).free < _ROOM:
+        yield otherwise
+        return
+    _remove_leftovers()
+    folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=_MEMORY))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder)
+
+
+def _remove_leftovers() -> None:
+    """Folders of sessions that were killed."""
+    for folder in _MEMORY.glob(f"{_PREFIX}*"):
+        if not Path(f"/proc/{folder.name.removeprefix(_PREFIX).partition('-')[0]}").exists():
+            with suppress(FileNotFoundError):
+                shutil.rmtree(folder)
 
 
 @dataclass(frozen=True)
@@ -37,7 +70,8 @@ class Template:
     def copy(self) -> str:
         """URI of a new copy."""
         name = f"test_{uuid4().hex}"
-        self._run(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(self.name)))
+        create = sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY")
+        self._run(create.format(sql.Identifier(name), sql.Identifier(self.name)))
         return self.server.dsn(name)
 
     def drop(self, url: str) -> None:

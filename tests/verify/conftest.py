@@ -1,15 +1,14 @@
-"""Two prepared worlds, copied for every test: a busy one, and one at rest with its venue."""
+"""Prepared worlds, copied for every test: a busy one, and one at rest with its venue."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from uuid import uuid4
 
-import psycopg
 import pytest
 
 from emulators.processes.postgres import PostgresServer
 from simulators.exchange.store import migrate as migrate_venue
+from tests.support.databases import Template
 from tests.verify.world import World, build, write_venue
 
 
@@ -18,29 +17,28 @@ class Prepared:
     """Databases to copy, by name, with what they hold."""
 
     server: PostgresServer
+    templates: Mapping[str, Template]
     busy: World
     rest: World
+    at_rest: str
+    """DSN of the world at rest itself, for tests that only read it."""
 
     def copy(self, name: str) -> str:
         """DSN of a fresh copy."""
-        copy = f"{name}_{uuid4().hex}"
-        with psycopg.connect(self.server.dsn(), autocommit=True) as connection:
-            connection.execute(f'CREATE DATABASE "{copy}" TEMPLATE "{name}"')
-        return self.server.dsn(copy)
+        return self.templates[name].copy()
 
 
 @pytest.fixture(scope="session")
-def prepared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prepared]:
-    server = PostgresServer.start(tmp_path_factory.mktemp("postgres"), fsync=False)
-    try:
-        busy = asyncio.run(build(server.create_database("busy"), busy=True))
-        rest = asyncio.run(build(server.create_database("rest"), busy=False))
-        venue = server.create_database("venue")
-        migrate_venue(venue)
-        write_venue(venue, rest.reports)
-        yield Prepared(server, busy, rest)
-    finally:
-        server.stop()
+def prepared(migrated: Template, busy_template: tuple[Template, World]) -> Prepared:
+    server = migrated.server
+    url = migrated.copy()
+    rest = asyncio.run(build(url, busy=False))
+    template = Template.of(server, url)
+    venue = server.create_database("venue")
+    migrate_venue(venue)
+    write_venue(venue, rest.reports)
+    templates = {"busy": busy_template[0], "rest": template, "venue": Template.of(server, venue)}
+    return Prepared(server, templates, busy_template[1], rest, template.copy())
 
 
 @pytest.fixture
@@ -54,5 +52,15 @@ def rest_world(prepared: Prepared) -> World:
 
 
 @pytest.fixture
-def copy(prepared: Prepared) -> Callable[[str], str]:
-    return prepared.copy
+def copy(prepared: Prepared) -> Iterator[Callable[[str], str]]:
+    """Copies that are dropped after the test."""
+    made: list[tuple[Template, str]] = []
+
+    def copied(name: str) -> str:
+        template = prepared.templates[name]
+        made.append((template, template.copy()))
+        return made[-1][1]
+
+    yield copied
+    for template, url in made:
+        template.drop(url)

@@ -116,7 +116,7 @@ def test_accepted_orders_on_record_pass(prepared: Prepared, tmp_path: Path) -> N
     entry = json.dumps({"order_id": order_id, "user_id": str(ALICE), "status": 202}) + "\n"
     refused = json.dumps({"order_id": str(uuid4()), "status": 422}) + "\n"
     journal = _journal(tmp_path / "journal", entry, refused, '{"order_id": "cut sh')
-    verdict = verify(Sources(prepared.server.dsn("rest"), journal=journal), _AT_REST)
+    verdict = verify(Sources(prepared.at_rest, journal=journal), _AT_REST)
     assert verdict.violations == []
     assert 7 not in verdict.skipped
 
@@ -125,7 +125,7 @@ def test_accepted_orders_on_record_pass(prepared: Prepared, tmp_path: Path) -> N
 def test_lost_or_foreign_acceptance_is_named(prepared: Prepared, tmp_path: Path, field: str) -> None:
     entry = {"order_id": str(prepared.rest.id("filled"))} | {field: str(uuid4())}
     journal = _journal(tmp_path / "journal", json.dumps(entry) + "\n")
-    verdict = verify(Sources(prepared.server.dsn("rest"), journal=journal), _AT_REST)
+    verdict = verify(Sources(prepared.at_rest, journal=journal), _AT_REST)
     assert [violation.invariant for violation in verdict.violations] == [7]
 
 
@@ -221,7 +221,7 @@ def test_stored_histories_are_read_from_the_task_hub(prepared: Prepared, monkeyp
     dsn = prepared.server.create_database(f"durable_{uuid4().hex}")
     asyncio.run(migrate_durable(dsn))
     _store(dsn, _history())
-    broker = prepared.server.dsn("rest")
+    broker = prepared.at_rest
     assert verify(Sources(broker, durable=dsn), _AT_REST).violations == []
     with psycopg.connect(dsn) as connection:
         connection.execute("UPDATE durable.history SET chunk = 5 WHERE chunk = 2")
@@ -251,7 +251,7 @@ def _store(dsn: str, history: History) -> None:
 def test_message_left_in_a_queue_is_named(prepared: Prepared) -> None:
     dsn = prepared.server.create_database(f"messaging_{uuid4().hex}")
     migrate_messaging(dsn)
-    sources = Sources(prepared.server.dsn("rest"), messaging=dsn)
+    sources = Sources(prepared.at_rest, messaging=dsn)
     assert verify(sources, _AT_REST).violations == []
     with psycopg.connect(dsn) as connection:
         connection.execute("INSERT INTO queue (name) VALUES ('execution-reports')")
