@@ -2,8 +2,9 @@
 
 from datetime import timedelta
 from functools import cache
+from typing import Self
 
-from pydantic import AliasChoices, Field
+from pydantic import AliasChoices, Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from shared.application.timing import Timing
@@ -32,10 +33,21 @@ class Settings(BaseSettings):
     exchange_api_url: str | None = None
     """The venue's own records, for reconciliation."""
     exchange_answer_deadline_s: float = Field(default=6.0, gt=0)
+    """Longer than `exchange_expire_after_s`: the first status answer after that decides."""
     exchange_expire_after_s: float = Field(default=5.0, gt=0)
     session_calendar: str = "nse"
     sagas_in_flight: int = Field(default=8, ge=1)
     orders_per_saga: int = Field(default=200, ge=1, le=200)
+
+    @model_validator(mode="after")
+    def _answer_is_due_after_expiry(self) -> Self:
+        if self.exchange_answer_deadline_s <= self.exchange_expire_after_s:
+            raise ValueError(
+                f"EXCHANGE_ANSWER_DEADLINE_S ({self.exchange_answer_deadline_s:g}) must be greater than "
+                f"EXCHANGE_EXPIRE_AFTER_S ({self.exchange_expire_after_s:g}): until an order has expired at the "
+                "exchange, silence about it decides nothing"
+            )
+        return self
 
     @property
     def timing(self) -> Timing:

@@ -9,7 +9,11 @@ from shared.domain.sessions import MarketTime
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """With `answer` after `expire_after`, the first status answer already decides."""
+    """How long each step may take.
+
+    `answer` must be longer than `expire_after`: then the first status answer after silence comes when the venue can no
+    longer accept the order, and decides. Raises ValueError otherwise.
+    """
 
     saga: timedelta = timedelta(seconds=30)
     answer: timedelta = timedelta(seconds=6)
@@ -19,6 +23,10 @@ class Timing:
     recovery: timedelta = timedelta(seconds=60)
     doubt: timedelta = timedelta(days=1)
     after_session: timedelta = timedelta(seconds=60)
+
+    def __post_init__(self) -> None:
+        if self.answer <= self.expire_after:
+            raise ValueError(f"answer ({self.answer}) must be longer than expire_after ({self.expire_after})")
 
 
 def venue_deadlines(timing: Timing, market: MarketTime, at: datetime) -> Deadlines:

@@ -61,8 +61,8 @@ def doomed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Doomed]:
     options = SandboxOptions(
         port=free_port(),
         demo=write_demo(folder / "demo.json", TRADERS),
-        # An order may wait out a restart of everything, and is asked about long before.
-        settings={"EXCHANGE_EXPIRE_AFTER_S": "20", "EXCHANGE_ANSWER_DEADLINE_S": "6"},
+        # An order may wait out a restart of everything.
+        settings={"EXCHANGE_EXPIRE_AFTER_S": "20", "EXCHANGE_ANSWER_DEADLINE_S": "21"},
         environment={"PYTHONPATH": str(_HOOKS), "CRASH_POINTS": str(folder / "points")},
     )
     with Sandbox.start(folder / "data", options) as sandbox:

@@ -7,9 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.adapters.reference import load_reference_data
-from shared.domain.sessions import INDIA, DatedHours, SessionCalendar, SessionHours
+from shared.domain.errors import UnavailableError
+from shared.domain.sessions import INDIA, DatedHours, MarketTime, SessionCalendar, SessionHours
 
 NSE = load_reference_data().calendars["nse"]
+NOON = datetime(2026, 11, 23, 6, 30, tzinfo=UTC)
 CONTINUOUS = load_reference_data().calendars["continuous"]
 
 instants = st.datetimes(datetime(2026, 1, 1), datetime(2026, 12, 20), timezones=st.just(UTC))  # noqa: DTZ001
@@ -116,3 +118,18 @@ def test_years_of_holidays_end_in_an_error() -> None:
     calendar = SessionCalendar("test", (DatedHours(date(2026, 1, 1), hours, frozenset(range(7))),), closed)
     with pytest.raises(LookupError, match="no session within"):
         calendar.trade_date(india("2026-01-01 10:00"))
+
+
+def test_session_rules_read_the_market_clock() -> None:
+    two_days_ahead = MarketTime(NSE, timedelta(days=2))
+    assert two_days_ahead.trade_date(NOON) == date(2026, 11, 25)
+    assert two_days_ahead.is_open(NOON)
+    assert MarketTime(NSE, timedelta(days=1)).is_open(NOON) is False  # the 24th is a holiday
+
+
+@pytest.mark.parametrize("years", [-2_000, -1_000, 8_000, 290_000])
+def test_a_clock_outside_the_calendar_is_unavailable(years: int) -> None:
+    market = MarketTime(NSE, timedelta(days=365 * years))
+    for question in (market.now, market.trade_date, market.is_open, market.next_open):
+        with pytest.raises(UnavailableError, match="set outside the calendar"):
+            question(NOON)

@@ -9,7 +9,6 @@ from uuid import UUID
 import orjson
 import pytest
 
-from shared.application.timing import Timing
 from shared.domain.errors import UnavailableError
 from shared.domain.ledger.books import Books
 from shared.domain.orders.events import CancelRequested, FundsHeld, Submitted
@@ -225,8 +224,3 @@ async def test_engine_away_leaves_claimed_orders_for_the_sweep(broker: Broker, m
     broker.rows("UPDATE sagas SET deadline = now() - interval '1 second'")
     await broker.sweep.run(broker.sagas)
     assert len(broker.sagas.started) == 1
-
-
-def test_first_status_answer_after_silence_decides():
-    timing = Timing()
-    assert timing.answer > timing.expire_after
