@@ -1,6 +1,5 @@
 """The venue's day against ours."""
 
-from collections.abc import AsyncIterator, Sequence
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -9,23 +8,14 @@ from uuid import uuid4
 from shared.adapters.postgres.reconciliation import PostgresTradeDay
 from shared.application.reconciliation import Reconciliation
 from shared.ports.reconciliation import Execution, LiveOrder
+from tests.fakes.reconciliation import MemoryVenue
 from tests.support.busy import BusyBroker
 from tests.verify.world import DAY
 
-
-class _Venue:
-    def __init__(self, executions: list[Execution], live: list[LiveOrder]) -> None:
-        self._executions = executions
-        self._live = live
-
-    async def executions(self, trade_date: date) -> AsyncIterator[Sequence[Execution]]:
-        yield self._executions
-
-    async def live_orders(self) -> AsyncIterator[Sequence[LiveOrder]]:
-        yield self._live
+_DAY = date.fromisoformat(DAY)
 
 
-def _venue_of(busy: BusyBroker) -> _Venue:
+def _venue_of(busy: BusyBroker) -> MemoryVenue:
     executions = [
         Execution(r["exec_id"], r["order_id"], r["last_quantity"], int(Decimal(r["last_price"]) * 100))
         for r in busy.world.reports
@@ -35,12 +25,12 @@ def _venue_of(busy: BusyBroker) -> _Venue:
         LiveOrder(str(busy.world.id("working")), 5, 0),
         LiveOrder(str(busy.world.id("partly")), 6, 2),
     ]
-    return _Venue(executions, live)
+    return MemoryVenue({_DAY: executions}, live)
 
 
-async def _reconcile(busy: BusyBroker, venue: _Venue) -> Any:
+async def _reconcile(busy: BusyBroker, venue: MemoryVenue) -> Any:
     reconciliation = Reconciliation(PostgresTradeDay(busy.database), venue)
-    return await reconciliation.run("NSE", date.fromisoformat(DAY))
+    return await reconciliation.run("NSE", _DAY)
 
 
 async def test_equal_books_have_no_difference(busy: BusyBroker) -> None:
@@ -52,10 +42,10 @@ async def test_equal_books_have_no_difference(busy: BusyBroker) -> None:
 
 async def test_differences_are_named_both_ways(busy: BusyBroker) -> None:
     venue = _venue_of(busy)
-    lost = venue._executions.pop(0)
-    venue._executions.append(Execution("E-new", str(uuid4()), 1, 100))
-    venue._live[0] = LiveOrder(str(busy.world.id("filled")), 10, 10)
-    venue._live.append(LiveOrder("not-a-uuid", 1, 0))
+    lost = venue.days[_DAY].pop(0)
+    venue.days[_DAY].append(Execution("E-new", str(uuid4()), 1, 100))
+    venue.live[0] = LiveOrder(str(busy.world.id("filled")), 10, 10)
+    venue.live.append(LiveOrder("not-a-uuid", 1, 0))
     result = await _reconcile(busy, venue)
     assert {each.id for each in result.executions} == {lost.exec_id, "E-new"}
     assert {each.id: (each.venue is None, each.ours is None) for each in result.orders} == {

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from pydantic import ValidationError
 
-from shared.adapters.reference_data import load_reference_data
+from shared.adapters.reference import load_reference_data
 from shared.application.timing import Timing, venue_deadlines
 from shared.config import Settings
 from shared.domain.sessions import MarketTime

@@ -1,34 +1,34 @@
-"""PostgreSQL for the exchange's tests: one server a worker, one database a test."""
+"""PostgreSQL for the exchange's tests: one database a test."""
 
-import uuid
 from collections.abc import Callable, Iterator
 
-import psycopg
 import pytest
 
 from emulators.processes.postgres import PostgresServer
 from simulators.exchange.store import migrate
+from tests.support.databases import Template
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
-    server = PostgresServer.start(tmp_path_factory.mktemp("postgres"), fsync=False)
-    migrate(server.create_database("template_exchange"))
-    yield server
-    server.stop()
+def venue_template(postgres_server: PostgresServer) -> Template:
+    """The exchange's newest schema, empty."""
+    url = postgres_server.create_database("venue_template")
+    migrate(url)
+    return Template.of(postgres_server, url)
 
 
 @pytest.fixture
-def make_database(postgres: PostgresServer) -> Callable[[], str]:
+def make_database(venue_template: Template) -> Iterator[Callable[[], str]]:
     """Makes fresh, migrated databases; gives their DSNs."""
+    made: list[str] = []
 
     def make() -> str:
-        name = f"exchange_{uuid.uuid4().hex}"
-        with psycopg.connect(postgres.dsn(), autocommit=True) as connection:
-            connection.execute(f'CREATE DATABASE "{name}" TEMPLATE template_exchange')
-        return postgres.dsn(name)
+        made.append(venue_template.copy())
+        return made[-1]
 
-    return make
+    yield make
+    for url in made:
+        venue_template.drop(url)
 
 
 @pytest.fixture

@@ -79,9 +79,9 @@ class World:
 
 
 @pytest.fixture
-def world(postgres: PostgresServer, make_database: Callable[[], str], tmp_path: Path) -> Iterator[World]:
+def world(postgres_server: PostgresServer, make_database: Callable[[], str], tmp_path: Path) -> Iterator[World]:
     port = quiet_port()
-    dsn = postgres.create_database(f"messaging_{port}")
+    dsn = postgres_server.create_database(f"messaging_{port}")
     world = World(tmp_path, start_messaging(tmp_path, dsn, port), dsn, make_database(), port)
     yield world
     world.messaging.kill()

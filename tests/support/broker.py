@@ -1,7 +1,6 @@
 """The order core on a real database, with recording fakes only for engine, exchange and clients."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4, uuid5
@@ -15,75 +14,28 @@ from shared.adapters.postgres.market import PostgresMarket
 from shared.adapters.postgres.order_sagas import PostgresSagaRecords
 from shared.adapters.postgres.orders import PostgresOrderRecords
 from shared.adapters.postgres.outbox import PostgresOutbox
+from shared.adapters.redis.rate_limits import LocalRequestCounter
 from shared.adapters.reference import load_reference_data
-from shared.application.orders.dispatch import Dispatcher
-from shared.application.orders.execution_reports import ExecutionReports
-from shared.application.orders.intake import Candidate, Intake, Taken
-from shared.application.orders.recovery import Recovery
-from shared.application.orders.saga import OrderSaga
-from shared.application.publishing import Publisher
-from shared.application.sweep import Sweep
+from shared.application.orders.intake import Candidate, Intake
+from shared.application.orders.place import Rules
+from shared.application.rate_limits import RateLimits
 from shared.application.timing import Timing
-from shared.domain.errors import UnavailableError
+from shared.composition.trading import TradingPorts, wire_trading
 from shared.domain.ids import new_order_id
 from shared.domain.ledger.accounts import INR, Account, AssetKey
 from shared.domain.ledger.entries import Entry, EntrySource, Leg
 from shared.domain.orders.order import Order, OrderKey
 from shared.ports.books import Claim, Scope
-from shared.ports.outbox import ExchangeMessage, PublishedEffect
+from tests.fakes.order_sagas import RecordingSagas
+from tests.fakes.outbox import RecordingAudience, RecordingExchange
+from tests.fakes.wakeups import MemoryWakeups
 from tests.support.values import ALICE, BOB, INFY, SPACE, an_order
 
-CALENDAR = load_reference_data().calendars["continuous"]
+REFERENCE = load_reference_data()
+RULES = Rules(REFERENCE.instruments, REFERENCE.limits, REFERENCE.rate_cards)
+CALENDAR = REFERENCE.calendars["continuous"]
 CASH, SHARES = 10**11, 10**5
 _USER = "INSERT INTO users (user_id, display_name, kyc_status) VALUES (%s, 'A user', 'ACTIVE')"
-
-
-@dataclass
-class RecordingSagas:
-    """The engine: what was started, woken and recovered."""
-
-    started: list[UUID] = field(default_factory=list)
-    woken: list[UUID] = field(default_factory=list)
-    recovering: list[OrderKey] = field(default_factory=list)
-
-    async def start(self, saga_id: UUID) -> None:
-        self.started.append(saga_id)
-
-    async def answered(self, saga_id: UUID) -> None:
-        self.woken.append(saga_id)
-
-    async def recover(self, key: OrderKey) -> None:
-        self.recovering.append(key)
-
-
-@dataclass
-class RecordingExchange:
-    """The road to the exchange, open or closed."""
-
-    sent: list[ExchangeMessage] = field(default_factory=list)
-    open: bool = True
-
-    async def send(self, messages: Sequence[ExchangeMessage]) -> None:
-        if not self.open:
-            raise UnavailableError("The bus is away", retry_after_s=1)
-        self.sent.extend(messages)
-
-    @property
-    def requests(self) -> list[dict[str, Any]]:
-        return [request for message in self.sent for request in orjson.loads(message.body)["requests"]]
-
-
-@dataclass
-class RecordingAudience:
-    """Clients that watch, reachable or not."""
-
-    published: list[PublishedEffect] = field(default_factory=list)
-    open: bool = True
-
-    async def publish(self, effects: Sequence[PublishedEffect]) -> None:
-        if not self.open:
-            raise UnavailableError("Clients can't be reached", retry_after_s=1)
-        self.published.extend(effects)
 
 
 class Broker:
@@ -93,16 +45,22 @@ class Broker:
         self.url = url
         self.timing = timing or Timing()
         self.sagas, self.exchange, self.audience = RecordingSagas(), RecordingExchange(), RecordingAudience()
-        self.books = PostgresBooks(database, load_reference_data().rate_cards)
-        self.records, self.outbox = PostgresSagaRecords(database), PostgresOutbox(database)
-        self.orders = PostgresOrderRecords(database)
-        market = PostgresMarket(database, CALENDAR)
-        self.publisher = Publisher(self.exchange, self.audience, self.outbox, self.records)
-        self.dispatcher = Dispatcher(self.records, self.timing, most_sagas=50, most_orders=200)
-        self.saga = OrderSaga(self.books, self.records, self.publisher, self.dispatcher, market, self.timing)
-        self.reports = ExecutionReports(self.books, self.publisher, market, self.timing)
-        self.recovery = Recovery(self.books, self.publisher, self.timing)
-        self.sweep = Sweep(self.publisher, self.dispatcher, self.recovery, self.records)
+        self.books, self.records = PostgresBooks(database, REFERENCE.rate_cards), PostgresSagaRecords(database)
+        self.orders, self.outbox = PostgresOrderRecords(database), PostgresOutbox(database)
+        ports = TradingPorts(
+            books=self.books,
+            orders=self.orders,
+            sagas=self.records,
+            outbox=self.outbox,
+            exchange=self.exchange,
+            audience=self.audience,
+            wakeups=MemoryWakeups(),
+            market=PostgresMarket(database, CALENDAR),
+        )
+        limiter = RateLimits(LocalRequestCounter(), REFERENCE.rate_limits)
+        trading = wire_trading(ports, RULES, self.timing, limiter, sagas_in_flight=50, orders_per_saga=200)
+        self.saga, self.reports, self.recovery = trading.order_saga, trading.execution_reports, trading.recovery
+        self.publisher, self.dispatcher, self.sweep = trading.publisher, trading.dispatcher, trading.sweep
         self.intake = Intake(self.books)
 
     def rows(self, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
@@ -129,14 +87,9 @@ class Broker:
         scope = Scope(entries=[entry.key], assets={AssetKey(entry.user_id, leg.asset) for leg in entry.legs})
         return (await self.books.work(scope, lambda unit: unit.books.post(entry)))[0]
 
-    def candidate(self, key: str | None = None, **changes: Any) -> Candidate:
-        order = fresh_order(**changes)
-        claim = Claim(order.user_id, key, order.client_order_id)
-        return Candidate(order, None, claim, b"fingerprint", "request-1")
-
     async def place(self, count: int = 1, **changes: Any) -> list[OrderKey]:
         """Orders on record, waiting for a saga."""
-        taken = [await self.intake.take(self.candidate(**changes)) for _ in range(count)]
+        taken = [await self.intake.take(a_candidate(**changes)) for _ in range(count)]
         return [OrderKey(changes.get("user_id", ALICE), each.answer.order_id) for each in taken]
 
     async def claim(self, most_orders: int = 200) -> UUID | None:
@@ -170,8 +123,14 @@ class Broker:
         return (await self.books.work(Scope(orders=[key]), work))[0]
 
 
+def a_candidate(key: str | None = None, **changes: Any) -> Candidate:
+    """A request to place `fresh_order`, judged and accepted."""
+    order = fresh_order(**changes)
+    return Candidate(order, None, Claim(order.user_id, key, order.client_order_id), b"fingerprint", "request-1")
+
+
 def fresh_order(**changes: Any) -> Order:
-    """An order of today that just knocked."""
+    """An order of today that just arrived."""
     at = datetime.now(UTC)
     user_id = changes.get("user_id", ALICE)
     values: dict[str, Any] = {
@@ -217,7 +176,3 @@ def fill(key: OrderKey, quantity: int = 10, price: str = "1500.00", cum: int = 1
         last_quantity=quantity,
         last_price=price,
     )
-
-
-def taken_order_ids(taken: Sequence[Taken]) -> set[UUID]:
-    return {each.answer.order_id for each in taken}

@@ -1,4 +1,4 @@
-"""Ledger entries without an order: posted once, into accounts that the scope names, in memory and in PostgreSQL."""
+"""Ledger entries without an order: posted once, into accounts that were loaded."""
 
 from dataclasses import replace
 from uuid import UUID, uuid5
@@ -8,11 +8,9 @@ import pytest
 from shared.domain.ledger.accounts import INR, Account, AssetKey, BalanceKey
 from shared.domain.ledger.books import Books, OverdrawnError, UnloadedError
 from shared.domain.ledger.changes import BalancesChanged
-from shared.domain.ledger.entries import Acquisition, Entry, EntryKey, EntrySource, Leg
+from shared.domain.ledger.entries import Acquisition, Entry, EntrySource, Leg
 from shared.domain.ledger.holds import HoldChange, HoldKey, HoldSource
 from shared.domain.orders.terms import Product
-from shared.ports.books import Scope
-from tests.support.broker import CASH, Broker
 from tests.support.values import ALICE, INFY, SPACE, books
 
 PAY_IN = Leg(Account.BANK, Account.CASH, INR, 500, "pay-in")
@@ -93,53 +91,6 @@ def test_hold_that_the_scope_does_not_name_is_refused() -> None:
 def test_entry_that_is_none_is_refused(bad: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=r"entr|leg|house"):
         replace(entry(PAY_IN), **bad)  # type: ignore[arg-type]
-
-
-async def test_posted_entry_is_on_record_once(broker: Broker) -> None:
-    pay_in = entry(PAY_IN)
-    assert [await broker.post(pay_in), await broker.post(pay_in)] == [True, False]
-    assert broker.value("SELECT balance FROM accounts WHERE user_id = %s AND asset = 'INR'", ALICE) == CASH + 500
-    assert broker.rows("SELECT source, order_id FROM transfers WHERE reason = 'pay-in'") == [("PAY_IN", None)]
-
-
-async def test_line_of_the_house_alone_has_no_user(broker: Broker) -> None:
-    swept = entry(SWEEP, user_id=None, source=EntrySource.JOURNAL)
-    scope = Scope(entries=[EntryKey(None, swept.entry_id)])
-    posted = [(await broker.books.work(scope, lambda unit: unit.books.post(swept)))[0] for _ in range(2)]
-    assert posted == [True, False]
-    assert broker.rows("SELECT user_id, amount FROM transfers WHERE source = 'JOURNAL'") == [(None, 77)]
-
-
-async def test_securities_brought_in_have_a_cost(broker: Broker) -> None:
-    brought = Entry(
-        ALICE,
-        uuid5(SPACE, "brought"),
-        EntrySource.OPENING,
-        (Leg(Account.DEPOSITORY, Account.HOLDINGS, INFY, 5, "brought in"),),
-        (Acquisition("NSE:INFY", Product.CNC, INFY, 5, 700_000),),
-    )
-    await broker.post(brought)
-    row = "SELECT product, security_id, opening_quantity, opening_value FROM positions"
-    assert broker.rows(row) == [("CNC", INFY, 5, 700_000)]
-
-
-async def test_balances_are_published_as_the_commit_leaves_them(broker: Broker) -> None:
-    pay_in = entry(PAY_IN)
-    scope = Scope(entries=[pay_in.key], assets=[AssetKey(ALICE, INR)])
-    _, committed = await broker.books.work(scope, lambda unit: unit.books.post(pay_in))
-    (effect,) = committed.effects
-    assert (effect.kind, effect.payload["balances"]) == (
-        "balances",
-        [
-            {
-                "account": "client.cash",
-                "asset": "INR",
-                "balance": f"{(CASH + 500) / 100:.2f}",
-                "held": "0.00",
-                "available": f"{(CASH + 500) / 100:.2f}",
-            }
-        ],
-    )
 
 
 def test_balances_of_a_unit_are_one_fact_a_user() -> None:
