@@ -9,7 +9,6 @@ import threading
 from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
-from datetime import date
 from typing import Any
 from unittest.mock import AsyncMock
 from urllib.parse import parse_qsl, unquote
@@ -61,8 +60,8 @@ from shared.domain.errors import UnauthenticatedError
 from shared.ports.backlog import DeadLetter, QueueFigures
 from shared.ports.identity import Actor
 from shared.ports.rate_limits import RateLimit
-from shared.ports.reconciliation import Execution, LiveOrder
-from tests.support.broker import RecordingAudience, RecordingExchange
+from tests.fakes.outbox import RecordingAudience, RecordingExchange
+from tests.fakes.reconciliation import MemoryVenue
 from tests.support.waiting import wait_until
 
 _MODULES = (
@@ -89,16 +88,6 @@ class Limiter:
 
     async def spend(self, user_id: UUID, route: str) -> RateLimit:
         return RateLimit(1000, 999, 60)
-
-
-class Venue:
-    """A venue that has nothing of ours."""
-
-    async def executions(self, trade_date: date) -> AsyncIterator[Sequence[Execution]]:
-        yield []
-
-    async def live_orders(self) -> AsyncIterator[Sequence[LiveOrder]]:
-        yield []
 
 
 class Queues:
@@ -158,7 +147,7 @@ async def compose(dsn: str, actors: Mapping[str, Actor]) -> Application:
             replies=PostgresReplies(database),
             ledger=PostgresLedger(database),
             trade_day=PostgresTradeDay(database),
-            venue=Venue(),
+            venue=MemoryVenue(),
             backlog=PostgresBacklog(database),
             queues=Queues(),
             housekeeping=PostgresHousekeeping(database),
