@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from emulators.processes.drop_privileges import EXIT_REFUSED
+from emulators.processes.log_files import private_log
 from sandbox.errors import SandboxError
 from sandbox.parts import Part
 
@@ -99,7 +100,7 @@ class Child:
     def _open_log(self) -> BinaryIO:
         """The log to append to; a part without one is better than none."""
         try:
-            return self.part.log.open("ab")
+            return private_log(self.part.log)
         except OSError as error:
             self._problem(f"{self.part.title} runs without a log: {self.part.log}: {error.strerror}.")
             return Path(os.devnull).open("ab")

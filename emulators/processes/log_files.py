@@ -1,11 +1,18 @@
 """Log files that processes write to without knowing how long they are."""
 
 import errno
+import os
 import shutil
 from pathlib import Path
+from typing import BinaryIO
 
 _LARGEST = 8_000_000
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+
+
+def private_log(log: Path) -> BinaryIO:
+    """The file to append to, readable by its owner alone: servers log statements. Raises OSError."""
+    return os.fdopen(os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "ab")
 
 
 def rotate(log: Path, largest: int = _LARGEST) -> bool:

@@ -23,14 +23,11 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import BinaryIO
 
-import psycopg
-import structlog
-from psycopg import sql
-
 from emulators.processes.background import persistently
 from emulators.processes.drop_privileges import EXIT_REFUSED
-from emulators.processes.log_files import rotate
+from emulators.processes.log_files import private_log, rotate
 from emulators.processes.processes import Process, gone, parent_of, send, working_in
+from emulators.processes.users import NOBODY, unused_uid
 
 _SETTINGS = {
     "listen_addresses": "127.0.0.1",
@@ -45,9 +42,7 @@ _SETTINGS = {
     "password_encryption": "scram-sha-256",
 }
 _MAJOR_VERSION = "18"
-_UNPRIVILEGED_UID = 65534
 _WATCH_S = 0.5
-_log = structlog.get_logger(__name__)
 _ESSENTIAL = ("PG_VERSION", "global/pg_control", "base", "pg_wal", "pg_hba.conf", "postgresql.conf")
 
 
@@ -57,8 +52,10 @@ async def own_database(folder: Path, name: str) -> AsyncIterator[str]:
 
     To be entered on the main thread: the server ends with the thread that started it. Raises PostgresError.
     """
+    import structlog  # noqa: PLC0415 - see create_database
+
     server = PostgresServer.start(folder)
-    watch = asyncio.create_task(keep_running(server, _log.warning), name="postgres")
+    watch = asyncio.create_task(keep_running(server, structlog.get_logger(__name__).warning), name="postgres")
     try:
         yield server.create_database(name)
     finally:
@@ -160,6 +157,9 @@ class PostgresServer:
 
     def create_database(self, name: str) -> str:
         """Create the database unless it exists; returns its URI."""
+        import psycopg  # noqa: PLC0415 - the server starts meanwhile, and not every owner asks it anything
+        from psycopg import sql  # noqa: PLC0415
+
         with psycopg.connect(self.dsn(), autocommit=True) as connection:
             found = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (name,))
             if found.fetchone() is None:
@@ -182,6 +182,8 @@ class PostgresServer:
         self.make_password()
         if not self.data.exists():
             self._initialise()
+        elif os.geteuid() == 0 and self.data.stat().st_uid in (0, NOBODY):
+            self.adopt_files()
         self._check_files()
         if not gone(self._previous(), timeout_s=10):
             raise PostgresError(f"another PostgreSQL still runs on {self.data}: stop it first")
@@ -205,10 +207,12 @@ class PostgresServer:
         """Command line of the server, ending with the calling process."""
         settings = _SETTINGS | {"port": str(self.port), "fsync": "on" if self.fsync else "off"}
         options = [f"--{name}={value}" for name, value in settings.items()]
-        return [*self._unprivileged(), str(binaries() / "postgres"), "-D", str(self.data), *options]
+        return [*_unprivileged(self._server_uid()), str(binaries() / "postgres"), "-D", str(self.data), *options]
 
     def accepts_connections(self) -> bool:
         """True once clients are served."""
+        import psycopg  # noqa: PLC0415 - see create_database
+
         try:
             psycopg.connect(self.dsn(), connect_timeout=2).close()
         except psycopg.OperationalError:
@@ -226,31 +230,39 @@ class PostgresServer:
                 self.process.wait()
 
     def adopt_files(self) -> None:
-        """Give restored files the owner and the modes that PostgreSQL insists on."""
-        for path in (self.data, *self.data.rglob("*")):
+        """Give all files the owner and the modes that PostgreSQL insists on."""
+        uid = self._server_uid()
+        # The folder itself comes last: its owner says whose the files are, also after a kill in between.
+        for path in (*self.data.rglob("*"), self.data):
             path.chmod(0o700 if path.is_dir() else 0o600)
-            self._give_to_server(path)
-        self._give_to_server(self.folder / "password")
+            _give(path, uid)
+        _give(self.folder / "password", self.folder.stat().st_uid)
 
     def _initialise(self) -> None:
-        password = self.folder / "password"
-        # Built beside its final name and renamed, so a kill in the middle leaves no half cluster.
-        unfinished = self.folder / "data.new"
-        shutil.rmtree(unfinished, ignore_errors=True)
+        # Built in a private folder and renamed, so a kill in the middle leaves no half cluster. initdb insists on a
+        # user that has a name; it reaches the folder by its capability, the other processes of that user do not.
+        private = self.folder / "unfinished"
+        shutil.rmtree(private, ignore_errors=True)
+        private.mkdir(mode=0o700)
+        unfinished = private / "data"
         unfinished.mkdir(mode=0o700)
-        self._give_to_server(unfinished)
-        self._give_to_server(password)
-        self._run_initdb(unfinished, password)
+        _give(unfinished, NOBODY)
+        self._run_initdb(unfinished)
+        if os.geteuid() == 0:
+            uid = unused_uid()
+            for path in (unfinished, *unfinished.rglob("*")):
+                _give(path, uid)
         unfinished.rename(self.data)
+        private.rmdir()
 
-    def _run_initdb(self, target: Path, password: Path) -> None:
+    def _run_initdb(self, target: Path) -> None:
         command = [
-            *self._unprivileged(),
+            *_unprivileged(NOBODY),
             str(binaries() / "initdb"),
             f"--pgdata={target}",
             "--username=postgres",
             "--auth=scram-sha-256",
-            f"--pwfile={password}",
+            f"--pwfile={self.folder / 'password'}",
             "--encoding=UTF8",
             "--locale=C",
             "--no-instructions",
@@ -289,7 +301,7 @@ class PostgresServer:
     def _open_log(self) -> BinaryIO:
         """The log to append to; without room for one the server runs all the same."""
         try:
-            return self.log.open("ab")
+            return private_log(self.log)
         except OSError:
             return Path(os.devnull).open("ab")
 
@@ -309,18 +321,21 @@ class PostgresServer:
         lines = self.log.read_text(errors="replace").strip().splitlines() if self.log.exists() else []
         return " | ".join(lines[-3:])
 
-    def _unprivileged(self) -> list[str]:
-        """Command prefix that drops root, which PostgreSQL refuses, and ends with its parent."""
-        launcher = Path(__file__).with_name("drop_privileges.py")
-        fast_shutdown, parent = str(int(signal.SIGINT)), str(os.getpid())
-        return [sys.executable, "-I", "-S", str(launcher), fast_shutdown, str(self._server_uid()), parent]
-
     def _server_uid(self) -> int:
-        """Root serves a folder as the plain user who made it."""
+        """Root serves a folder as the plain user who made it, a folder of its own as a user that nobody else is."""
         owner = self.data.stat().st_uid if self.data.exists() else 0
-        return owner or _UNPRIVILEGED_UID
+        if os.geteuid() != 0 or owner not in (0, NOBODY):
+            return owner
+        return unused_uid()
 
-    def _give_to_server(self, path: Path) -> None:
-        if os.geteuid() == 0:
-            uid = self._server_uid()
-            os.chown(path, uid, uid)
+
+def _unprivileged(uid: int) -> list[str]:
+    """Command prefix that drops root, which PostgreSQL refuses, and ends with its parent."""
+    launcher = Path(__file__).with_name("drop_privileges.py")
+    fast_shutdown, parent = str(int(signal.SIGINT)), str(os.getpid())
+    return [sys.executable, "-I", "-S", str(launcher), fast_shutdown, str(uid), parent]
+
+
+def _give(path: Path, uid: int) -> None:
+    if os.geteuid() == 0:
+        os.chown(path, uid, uid)
