@@ -19,7 +19,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Self
 
-from emulators.processes.processes import gone, send, tree
+from emulators.processes.processes import command_of, gone, send, tree
 from sandbox.child import ending_with_us
 from sandbox.clock import set_market_time
 from sandbox.demo import DEMO_FILE
@@ -139,6 +139,14 @@ class Sandbox:
     def host_children(self) -> list[int]:
         """Process ids of the host's group processes."""
         return [int(process.pid) for process in tree(self.pid("host"))[1:]]
+
+    def host_group(self, group: str) -> int:
+        """Process id of one of the host's groups, such as `http`. Raises SandboxError while it is down."""
+        for process in tree(self.pid("host"))[1:]:
+            words = command_of(process)
+            if "--group" in words and words[words.index("--group") + 1] == group:
+                return int(process.pid)
+        raise SandboxError(f"the host's group {group} is not running.")
 
     def kill(self, part: str) -> int:
         """kill -9 the part; its supervisor starts it again. Returns the process id that it had."""

@@ -28,7 +28,22 @@ _DATABASES = ("broker", "durable", "messaging", "exchange")
 _INSTRUMENTS = _ROOT / "shared" / "data" / "instruments.csv"
 _MIGRATIONS = _ROOT / "shared" / "adapters" / "postgres" / "migrations"
 
-type Arguments = Mapping[str, str | int | Path | None]
+# What the app imports of others, and the engine: imported once for all of the host's processes.
+_PRELOADED = (
+    "emulators.durable",
+    "azure.durable_functions",
+    "azure.servicebus.aio",
+    "aiohttp",
+    "jwt",
+    "limits.aio.strategies",
+    "psycopg_pool",
+    "pydantic_settings",
+    "redis.asyncio",
+    "stamina",
+    "uuid_utils.compat",
+)
+
+type Arguments = Mapping[str, str | int | Path | tuple[str, ...] | None]
 
 
 @dataclass(frozen=True)
@@ -191,6 +206,7 @@ class Plan:
                 # The password comes by the environment, because other users of the machine see command lines.
                 "database": self.endpoints.dsn_without_password("durable"),
                 "data": self.folder.host,
+                "preload": _PRELOADED,
             },
             # The first answers once every process of the host runs, the second once orders can be taken.
             lambda: (
@@ -270,9 +286,13 @@ class Plan:
 
 
 def _words(arguments: Arguments) -> list[str]:
-    """Options as command-line words; None marks one without a value."""
-    pairs = ((f"--{name}", value) for name, value in arguments.items())
-    return [word for name, value in pairs for word in ((name,) if value is None else (name, str(value)))]
+    """Options as command-line words; None marks one without a value, a tuple one that is repeated."""
+    words: list[str] = []
+    for name, value in arguments.items():
+        values = value if isinstance(value, tuple) else (value,)
+        for each in values:
+            words += [f"--{name}"] if each is None else [f"--{name}", str(each)]
+    return words
 
 
 def _valkey_server() -> Path:

@@ -1,13 +1,17 @@
-"""`python -m bench.recovery`: P13, from a start to the first filled order, and from kill -9 of everything to work.
+"""`python -m bench.recovery`: P13, from a start to the first filled order, and from kill -9 to work.
 
 Warm start: the data folder and compiled modules are there, nothing runs. The clock starts with the command and ends
 with the fill of an order that a client tries to place from the beginning. After kill -9 of supervisor, PostgreSQL,
 emulators, exchange and host at one moment, with orders under way, the same command follows at once; the first 202
-is the first commit. Absolute times: there is no reference. Nothing that was answered with 202 may be lost.
+is the first commit. The host's `http` and `rest` are also killed alone, and the host starts them again. Absolute
+times: there is no reference. Nothing that was answered with 202 may be lost.
 """
 
+import os
+import signal
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -26,6 +30,7 @@ _USERS = 48
 _PATIENCE_S = 60.0
 _RETRY_S = 0.01
 _TARGET_S = 3.0
+_GROUPS = ("http", "rest")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +48,12 @@ def main(rounds: Rounds = 5, seconds: Seconds = 3.0, *, quick: Quick = False) ->
     with broker(_USERS, port=free_port()) as sandbox, TemporaryDirectory(prefix="bench-") as folder:
         customers = Customers(sandbox, Path(folder) / "journal")
         warm = [_warm_start(sandbox, customers) for _ in range(effort.rounds)]
+        groups = {group: [_killed_group(sandbox, customers, group) for _ in range(effort.rounds)] for group in _GROUPS}
         killed = [_killed(sandbox, customers, effort.seconds) for _ in range(effort.rounds)]
         drain(sandbox)
         check_invariants(sandbox, customers.journal, at_rest=True)
     figures = {"rounds": effort.rounds, "warm_start": _told(warm), "kill_everything": _told(killed)}
+    figures |= {f"kill_{group}": _told(comebacks) for group, comebacks in groups.items()}
     result("recovery", figures | {"target_s": _TARGET_S, "accepted": customers.accepted})
 
 
@@ -105,8 +112,16 @@ class Customers:
 
 def _warm_start(sandbox: Sandbox, customers: Customers) -> Comeback:
     sandbox.stop()
-    comeback = _come_back(sandbox, customers)
+    comeback = _come_back(customers, sandbox.launch)
     say(f"warm start: {comeback}")
+    return comeback
+
+
+def _killed_group(sandbox: Sandbox, customers: Customers, group: str) -> Comeback:
+    customers.wait_for_fill(*customers.place())  # nothing is left of the last time
+    os.kill(sandbox.host_group(group), signal.SIGKILL)
+    comeback = _come_back(customers, lambda: None)
+    say(f"kill -9 of {group}: {comeback}")
     return comeback
 
 
@@ -115,13 +130,13 @@ def _killed(sandbox: Sandbox, customers: Customers, seconds: float) -> Comeback:
     while time.monotonic() < until:
         customers.place()
     sandbox.kill_everything()
-    comeback = _come_back(sandbox, customers)
+    comeback = _come_back(customers, sandbox.launch)
     say(f"kill -9 of everything: {comeback}")
     return comeback
 
 
-def _come_back(sandbox: Sandbox, customers: Customers) -> Comeback:
-    """Start the sandbox while a customer tries to trade."""
+def _come_back(customers: Customers, launch: Callable[[], None]) -> Comeback:
+    """Start what is down while a customer tries to trade."""
     started = time.monotonic()
     seen: list[float] = []
 
@@ -134,7 +149,7 @@ def _come_back(sandbox: Sandbox, customers: Customers) -> Comeback:
     customer = threading.Thread(target=trade, name="customer")
     customer.start()
     # On this thread: the sandbox ends with the one that started it.
-    sandbox.launch()
+    launch()
     serving_s = time.monotonic() - started
     customer.join()
     if len(seen) != 2:

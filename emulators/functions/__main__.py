@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from emulators.functions.group_options import GroupOptions
 from emulators.functions.supervisor import HostError, HostOptions, Supervisor
 from emulators.processes.output import lose_lines_instead_of_failing
 
@@ -35,7 +36,12 @@ def main(
     body_limit: Annotated[int, typer.Option(help="Bytes of a request body that are accepted.")] = 100 * _MEGABYTE,
     drain_seconds: Annotated[float, typer.Option(help="How long running functions may take to end.")] = 30.0,
     watch: Annotated[bool, typer.Option("--watch", help="Load the app again when its files change.")] = False,
+    preload: Annotated[
+        list[str] | None,
+        typer.Option(help="Module that the app imports, and that may be imported once for all processes; repeatable."),
+    ] = None,
     group: Annotated[str | None, typer.Option(hidden=True)] = None,
+    template: Annotated[bool, typer.Option("--template", hidden=True)] = False,
     channel_fd: Annotated[int, typer.Option(hidden=True)] = -1,
     listen_fd: Annotated[int | None, typer.Option(hidden=True)] = None,
     parent: Annotated[int, typer.Option(hidden=True)] = 0,
@@ -45,34 +51,54 @@ def main(
     app = app.resolve()
     data = (data or app / ".emulators").resolve()
     settings = settings.resolve() if settings else None
-    if group is not None:
-        from emulators.functions.group import GroupOptions, run_group  # noqa: PLC0415 - keeps the supervisor small
-
-        run_group(
-            GroupOptions(
-                app,
-                settings,
-                data,
-                groups,
-                group,
-                webhook_host or "",
-                log_level,
-                body_limit,
-                drain_seconds,
-                channel_fd,
-                listen_fd,
-                parent,
-            )
+    if group is not None or template:
+        options = GroupOptions(
+            app,
+            settings,
+            data,
+            groups,
+            group or "",
+            webhook_host or "",
+            log_level,
+            body_limit,
+            drain_seconds,
+            channel_fd,
+            listen_fd,
+            parent,
         )
+        _run_process(options, preload or [], template=template)
         return
-    options = HostOptions(
-        app, host, port, groups, settings, database, data, webhook_host, log_level, body_limit, drain_seconds, watch
+    host_options = HostOptions(
+        app,
+        host,
+        port,
+        groups,
+        settings,
+        database,
+        data,
+        webhook_host,
+        log_level,
+        body_limit,
+        drain_seconds,
+        watch,
+        tuple(preload or ()),
     )
     try:
-        asyncio.run(_serve(options))
+        asyncio.run(_serve(host_options))
     except HostError as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(1) from error
+
+
+def _run_process(options: GroupOptions, modules: list[str], *, template: bool) -> None:
+    """Be a group's process, or the one they are forked from. The imports are here to keep the supervisor small."""
+    if template:
+        from emulators.functions.template import run_template  # noqa: PLC0415
+
+        run_template(options, modules)
+    from emulators.functions.group import run_group  # noqa: PLC0415
+
+    run_group(options)
 
 
 async def _serve(options: HostOptions) -> None:

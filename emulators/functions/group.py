@@ -19,6 +19,7 @@ import uvloop
 from emulators.functions import worker
 from emulators.functions.admin import AdminApp, HostState
 from emulators.functions.channel import Channel
+from emulators.functions.checks import check
 from emulators.functions.cors import with_cors
 from emulators.functions.definitions import (
     DurableTrigger,
@@ -30,13 +31,12 @@ from emulators.functions.definitions import (
 )
 from emulators.functions.durable import WEBHOOK_PATH, DurableHost, hub_name
 from emulators.functions.execution import Executor, Listener
+from emulators.functions.group_options import GroupOptions
 from emulators.functions.http import HttpHost, InvalidResponseError
 from emulators.functions.indexing import IndexingError, index, process_groups
 from emulators.functions.keys import Keys
 from emulators.functions.logging import LogLevels, configure, get_logger
-from emulators.functions.outputs import Outputs, check_output, event_hubs
-from emulators.functions.routing import RouteError, compile_template
-from emulators.functions.schedules import ScheduleError, parse_schedule
+from emulators.functions.outputs import Outputs, event_hubs
 from emulators.functions.service_bus import ServiceBusListener, ServiceBusOptions, connection_string
 from emulators.functions.serving import HttpServer
 from emulators.functions.settings import (
@@ -47,9 +47,7 @@ from emulators.functions.settings import (
     load_host_json,
     load_local_settings,
 )
-from emulators.functions.signalr import SignalRService
 from emulators.functions.storage.readiness import (
-    check_storage,
     lock_period_s,
     storage_host_id,
     storage_parts,
@@ -67,24 +65,6 @@ _HOST_ID = "AzureFunctionsWebHost__hostid"
 _logger = get_logger("host")
 
 
-@dataclass(frozen=True)
-class GroupOptions:
-    """What the supervisor hands to a group process."""
-
-    app: Path
-    settings: Path | None
-    data: Path
-    mode: str
-    group: str
-    public_url: str
-    log_level: str | None
-    body_limit: int
-    drain_s: float
-    channel_fd: int
-    listen_fd: int | None
-    parent: int
-
-
 class CannotStartError(Exception):
     """The app cannot run here; `traceback` is shown to its developer."""
 
@@ -95,7 +75,7 @@ class CannotStartError(Exception):
 
 def run_group(options: GroupOptions) -> None:
     """Run this process until it is told to stop; never returns."""
-    _end_with(options.parent)
+    end_with(options.parent)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         code = runner.run(_Group(options).run())
         sys.stdout.flush()
@@ -104,7 +84,7 @@ def run_group(options: GroupOptions) -> None:
         os._exit(code)
 
 
-def _end_with(parent: int) -> None:
+def end_with(parent: int) -> None:
     """Have the kernel end this process when the supervisor dies (prctl(2))."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
@@ -172,7 +152,7 @@ class _Group:
             levels = LogLevels(self.host_json.section("logging", "logLevel"), self.options.log_level)
             self.executor = Executor(configure(levels, self.options.group), self.host_json.function_timeout_s)
             self.functions = index(await worker.load_app(self.options.app), os.environ)
-            self._check()
+            check(self.functions, self.host_json)
             storage_timers = await self._find_storage()
         except worker.AppLoadError as error:
             raise CannotStartError(str(error), error.traceback) from error
@@ -198,37 +178,6 @@ class _Group:
         enabled = self._enabled()
         await wait_for_storage(enabled, os.environ)
         return await timers_in_storage(enabled, os.environ)
-
-    def _check(self) -> None:
-        """Find what would fail later, now. Raises IndexingError."""
-        for function in self.functions:
-            if function.disabled:
-                continue
-            try:
-                self._check_function(function)
-            except (RouteError, ScheduleError, SettingsError) as error:
-                raise IndexingError(f"Function '{function.name}': {error}") from error
-
-    def _check_function(self, function: FunctionDefinition) -> None:
-        match function.trigger:
-            case HttpTrigger(route=route):
-                compile_template(f"{self.host_json.route_prefix}/{route.lstrip('/')}")
-            case TimerTrigger(schedule=schedule):
-                parse_schedule(schedule)
-                lock_period_s(self.host_json)
-            case ServiceBusTrigger(connection=connection):
-                connection_string(connection, os.environ)
-                ServiceBusOptions.of(self.host_json.section("extensions", "serviceBus"))
-            case EventHubTrigger(connection=connection):
-                event_hubs().event_hub_connection(connection, os.environ)
-                event_hubs().EventHubOptions.of(self.host_json.section("extensions", "eventHubs"))
-            case _:
-                pass
-        check_storage(function, os.environ, self.host_json)
-        for output in function.outputs:
-            check_output(output, os.environ)
-        for info in function.connection_infos:
-            SignalRService.named(info.connection, os.environ)
 
     def _summary(self, function: FunctionDefinition) -> dict[str, Any]:
         summary: dict[str, Any] = {

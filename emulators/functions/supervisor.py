@@ -9,13 +9,13 @@ import json
 import os
 import signal
 import socket
-import sys
 import time
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from emulators.functions.channel import Channel
+from emulators.functions.children import Child, Nursery
 from emulators.functions.console import described, report, say, warn
 from emulators.functions.settings import SettingsError, load_local_settings
 from emulators.functions.sockets import bind
@@ -53,6 +53,7 @@ class HostOptions:
     body_limit: int
     drain_s: float
     watch: bool = False
+    preload: Sequence[str] = ()
 
     def public_url(self, port: int) -> str:
         """Where clients reach this host."""
@@ -63,19 +64,6 @@ class HostOptions:
         return f"http://[{name}]:{port}" if ":" in name else f"http://{name}:{port}"
 
 
-@dataclass
-class _Child:
-    """One group process and what it said last."""
-
-    group: str
-    process: asyncio.subprocess.Process
-    channel: Channel
-    started: float = field(default_factory=time.monotonic)
-    ready: bool = False
-    failure: dict[str, Any] | None = None
-    replaced: bool = False
-
-
 class Supervisor:
     """Starts the groups, keeps them running, ends them.
 
@@ -84,7 +72,7 @@ class Supervisor:
 
     def __init__(self, options: HostOptions) -> None:
         self._options = options
-        self._children: dict[str, _Child] = {}
+        self._children: dict[str, Child] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._stopping = asyncio.Event()
         self._failure: HostError | None = None
@@ -104,6 +92,8 @@ class Supervisor:
         self._handle_signals()
         self._listener = self._bind()
         self._public_url = self._options.public_url(self._listener.getsockname()[1])
+        environment = {**os.environ, "WEBSITE_HOSTNAME": self._public_url.partition("://")[2]}
+        self._nursery = Nursery(self._words(), environment, self._options.preload)
         try:
             for group in self._known_groups():
                 self._start_keeping(group)
@@ -161,7 +151,7 @@ class Supervisor:
             self._stopping.set()
             return
         for child in self._children.values():
-            _signal(child, signal.SIGKILL)
+            child.signal(signal.SIGKILL)
         os._exit(128 + number)
 
     def _start_keeping(self, group: str) -> None:
@@ -169,10 +159,12 @@ class Supervisor:
             self._tasks[group] = asyncio.create_task(persistently(lambda: self._keep(group), report), name=group)
 
     async def _follow_changes(self) -> None:
-        """With --watch, load the app again whenever its files changed; return when the host is to stop."""
+        """Now and then: with --watch, load the app again when its files changed. Returns when the host is to stop."""
         while not self._stopping.is_set():
             await self._pause(_CHANGES_CHECK_S)
             self._reload_changes()
+            postgres = self._postgres.process if self._postgres is not None else None
+            self._nursery.bury_orphans([postgres.pid] if postgres is not None else [])
 
     async def _keep(self, group: str) -> None:
         """Run a group again and again, with a growing pause when it keeps dying."""
@@ -181,7 +173,7 @@ class Supervisor:
         while not self._stopping.is_set():
             child = await self._spawn(group)
             if self._stopping.is_set():
-                _signal(child, signal.SIGTERM)
+                child.signal(signal.SIGTERM)
             await self._follow(child)
             code = await child.process.wait()
             was_ready = was_ready or child.ready
@@ -198,7 +190,7 @@ class Supervisor:
             await self._before_next(child, pause_s)
             pause_s = min(max(pause_s * 2, _FIRST_PAUSE_S), _LONGEST_PAUSE_S)
 
-    async def _before_next(self, child: _Child, pause_s: float) -> None:
+    async def _before_next(self, child: Child, pause_s: float) -> None:
         """Pause; with --watch, an app that cannot start waits for its next version."""
         version = self._version
         await self._pause(pause_s)
@@ -215,18 +207,19 @@ class Supervisor:
         say(f"{', '.join(changed[:3])}{' and others' * (len(changed) > 3)} changed: the app is loaded again.")
         self._version += 1
         self._index = None
+        self._nursery.end_template()  # it may have imported under other settings
         self._announced = self._complained = False
         self._began = time.monotonic()
         for child in self._children.values():
             child.replaced = True
-            _signal(child, signal.SIGTERM)
-            asyncio.get_running_loop().call_later(_RELOAD_DRAIN_S, _signal, child, signal.SIGKILL)
+            child.signal(signal.SIGTERM)
+            asyncio.get_running_loop().call_later(_RELOAD_DRAIN_S, child.signal, signal.SIGKILL)
 
     def _is_superfluous(self, group: str) -> bool:
         return self._index is not None and group not in self._index["groups"]
 
-    def _note_death(self, child: _Child, code: int, *, fatal: bool) -> None:
-        reason = _reason(child, code)
+    def _note_death(self, child: Child, code: int, *, fatal: bool) -> None:
+        reason = child.how_it_ended(code)
         if self._watcher is not None and child.failure is not None:
             if not self._complained:  # every group finds the same fault
                 warn(f"{reason}\nWaiting for a change.")
@@ -245,33 +238,22 @@ class Supervisor:
         except TimeoutError:
             return
 
-    async def _spawn(self, group: str) -> _Child:
-        ours, theirs = socket.socketpair()
-        with theirs:
-            passed = [theirs.fileno()] + ([self._listener.fileno()] if group == _HTTP else [])
-            process = await asyncio.create_subprocess_exec(
-                *self._command(group, theirs.fileno()),
-                stdin=asyncio.subprocess.DEVNULL,
-                pass_fds=passed,
-                start_new_session=True,
-                cwd=_ROOT,  # where `-m` finds this package, wherever the host was started from
-                env={**os.environ, "WEBSITE_HOSTNAME": self._public_url.partition("://")[2]},
-            )
-        child = _Child(group, process, await Channel.open(ours))
+    async def _spawn(self, group: str) -> Child:
+        child = await self._nursery.start(group, self._listener if group == _HTTP else None)
         self._children[group] = child
         return child
 
-    def _command(self, group: str, channel_fd: int) -> list[str]:
+    def _words(self) -> list[str]:
+        """The arguments that all groups share."""
         options = self._options
-        command = [sys.executable, "-m", "emulators.functions", "--group", group, "--app", str(options.app)]
-        command += ["--groups", options.mode, "--data", str(options.data), "--webhook-host", self._public_url]
-        command += ["--body-limit", str(options.body_limit), "--drain-seconds", str(options.drain_s)]
-        command += ["--settings", str(options.settings)] if options.settings else []
-        command += ["--log-level", options.log_level] if options.log_level else []
-        command += ["--channel-fd", str(channel_fd), "--parent", str(os.getpid())]
-        return command + (["--listen-fd", str(self._listener.fileno())] if group == _HTTP else [])
+        words = ["--app", str(options.app), "--groups", options.mode, "--data", str(options.data)]
+        words += ["--webhook-host", self._public_url]
+        words += ["--body-limit", str(options.body_limit), "--drain-seconds", str(options.drain_s)]
+        words += ["--settings", str(options.settings)] if options.settings else []
+        words += ["--log-level", options.log_level] if options.log_level else []
+        return [*words, "--parent", str(os.getpid())]
 
-    async def _follow(self, child: _Child) -> None:
+    async def _follow(self, child: Child) -> None:
         """Listen to a child until it is gone."""
         async for message in child.channel.messages():
             match message["event"]:
@@ -302,9 +284,9 @@ class Supervisor:
         except OSError as error:
             warn(f"{self._groups_file} cannot be written ({error.strerror}): the next start will take longer.")
 
-    def _let_start(self, child: _Child) -> None:
+    def _let_start(self, child: Child) -> None:
         if self._stopping.is_set() or self._is_superfluous(child.group):
-            _signal(child, signal.SIGTERM)
+            child.signal(signal.SIGTERM)
         else:
             child.channel.send(
                 "start",
@@ -350,27 +332,16 @@ class Supervisor:
     async def _end(self) -> None:
         """Drain the children within the bound, then PostgreSQL."""
         self._listener.close()
+        self._nursery.end_template()
         for child in self._children.values():
-            _signal(child, signal.SIGTERM)
+            child.signal(signal.SIGTERM)
         if self._tasks:
             _, late = await asyncio.wait(self._tasks.values(), timeout=self._options.drain_s + _KILL_MARGIN_S)
             for child in self._children.values():
-                _signal(child, signal.SIGKILL)
+                child.signal(signal.SIGKILL)
             if late:
                 await asyncio.wait(late)
         if self._postgres is not None and self._postgres_kept is not None:
             self._postgres_kept.cancel()
             await asyncio.wait({self._postgres_kept})
             self._postgres.stop()
-
-
-def _signal(child: _Child, number: signal.Signals) -> None:
-    if child.process.returncode is None:
-        child.process.send_signal(number)
-
-
-def _reason(child: _Child, code: int) -> str:
-    if child.failure is not None:
-        # A traceback ends with the message.
-        return str(child.failure["traceback"].rstrip() or child.failure["message"])
-    return f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"

@@ -15,6 +15,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+RUNTIME = "azure_functions_runtime"
 _CHAINED = "During handling of the above exception, another exception occurred:"
 _WORKER_HINT = "aka.ms/functions-modulenotfound"
 _HOST_ROOT = Path(__file__).parents[2]
@@ -214,10 +215,10 @@ class InvocationOutcome:
 
 async def load_app(app: Path) -> Sequence[Any]:
     """Index the app in `app`: one RpcFunctionMetadata a function. Raises AppLoadError."""
-    _search_modules_in(app)
+    search_modules_in(app)
     if not (app / _script_name()).exists():
         raise AppLoadError(_why_no_script(app))
-    runtime = importlib.import_module("azure_functions_runtime")
+    runtime = importlib.import_module(RUNTIME)
     # The library repeats on this logger what its response says.
     library_logger = logging.getLogger("azure.functions")
     library_logger.setLevel(logging.CRITICAL)
@@ -238,7 +239,7 @@ async def load_app(app: Path) -> Sequence[Any]:
     return metadata or ()
 
 
-def _search_modules_in(app: Path) -> None:
+def search_modules_in(app: Path) -> None:
     """Put the app first, and out what `-m` put there: the host's own packages, which hide folders of the same name."""
     if str(_HOST_ROOT) in sys.path:
         sys.path.remove(str(_HOST_ROOT))  # once: where this package is installed, the same folder follows again

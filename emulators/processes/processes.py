@@ -51,6 +51,14 @@ def parent_of(process: Process) -> int | None:
         return None
 
 
+def command_of(process: Process) -> list[str]:
+    """Its command line; empty when it has ended."""
+    try:
+        return list(process.cmdline())
+    except psutil.NoSuchProcess:
+        return []
+
+
 def send(process: Process, end_signal: signal.Signals) -> None:
     """Send the signal unless the process has ended."""
     try:

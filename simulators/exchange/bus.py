@@ -38,7 +38,7 @@ class ServiceBusTransport:
     ) -> None:
         # One TLS context for all: left alone, the SDK reads the CA bundle, 25 ms, for each of the 64 connections.
         self._client = ServiceBusClient.from_connection_string(
-            connection_string, retry_total=1, ssl_context=ssl.create_default_context()
+            connection_string, retry_total=0, ssl_context=ssl.create_default_context()
         )
         self._requests_queue = requests_queue
         self._reports_queue = reports_queue

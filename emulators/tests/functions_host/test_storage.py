@@ -30,6 +30,7 @@ from emulators.functions.storage.leases import Lease
 from emulators.functions.storage.queue_messages import manual_metadata, metadata
 from emulators.functions.storage.queues import QueueListener, QueueOptions, create
 from emulators.functions.storage.readiness import timers_in_storage
+from emulators.processes.background import Background
 from emulators.processes.postgres import free_port
 from emulators.tests.azurite.server import Azurite
 from emulators.tests.functions_host.running import RunningHost
@@ -311,7 +312,7 @@ async def test_message_stays_hidden_while_its_function_runs(scene: Scene) -> Non
 
     options = QueueOptions(max_polling_interval=timedelta(milliseconds=200))
     listener = QueueListener("long", queue, None, options, handle, hidden_for=timedelta(seconds=4))
-    listener.start()
+    listener.start(Background())
     await finished.wait()
     await listener.wait_closed(20)
     await clients.close()
