@@ -28,6 +28,7 @@ _DATABASES = ("broker", "durable", "messaging", "exchange")
 _INSTRUMENTS = _ROOT / "shared" / "data" / "instruments.csv"
 _MIGRATIONS = _ROOT / "shared" / "adapters" / "postgres" / "migrations"
 
+_REFUSE_AFTER_MS = 20
 # What the app imports of others, and the engine: imported once for all of the host's processes.
 _PRELOADED = (
     "emulators.durable",
@@ -207,6 +208,7 @@ class Plan:
                 "database": self.endpoints.dsn_without_password("durable"),
                 "data": self.folder.host,
                 "preload": _PRELOADED,
+                "refuse-after-ms": _REFUSE_AFTER_MS,
             },
             # The first answers once every process of the host runs, the second once orders can be taken.
             lambda: (

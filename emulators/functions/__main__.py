@@ -40,6 +40,10 @@ def main(
         list[str] | None,
         typer.Option(help="Module that the app imports, and that may be imported once for all processes; repeatable."),
     ] = None,
+    refuse_after_ms: Annotated[
+        int | None,
+        typer.Option(min=1, help="Refuse (503) what is not GET while requests wait this long for their turn."),
+    ] = None,
     group: Annotated[str | None, typer.Option(hidden=True)] = None,
     template: Annotated[bool, typer.Option("--template", hidden=True)] = False,
     channel_fd: Annotated[int, typer.Option(hidden=True)] = -1,
@@ -65,6 +69,7 @@ def main(
             channel_fd,
             listen_fd,
             parent,
+            refuse_after_ms,
         )
         _run_process(options, preload or [], template=template)
         return
@@ -82,6 +87,7 @@ def main(
         drain_seconds,
         watch,
         tuple(preload or ()),
+        refuse_after_ms,
     )
     try:
         asyncio.run(_serve(host_options))

@@ -37,6 +37,7 @@ from emulators.functions.indexing import IndexingError, index, process_groups
 from emulators.functions.keys import Keys
 from emulators.functions.logging import LogLevels, configure, get_logger
 from emulators.functions.outputs import Outputs, event_hubs
+from emulators.functions.overload import Admission
 from emulators.functions.service_bus import ServiceBusListener, ServiceBusOptions, connection_string
 from emulators.functions.serving import HttpServer
 from emulators.functions.settings import (
@@ -281,7 +282,10 @@ class _Group:
             raise CannotStartError(f"host.json: extensions.http.customHeaders: {error}") from error
         assert self.options.listen_fd is not None, "the supervisor hands its socket to the http group"
         self.http = HttpServer(
-            with_cors(app, self.local.host), socket.socket(fileno=self.options.listen_fd), self.options.drain_s
+            with_cors(app, self.local.host),
+            socket.socket(fileno=self.options.listen_fd),
+            self.options.drain_s,
+            None if self.options.refuse_after_ms is None else Admission(self.options.refuse_after_ms / 1000),
         )
         await self.http.listen(self.background)
 

@@ -20,3 +20,4 @@ class GroupOptions:
     channel_fd: int
     listen_fd: int | None
     parent: int
+    refuse_after_ms: int | None

@@ -54,6 +54,7 @@ class HostOptions:
     drain_s: float
     watch: bool = False
     preload: Sequence[str] = ()
+    refuse_after_ms: int | None = None
 
     def public_url(self, port: int) -> str:
         """Where clients reach this host."""
@@ -251,6 +252,7 @@ class Supervisor:
         words += ["--body-limit", str(options.body_limit), "--drain-seconds", str(options.drain_s)]
         words += ["--settings", str(options.settings)] if options.settings else []
         words += ["--log-level", options.log_level] if options.log_level else []
+        words += ["--refuse-after-ms", str(options.refuse_after_ms)] if options.refuse_after_ms else []
         return [*words, "--parent", str(os.getpid())]
 
     async def _follow(self, child: Child) -> None:
