@@ -21,7 +21,7 @@ from functions import (
     trades,
 )
 from functions.edge import fallback
-from orchestrations import order
+from orchestrations import orders as order_sagas
 from shared.telemetry import configure_logging
 
 configure_logging()
@@ -44,6 +44,6 @@ for module in (
     execution_reports,
     sweep,
     nightly,
-    order,
+    order_sagas,
 ):
     app.register_functions(module.blueprint)

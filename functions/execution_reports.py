@@ -5,7 +5,6 @@ from typing import List
 import azure.durable_functions as df
 import azure.functions as func
 
-from orchestrations.starter import DurableSagas
 from shared.composition import application
 
 blueprint = df.Blueprint()
@@ -21,4 +20,4 @@ blueprint = df.Blueprint()
 async def execution_reports(messages: List[func.ServiceBusMessage], client: df.DurableOrchestrationClient) -> None:
     """Book them; an exception gives the whole batch back to the queue, and booking again changes nothing."""
     app = await application()
-    await app.execution_reports.book([message.get_body() for message in messages], DurableSagas(client))
+    await app.execution_reports.book([message.get_body() for message in messages], app.order_sagas(client))

@@ -3,7 +3,6 @@
 import azure.durable_functions as df
 import azure.functions as func
 
-from orchestrations.starter import DurableSagas
 from shared.composition import application
 
 blueprint = df.Blueprint()
@@ -14,4 +13,4 @@ blueprint = df.Blueprint()
 async def sweep(timer: func.TimerRequest, client: df.DurableOrchestrationClient) -> None:
     """Send, start and ask whatever a crash has left."""
     app = await application()
-    await app.sweep.run(DurableSagas(client))
+    await app.sweep.run(app.order_sagas(client))

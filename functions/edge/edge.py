@@ -31,14 +31,13 @@ from functions.edge.requests import (
     require_host,
 )
 from functions.edge.responses import Reply, refuse, respond
-from orchestrations.starter import DurableSagas
 from shared.composition import Application, application
 from shared.contracts.common import Query
 from shared.contracts.routes import SHADOWING, methods_of
 from shared.contracts.routes.route import SCOPE, IdempotencyKey, LimitedBy, Route
 from shared.domain.errors import BrokerError, ForbiddenError, MethodNotAllowedError, NotFoundError, UnauthenticatedError
 from shared.ports.identity import Actor
-from shared.ports.order_sagas import Sagas
+from shared.ports.order_sagas import OrderSagas
 from shared.ports.rate_limits import RateLimit
 from shared.telemetry import begin_request
 
@@ -68,10 +67,10 @@ class Call[Body = None, Query = None]:
         return _uuid(self.path[name])
 
     @property
-    def sagas(self) -> Sagas:
+    def sagas(self) -> OrderSagas:
         """The orchestration engine, on routes that use Durable."""
         assert self.durable_client is not None, "the route's row must say uses_durable"
-        return DurableSagas(self.durable_client)
+        return self.app.order_sagas(self.durable_client)
 
 
 type Handler[Body, Query] = Callable[[Call[Body, Query]], Awaitable[Reply]]

@@ -19,7 +19,7 @@ from shared.domain.orders.order import OrderKey
 from shared.domain.orders.transitions import IllegalTransitionError
 from shared.ports.books import BookStore, DoubtSettled, Scope, Unit
 from shared.ports.doubts import DoubtPosition, DoubtReader, DoubtRecord
-from shared.ports.order_sagas import Sagas
+from shared.ports.order_sagas import OrderSagas
 from shared.ports.replies import Replies, StoredReply
 
 _DONE = 200
@@ -50,7 +50,9 @@ class Doubts:
         end = DoubtPosition(shown[-1].since, shown[-1].order_id) if len(records) > limit else None
         return [_view(record) for record in shown], end
 
-    async def resolve(self, operator: UUID, order_id: UUID, command: ResolveDoubt, key: str, sagas: Sagas) -> Answered:
+    async def resolve(
+        self, operator: UUID, order_id: UUID, command: ResolveDoubt, key: str, sagas: OrderSagas
+    ) -> Answered:
         """End the order and release its hold.
 
         Raises NotFoundError, StateConflictError (it is not in doubt, or was decided otherwise),
@@ -76,7 +78,7 @@ class Doubts:
             raise NotFoundError("This order is not in doubt")
         return doubt
 
-    async def _decide(self, doubt: DoubtRecord, operator: UUID, command: ResolveDoubt, sagas: Sagas) -> None:
+    async def _decide(self, doubt: DoubtRecord, operator: UUID, command: ResolveDoubt, sagas: OrderSagas) -> None:
         key = OrderKey(doubt.user_id, doubt.order_id)
         settled = DoubtSettled(*key, operator, command.resolution, command.reference)
 

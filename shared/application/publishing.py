@@ -12,7 +12,7 @@ import structlog
 
 from shared.domain.errors import UnavailableError
 from shared.ports.books import Committed
-from shared.ports.order_sagas import SagaRecords, Sagas
+from shared.ports.order_sagas import OrderSagas, SagaRecords
 from shared.ports.outbox import Audience, Exchange, ExchangeMessage, Outbox
 
 _LEFT_BEHIND = timedelta(seconds=2)
@@ -30,7 +30,7 @@ class Publisher:
         self._outbox = outbox
         self._records = records
 
-    async def publish(self, committed: Committed, sagas: Sagas) -> None:
+    async def publish(self, committed: Committed, sagas: OrderSagas) -> None:
         """Send what one commit wrote, each kind on its own. A dependency that is away is left for the sweep."""
         ways: list[Coroutine[None, None, None]] = []
         if committed.outbox:
@@ -46,7 +46,7 @@ class Publisher:
         await self._exchange.send(messages)
         await self._outbox.messages_sent([message.message_id for message in messages])
 
-    async def _signal(self, saga_ids: Sequence[UUID], sagas: Sagas) -> None:
+    async def _signal(self, saga_ids: Sequence[UUID], sagas: OrderSagas) -> None:
         for saga_id in saga_ids:
             await sagas.answered(saga_id)
         await self._records.signals_sent(saga_ids)
@@ -55,14 +55,14 @@ class Publisher:
         await self._audience.publish(committed.effects)
         await self._outbox.effects_sent(committed.effects_of)
 
-    async def sweep(self, sagas: Sagas) -> None:
+    async def sweep(self, sagas: OrderSagas) -> None:
         """Send everything that has been waiting for longer than a publisher needs."""
         signals = await self._records.unsent_signals(_LEFT_BEHIND)
         messages = await self._outbox.unsent_messages(_LEFT_BEHIND, _MOST)
         await self.publish(Committed((), messages, signals), sagas)
         await self._sweep_effects(sagas)
 
-    async def _sweep_effects(self, sagas: Sagas) -> None:
+    async def _sweep_effects(self, sagas: OrderSagas) -> None:
         """A second without clients' channel leaves thousands, so page after page, until one page is not taken."""
         tried: set[UUID] = set()
         while True:

@@ -3,7 +3,7 @@
 from shared.application.orders.dispatch import Dispatcher
 from shared.application.orders.recovery import Recovery
 from shared.application.publishing import Publisher
-from shared.ports.order_sagas import SagaRecords, Sagas
+from shared.ports.order_sagas import OrderSagas, SagaRecords
 
 _MOST_ORDERS = 200
 
@@ -17,7 +17,7 @@ class Sweep:
         self._recovery = recovery
         self._records = records
 
-    async def run(self, sagas: Sagas) -> None:
+    async def run(self, sagas: OrderSagas) -> None:
         """One round. Raises UnavailableError when the database is away."""
         await self._publisher.sweep(sagas)
         await self._dispatcher.run(sagas)

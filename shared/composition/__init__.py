@@ -5,7 +5,10 @@ Built once a process, inside the event loop that serves it. Tests call `wire_tra
 """
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
+
+import azure.durable_functions as df
 
 from shared.adapters.reference import load_reference_data
 from shared.application.backlog import Backlog
@@ -34,6 +37,7 @@ from shared.composition.reading import wire_reading
 from shared.composition.trading import wire_trading
 from shared.config import Settings, settings
 from shared.ports.identity import TokenVerifier
+from shared.ports.order_sagas import OrderSagas
 from shared.ports.rate_limits import RateLimiter
 
 
@@ -43,6 +47,8 @@ class Application:
 
     identity: TokenVerifier
     limiter: RateLimiter
+    order_sagas: Callable[[df.DurableOrchestrationClient], OrderSagas]
+    """The engine, by the client that an invocation brings along."""
     place_orders: PlaceOrders
     cancel_orders: CancelOrders
     read_orders: ReadOrders
@@ -81,6 +87,7 @@ async def build(config: Settings) -> Application:
     return Application(
         identity=adapters.identity,
         limiter=limiter,
+        order_sagas=adapters.order_sagas,
         place_orders=trading.place_orders,
         cancel_orders=trading.cancel_orders,
         read_orders=trading.read_orders,

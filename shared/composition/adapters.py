@@ -3,8 +3,12 @@
 Nothing here waits for a connection, and what few processes use is imported when it is used (see the adapters).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
+import azure.durable_functions as df
+
+from shared.adapters.durable.order_sagas import DurableOrderSagas
 from shared.adapters.entra.keys import KeySet
 from shared.adapters.entra.tokens import EntraTokenVerifier
 from shared.adapters.exchange.records import HttpVenueRecords
@@ -35,6 +39,7 @@ from shared.composition.reading import ReadingPorts
 from shared.composition.trading import TradingPorts
 from shared.config import Settings
 from shared.ports.identity import TokenVerifier
+from shared.ports.order_sagas import OrderSagas
 from shared.ports.rate_limits import RequestCounter
 
 EXCHANGE_REQUESTS, EXECUTION_REPORTS = "exchange-requests", "execution-reports"
@@ -47,6 +52,8 @@ class Adapters:
     identity: TokenVerifier
     counter: RequestCounter
     trading: TradingPorts
+    order_sagas: Callable[[df.DurableOrchestrationClient], OrderSagas]
+    """The engine, by the client that an invocation brings along."""
     reading: ReadingPorts
     operations: OperationsPorts
     dependencies: tuple[Dependency, ...]
@@ -67,6 +74,7 @@ async def connect_adapters(config: Settings, reference: ReferenceData) -> Adapte
             KeySet(config.entra_jwks_url), issuer=config.entra_issuer, audience=config.entra_audience
         ),
         counter=RedisRequestCounter(redis),
+        order_sagas=DurableOrderSagas,
         trading=TradingPorts(
             books=books,
             orders=PostgresOrderRecords(database),

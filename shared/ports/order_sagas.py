@@ -11,7 +11,7 @@ from shared.domain.orders.order import OrderKey
 class SagaRecords(Protocol):
     """Membership and progress of sagas, in the database; the engine's ids prevent nothing."""
 
-    async def claim(self, most_sagas: int, most_orders: int, deadline: datetime) -> UUID | None:
+    async def take_waiting(self, most_sagas: int, most_orders: int, deadline: datetime) -> UUID | None:
         """Freeze waiting orders under a new saga unless `most_sagas` are in flight; None when nothing was claimed."""
 
     async def members(self, saga_id: UUID) -> list[OrderKey]:
@@ -42,7 +42,7 @@ class SagaRecords(Protocol):
         """Orders at the exchange whose deadline has passed, oldest first."""
 
 
-class Sagas(Protocol):
+class OrderSagas(Protocol):
     """The orchestration engine, as the application sees it. Every call may be repeated."""
 
     async def start(self, saga_id: UUID) -> None:

@@ -34,6 +34,7 @@ from functions import (
 )
 from functions.edge.edge import Endpoint
 from functions.edge.fallback import answer_unknown
+from shared.adapters.durable.order_sagas import DurableOrderSagas
 from shared.adapters.postgres.backlog import PostgresBacklog
 from shared.adapters.postgres.books import PostgresBooks
 from shared.adapters.postgres.database import Database
@@ -157,6 +158,7 @@ async def compose(dsn: str, actors: Mapping[str, Actor]) -> Application:
     return Application(
         identity=Identity(actors),
         limiter=limiter,
+        order_sagas=DurableOrderSagas,
         place_orders=trading.place_orders,
         cancel_orders=trading.cancel_orders,
         read_orders=trading.read_orders,

@@ -1,6 +1,6 @@
 """Fakes of the use cases and a client that calls endpoints as the worker does."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
@@ -16,7 +16,7 @@ from shared.domain.errors import UnauthenticatedError
 from shared.domain.orders.order import Order
 from shared.json_values import Json
 from shared.ports.identity import Actor
-from shared.ports.order_sagas import Sagas
+from shared.ports.order_sagas import OrderSagas
 from shared.ports.orders import OrderFilter
 from shared.ports.rate_limits import RateLimit
 
@@ -77,15 +77,15 @@ class Orders:
     orders: list[Order] = field(default_factory=list)
     calls: list[tuple[Any, ...]] = field(default_factory=list)
 
-    async def place(self, call: PlaceCall, sagas: Sagas) -> Placed:
+    async def place(self, call: PlaceCall, sagas: OrderSagas) -> Placed:
         self._note("place", call.user_id, call.command, call.idempotency_key, call.prefer_wait_s)
         return self.answer
 
-    async def place_list(self, calls: Sequence[PlaceCall], sagas: Sagas) -> PlacedList:
+    async def place_list(self, calls: Sequence[PlaceCall], sagas: OrderSagas) -> PlacedList:
         self._note("place_list", [each.command for each in calls])
         return self.list_answer
 
-    async def cancel(self, user_id: UUID, order_id: UUID, sagas: Sagas) -> Json:
+    async def cancel(self, user_id: UUID, order_id: UUID, sagas: OrderSagas) -> Json:
         self._note("cancel", user_id, order_id)
         return {"order_id": str(order_id)}
 
@@ -114,6 +114,7 @@ class App:
     identity: Identity = field(default_factory=Identity)
     limiter: Limiter = field(default_factory=Limiter)
     orders: Orders = field(default_factory=Orders)
+    order_sagas: Callable[[Any], Any] = field(default=lambda client: client)
 
     @property
     def place_orders(self) -> Orders:

@@ -93,7 +93,7 @@ class Broker:
         return [OrderKey(changes.get("user_id", ALICE), each.answer.order_id) for each in taken]
 
     async def claim(self, most_orders: int = 200) -> UUID | None:
-        return await self.records.claim(50, most_orders, datetime.now(UTC) + self.timing.saga)
+        return await self.records.take_waiting(50, most_orders, datetime.now(UTC) + self.timing.saga)
 
     async def submitted(self, count: int = 1, **changes: Any) -> tuple[UUID, list[OrderKey]]:
         """Orders of one saga at the exchange."""

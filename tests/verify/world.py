@@ -171,7 +171,7 @@ class _Builder:
         self._world.orders[name] = order.key
 
     async def _claim(self, name: str) -> UUID:
-        saga_id = await self._records.claim(9, 200, datetime.now(UTC) + LATER)
+        saga_id = await self._records.take_waiting(9, 200, datetime.now(UTC) + LATER)
         assert saga_id is not None
         self._world.sagas[name] = saga_id
         return saga_id

@@ -20,11 +20,11 @@ class PostgresSagaRecords(Statements):
     def __init__(self, database: Database) -> None:
         super().__init__(database, _SQL)
 
-    async def claim(self, most_sagas: int, most_orders: int, deadline: datetime) -> UUID | None:
-        """See `SagaRecords.claim`."""
+    async def take_waiting(self, most_sagas: int, most_orders: int, deadline: datetime) -> UUID | None:
+        """See `SagaRecords.take_waiting`."""
         saga_id = uuid7()
         claimed = await self._run(
-            "claim", saga_id=saga_id, most_sagas=most_sagas, most_orders=most_orders, deadline=deadline
+            "take_waiting", saga_id=saga_id, most_sagas=most_sagas, most_orders=most_orders, deadline=deadline
         )
         return saga_id if claimed else None
 

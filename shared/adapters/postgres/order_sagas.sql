@@ -1,6 +1,6 @@
 -- Membership and progress of sagas.
 
--- name: claim
+-- name: take_waiting
 WITH slot AS (
     SELECT count(*) < %(most_sagas)s AS free FROM sagas WHERE finished_at IS NULL
 ), waiting AS (

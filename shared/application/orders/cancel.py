@@ -12,7 +12,7 @@ from shared.domain.orders.requests import cancel_request_id
 from shared.domain.orders.transitions import IllegalTransitionError
 from shared.json_values import Json
 from shared.ports.books import BookStore, Scope, Unit
-from shared.ports.order_sagas import Sagas
+from shared.ports.order_sagas import OrderSagas
 
 
 class CancelOrders:
@@ -23,7 +23,7 @@ class CancelOrders:
         self._publisher = publisher
         self._timing = timing
 
-    async def cancel(self, user_id: UUID, order_id: UUID, sagas: Sagas) -> Json:
+    async def cancel(self, user_id: UUID, order_id: UUID, sagas: OrderSagas) -> Json:
         """Cancel what is left: at once before the order has left us, else by a request to the exchange.
 
         Repeating it asks once. Raises NotFoundError, StateConflictError (it has ended), UnavailableError.

@@ -11,7 +11,7 @@ import structlog
 
 from shared.application.timing import Timing
 from shared.domain.errors import UnavailableError
-from shared.ports.order_sagas import SagaRecords, Sagas
+from shared.ports.order_sagas import OrderSagas, SagaRecords
 
 _log = structlog.get_logger(__name__)
 
@@ -27,19 +27,19 @@ class Dispatcher:
         self._running: asyncio.Task[None] | None = None
         self._again = False
 
-    def kick(self, sagas: Sagas) -> None:
+    def kick(self, sagas: OrderSagas) -> None:
         """Dispatch in the background: the caller's answer does not wait for it."""
         self._again = True
         if self._running is None or self._running.done():
             self._running = asyncio.create_task(self._rounds(sagas))
 
-    async def run(self, sagas: Sagas) -> None:
+    async def run(self, sagas: OrderSagas) -> None:
         """Dispatch until nothing waits or every slot is taken."""
         self.kick(sagas)
         if self._running is not None:
             await asyncio.shield(self._running)
 
-    async def _rounds(self, sagas: Sagas) -> None:
+    async def _rounds(self, sagas: OrderSagas) -> None:
         while self._again:
             self._again = False
             try:
@@ -47,10 +47,10 @@ class Dispatcher:
             except UnavailableError as error:
                 _log.warning("waiting orders are left for the sweep", reason=str(error))
 
-    async def _claim_all(self, sagas: Sagas) -> None:
+    async def _claim_all(self, sagas: OrderSagas) -> None:
         while True:
             deadline = datetime.now(UTC) + self._timing.saga
-            saga_id = await self._records.claim(self._most_sagas, self._most_orders, deadline)
+            saga_id = await self._records.take_waiting(self._most_sagas, self._most_orders, deadline)
             if saga_id is None:
                 return
             await sagas.start(saga_id)

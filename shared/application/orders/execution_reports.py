@@ -39,7 +39,7 @@ from shared.domain.sessions import MarketTime
 from shared.halving import halve
 from shared.ports.books import BookStore, ParkedReport, Scope, Unit
 from shared.ports.market import Market
-from shared.ports.order_sagas import Sagas
+from shared.ports.order_sagas import OrderSagas
 
 _log = structlog.get_logger(__name__)
 _PATIENCE_S = 20.0
@@ -64,7 +64,7 @@ class ExecutionReports:
         self._market = market
         self._timing = timing
 
-    async def book(self, bodies: Sequence[str | bytes], sagas: Sagas) -> None:
+    async def book(self, bodies: Sequence[str | bytes], sagas: OrderSagas) -> None:
         """Book every entry of every message. Raises UnavailableError when the ledger stays away."""
         arrivals = [arrival for body in bodies for arrival in read(body)]
         async for attempt in stamina.retry_context(
@@ -73,7 +73,7 @@ class ExecutionReports:
             with attempt:
                 await self._book(arrivals, sagas)
 
-    async def _book(self, arrivals: Sequence[Arrival], sagas: Sagas) -> None:
+    async def _book(self, arrivals: Sequence[Arrival], sagas: OrderSagas) -> None:
         market = await self._market.time()
 
         async def commit(some: Sequence[Arrival], *, brief: bool) -> Sequence[None]:

@@ -25,7 +25,7 @@ from shared.domain.kyc import KycStatus, may_trade
 from shared.domain.orders.order import Order
 from shared.ports.books import BookStore, StoredAnswer
 from shared.ports.market import Market
-from shared.ports.order_sagas import Sagas
+from shared.ports.order_sagas import OrderSagas
 from shared.ports.orders import AdmissionFacts, Inquiry, OrderRecords
 from shared.ports.rate_limits import RateLimit, RateLimiter
 from shared.ports.wakeups import Wakeups
@@ -92,7 +92,7 @@ class PlaceOrders:
         self._background: set[asyncio.Task[None]] = set()
         self._entering = 0
 
-    async def place(self, call: PlaceCall, sagas: Sagas) -> Placed:
+    async def place(self, call: PlaceCall, sagas: OrderSagas) -> Placed:
         """Answer an order with 202, its refusal with 422, or a stored answer again.
 
         Raises KycRequiredError, IdempotencyKeyReusedError, RateLimitedError, OverloadedError, UnavailableError.
@@ -104,7 +104,7 @@ class PlaceOrders:
         self._follow_up([taken], sagas)
         return await self._answer(call, taken.answer, rate_limit)
 
-    async def place_list(self, calls: Sequence[PlaceCall], sagas: Sagas) -> PlacedList:
+    async def place_list(self, calls: Sequence[PlaceCall], sagas: OrderSagas) -> PlacedList:
         """Answer each order of one caller's list as `place` answers it alone, in the given order.
 
         Orders that are accepted or refused are put on record in one commit. Raises KycRequiredError,
@@ -178,7 +178,7 @@ class PlaceOrders:
         _require_kyc(known.kyc_status)
         return _Entry(known, judged_by)
 
-    def _follow_up(self, taken: Sequence[Taken], sagas: Sagas) -> None:
+    def _follow_up(self, taken: Sequence[Taken], sagas: OrderSagas) -> None:
         """Publish and dispatch behind the answer; what a crash loses here, the sweep does."""
         if any(each.answer.status == answers.ACCEPTED for each in taken):
             self._dispatcher.kick(sagas)

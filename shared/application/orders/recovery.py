@@ -15,7 +15,7 @@ from shared.domain.orders.requests import ExchangeRequest, ask_resend, ask_statu
 from shared.domain.times import wire_time
 from shared.json_values import Json
 from shared.ports.books import BookStore, Doubt, Scope, Unit
-from shared.ports.order_sagas import Sagas
+from shared.ports.order_sagas import OrderSagas
 
 
 class Recovery:
@@ -26,7 +26,7 @@ class Recovery:
         self._publisher = publisher
         self._timing = timing
 
-    async def take_over(self, key: OrderKey, sagas: Sagas) -> None:
+    async def take_over(self, key: OrderKey, sagas: OrderSagas) -> None:
         """Make an overdue order at the exchange the recovery's, and have one running."""
 
         def hand_over(unit: Unit) -> bool:
@@ -41,7 +41,7 @@ class Recovery:
             await self._publisher.publish(committed, sagas)
             await sagas.recover(key)
 
-    async def ask(self, key: OrderKey, sagas: Sagas) -> bool:
+    async def ask(self, key: OrderKey, sagas: OrderSagas) -> bool:
         """Ask the exchange for the order's state; False when nobody needs to ask any more."""
         attempt = uuid4().hex
 
@@ -57,7 +57,7 @@ class Recovery:
         await self._publisher.publish(committed, sagas)
         return asked
 
-    async def doubt(self, key: OrderKey, sagas: Sagas) -> bool:
+    async def doubt(self, key: OrderKey, sagas: OrderSagas) -> bool:
         """Nobody answered: the order goes to operations with what is known; False when it was settled meanwhile."""
 
         def doubt(unit: Unit) -> bool:

@@ -26,7 +26,7 @@ from shared.halving import halve
 from shared.json_values import Json
 from shared.ports.books import BookStore, SagaStep, Scope, Unit
 from shared.ports.market import Market
-from shared.ports.order_sagas import SagaRecords, Sagas
+from shared.ports.order_sagas import OrderSagas, SagaRecords
 
 _log = structlog.get_logger(__name__)
 type StepOfOrder = Callable[[Unit, OrderKey], None]
@@ -59,7 +59,7 @@ class OrderSaga:
         self._market = market
         self._timing = timing
 
-    async def reserve_funds(self, saga_id: UUID, sagas: Sagas) -> int:
+    async def reserve_funds(self, saga_id: UUID, sagas: OrderSagas) -> int:
         """Hold each order's worst case or refuse it; returns how many are held."""
 
         def reserve(unit: Unit, key: OrderKey) -> None:
@@ -70,7 +70,7 @@ class OrderSaga:
         orders = await self._step(saga_id, sagas, reserve)
         return sum(order.state is State.HELD for order in orders)
 
-    async def submit_to_exchange(self, saga_id: UUID, sagas: Sagas) -> Submission:
+    async def submit_to_exchange(self, saga_id: UUID, sagas: OrderSagas) -> Submission:
         """Queue a NEW for each held order in the commit that marks it submitted."""
         market = await self._market.time()
 
@@ -89,14 +89,14 @@ class OrderSaga:
         unanswered = await self._records.unanswered(saga_id)
         return Submission(unanswered, max(deadlines, default=datetime.now(UTC)))
 
-    async def confirm(self, saga_id: UUID, sagas: Sagas) -> Json:
+    async def confirm(self, saga_id: UUID, sagas: OrderSagas) -> Json:
         """Close the saga; orders without an answer get a recovery each. Returns counts by outcome."""
         members, silent = await self._records.confirm(saga_id)
         unanswered = await self._hand_to_recovery(saga_id, silent, sagas) if silent else 0
         self._dispatcher.kick(sagas)
         return {"orders": members, "unanswered": unanswered}
 
-    async def _hand_to_recovery(self, saga_id: UUID, silent: Sequence[OrderKey], sagas: Sagas) -> int:
+    async def _hand_to_recovery(self, saga_id: UUID, silent: Sequence[OrderKey], sagas: OrderSagas) -> int:
         """Let recoveries ask about the orders that have no answer yet, then close the saga; returns how many."""
 
         def hand_over(unit: Unit, key: OrderKey) -> None:
@@ -115,7 +115,7 @@ class OrderSaga:
         await self._records.finish(saga_id)
         return len(unanswered)
 
-    async def release_funds(self, saga_id: UUID, sagas: Sagas, failed_step: str) -> int:
+    async def release_funds(self, saga_id: UUID, sagas: OrderSagas, failed_step: str) -> int:
         """Compensation: refuse each order that never left us and release its hold; returns how many."""
         refusal = reject(RejectCode.PROCESSING_FAILED)
 
@@ -128,11 +128,13 @@ class OrderSaga:
         orders = await self._step(saga_id, sagas, compensate)
         return sum(order.reject_code == refusal.code for order in orders)
 
-    async def _step(self, saga_id: UUID, sagas: Sagas, step: StepOfOrder) -> list[Order]:
+    async def _step(self, saga_id: UUID, sagas: OrderSagas, step: StepOfOrder) -> list[Order]:
         members = await self._records.members(saga_id)
         return await self._run(saga_id, members, sagas, step)
 
-    async def _run(self, saga_id: UUID, members: Sequence[OrderKey], sagas: Sagas, step: StepOfOrder) -> list[Order]:
+    async def _run(
+        self, saga_id: UUID, members: Sequence[OrderKey], sagas: OrderSagas, step: StepOfOrder
+    ) -> list[Order]:
         async def commit(some: Sequence[OrderKey], *, brief: bool) -> list[Order]:
             return await self._commit(some, sagas, step, brief=brief)
 
@@ -146,7 +148,7 @@ class OrderSaga:
         return await halve(members, commit_apart, refuse)
 
     async def _commit(
-        self, members: Sequence[OrderKey], sagas: Sagas, step: StepOfOrder, *, brief: bool = False
+        self, members: Sequence[OrderKey], sagas: OrderSagas, step: StepOfOrder, *, brief: bool = False
     ) -> list[Order]:
         def work(unit: Unit) -> list[Order]:
             for key in members:
@@ -157,7 +159,7 @@ class OrderSaga:
         await self._publisher.publish(committed, sagas)
         return orders
 
-    async def _refuse_poison(self, saga_id: UUID, key: OrderKey, sagas: Sagas) -> Order:
+    async def _refuse_poison(self, saga_id: UUID, key: OrderKey, sagas: OrderSagas) -> Order:
         """The one order that no transaction takes: refused where it stands, if it never left us."""
         refusal = reject(RejectCode.PROCESSING_FAILED)
 

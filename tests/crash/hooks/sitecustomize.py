@@ -17,7 +17,7 @@ from types import ModuleType
 from typing import Any
 
 POINTS = {
-    "claim-before-start": ("orchestrations.starter", "DurableSagas.start", "before"),
+    "claim-before-start": ("shared.adapters.durable.order_sagas", "DurableOrderSagas.start", "before"),
     "intake-commit-before-answer": ("shared.application.intake", "Intake._commit", "after"),
     "reserved-before-completion": ("shared.application.order_saga", "OrderSaga.reserve_funds", "after"),
     "submitted-before-send": ("shared.adapters.service_bus.exchange", "ServiceBusExchange.send", "before"),
@@ -27,8 +27,8 @@ POINTS = {
     "archived-before-send": ("simulators.exchange.outbox", "Outbox._send", "before"),
     "reported-before-mark": ("simulators.exchange.outbox", "Outbox._send", "after"),
     "booked-before-complete": ("shared.application.execution_reports", "ExecutionReports.book", "after"),
-    "answered-before-signal": ("orchestrations.starter", "DurableSagas.answered", "before"),
-    "signaled-before-mark": ("orchestrations.starter", "DurableSagas.answered", "after"),
+    "answered-before-signal": ("shared.adapters.durable.order_sagas", "DurableOrderSagas.answered", "before"),
+    "signaled-before-mark": ("shared.adapters.durable.order_sagas", "DurableOrderSagas.answered", "after"),
     "confirm-before-commit": ("shared.adapters.postgres.order_sagas", "PostgresSagaRecords.confirm", "before"),
     "confirmed-before-dispatch": ("shared.adapters.postgres.order_sagas", "PostgresSagaRecords.confirm", "after"),
     "confirmed-before-completion": ("shared.application.order_saga", "OrderSaga.confirm", "after"),

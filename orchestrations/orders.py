@@ -11,7 +11,6 @@ from uuid import UUID
 import azure.durable_functions as df
 
 from orchestrations.saga import Compensations, Steps, run_step, wait_for_event
-from orchestrations.starter import DurableSagas
 from shared.composition import application
 from shared.domain.orders.order import OrderKey
 from shared.domain.times import wire_time
@@ -44,7 +43,7 @@ def order_saga(context: df.DurableOrchestrationContext) -> Steps:
 async def reserve_funds(saga: Dict[str, str], client: df.DurableOrchestrationClient) -> int:
     """How many orders are held."""
     app = await application()
-    return await app.order_saga.reserve_funds(UUID(saga["saga_id"]), DurableSagas(client))
+    return await app.order_saga.reserve_funds(UUID(saga["saga_id"]), app.order_sagas(client))
 
 
 @blueprint.activity_trigger(input_name="saga")
@@ -52,7 +51,7 @@ async def reserve_funds(saga: Dict[str, str], client: df.DurableOrchestrationCli
 async def submit_to_exchange(saga: Dict[str, str], client: df.DurableOrchestrationClient) -> Dict[str, Any]:
     """How many orders wait for the exchange, and until when."""
     app = await application()
-    submission = await app.order_saga.submit_to_exchange(UUID(saga["saga_id"]), DurableSagas(client))
+    submission = await app.order_saga.submit_to_exchange(UUID(saga["saga_id"]), app.order_sagas(client))
     return {"unanswered": submission.unanswered, "deadline": wire_time(submission.deadline)}
 
 
@@ -61,7 +60,7 @@ async def submit_to_exchange(saga: Dict[str, str], client: df.DurableOrchestrati
 async def confirm(saga: Dict[str, str], client: df.DurableOrchestrationClient) -> Dict[str, Any]:
     """Counts of orders and of those handed to recovery."""
     app = await application()
-    return await app.order_saga.confirm(UUID(saga["saga_id"]), DurableSagas(client))
+    return await app.order_saga.confirm(UUID(saga["saga_id"]), app.order_sagas(client))
 
 
 @blueprint.activity_trigger(input_name="saga")
@@ -69,7 +68,7 @@ async def confirm(saga: Dict[str, str], client: df.DurableOrchestrationClient) -
 async def release_funds(saga: Dict[str, str], client: df.DurableOrchestrationClient) -> int:
     """How many orders were refused and their holds released."""
     app = await application()
-    return await app.order_saga.release_funds(UUID(saga["saga_id"]), DurableSagas(client), saga["failed_step"])
+    return await app.order_saga.release_funds(UUID(saga["saga_id"]), app.order_sagas(client), saga["failed_step"])
 
 
 @blueprint.orchestration_trigger(context_name="context")
@@ -90,7 +89,7 @@ def order_recovery(context: df.DurableOrchestrationContext) -> Steps:
 async def ask_exchange(order: Dict[str, str], client: df.DurableOrchestrationClient) -> bool:
     """Whether there was anything to ask."""
     app = await application()
-    return await app.recovery.ask(OrderKey(UUID(order["user_id"]), UUID(order["order_id"])), DurableSagas(client))
+    return await app.recovery.ask(OrderKey(UUID(order["user_id"]), UUID(order["order_id"])), app.order_sagas(client))
 
 
 @blueprint.activity_trigger(input_name="order")
@@ -98,4 +97,4 @@ async def ask_exchange(order: Dict[str, str], client: df.DurableOrchestrationCli
 async def put_in_doubt(order: Dict[str, str], client: df.DurableOrchestrationClient) -> bool:
     """Whether the order is in doubt now; an answer that came meanwhile has settled it."""
     app = await application()
-    return await app.recovery.doubt(OrderKey(UUID(order["user_id"]), UUID(order["order_id"])), DurableSagas(client))
+    return await app.recovery.doubt(OrderKey(UUID(order["user_id"]), UUID(order["order_id"])), app.order_sagas(client))

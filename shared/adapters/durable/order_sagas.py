@@ -1,4 +1,4 @@
-"""The orchestration engine as the application's `Sagas` port: starts and signals that may be repeated."""
+"""`OrderSagas` on Durable Functions: starts and signals that may be repeated."""
 
 import asyncio
 from uuid import UUID
@@ -18,8 +18,8 @@ _LIVE = frozenset(
 )
 
 
-class DurableSagas:
-    """`Sagas` on the Durable client of one invocation.
+class DurableOrderSagas:
+    """`OrderSagas` on the Durable client of one invocation.
 
     Starting is not idempotent there: a live id is refused and a finished one runs again. So a refusal counts
     as success when the id is live, and membership and progress live in the database, never in the id.
@@ -29,21 +29,21 @@ class DurableSagas:
         self._client = client
 
     async def start(self, saga_id: UUID) -> None:
-        """See `Sagas.start`."""
+        """See `OrderSagas.start`."""
         await self._ensure_started("order_saga", f"saga-{saga_id}", {"saga_id": str(saga_id)})
 
     async def answered(self, saga_id: UUID) -> None:
-        """See `Sagas.answered`."""
+        """See `OrderSagas.answered`."""
         instance_id = f"saga-{saga_id}"
         try:
             async with asyncio.timeout(_WAIT_S):
                 await self._client.raise_event(instance_id, "answered", True)
         except Exception as error:
             if await self._is_live(instance_id):
-                raise UnavailableError("The saga could not be told", retry_after_s=1) from error
+                raise UnavailableError("The saga could not be woken", retry_after_s=1) from error
 
     async def recover(self, key: OrderKey) -> None:
-        """See `Sagas.recover`."""
+        """See `OrderSagas.recover`."""
         user_id, order_id = key
         payload = {"user_id": str(user_id), "order_id": str(order_id)}
         await self._ensure_started("order_recovery", f"recovery-{order_id}", payload)

@@ -1,0 +1,1 @@
+"""Durable Functions: the engine that runs sagas."""
