@@ -6,8 +6,8 @@
 
     blueprint = blueprint_of(get_order)
 
-What a call goes through, all of it by the row of the route table: access token, role and scope, rate limit, whose
-resource it is, query, headers, body, handler. Whatever is refused becomes one problem document; an exception that
+What a call goes through, all of it by the row of the route table: access token, role and scope, query, whose resource
+it is, body, headers, rate limit, handler. Whatever is refused becomes one problem document; an exception that
 nobody raised on purpose is logged with the request's id and answered without a word of it.
 """
 
@@ -35,7 +35,15 @@ from shared.composition import Application, application
 from shared.contracts.common import Query
 from shared.contracts.routes import SHADOWING, methods_of
 from shared.contracts.routes.route import SCOPE, IdempotencyKey, LimitedBy, Route
-from shared.domain.errors import BrokerError, ForbiddenError, MethodNotAllowedError, NotFoundError, UnauthenticatedError
+from shared.domain.errors import (
+    BrokerError,
+    ForbiddenError,
+    MethodNotAllowedError,
+    NotFoundError,
+    RateLimitedError,
+    RetryLaterError,
+    UnauthenticatedError,
+)
 from shared.ports.identity import Actor
 from shared.ports.order_sagas import OrderSagas
 from shared.ports.rate_limits import RateLimit
@@ -95,7 +103,7 @@ class Endpoint[Body, Query]:
             call = await admission.admit(request_id, client)
             return respond(await self.handler(call), request_id, admission.rate_limit)
         except BrokerError as error:
-            return self._refuse(error, request, request_id, admission.rate_limit)
+            return self._refuse(await admission.counted(error), request, request_id, admission.rate_limit)
         except Exception:  # noqa: BLE001 - the last line of defence: logged, answered, and nothing of it told
             _log.exception("unexpected error", route=self.route.name)
             unexpected = BrokerError("Something went wrong on our side: try again, or give support the request_id")
@@ -157,6 +165,7 @@ class _Admission:
     def __init__(self, route: Route[Any, Any], request: func.HttpRequest) -> None:
         self._route = route
         self._request = request
+        self._caller: tuple[Application, Actor] | None = None
         self.rate_limit: RateLimit | None = None
 
     async def admit(self, request_id: str, client: df.DurableOrchestrationClient | None) -> Call[Any, Any]:
@@ -166,10 +175,8 @@ class _Admission:
         _require_method(route, request.route_params)
         app = await application()
         actor = _ANONYMOUS if route.public else await self._authenticated(app)
-        if route.limited_by is LimitedBy.EDGE:
-            self.rate_limit = await app.limiter.spend(actor.user_id, route.limit_name)
         query = self._query()
-        return Call(
+        call: Call[Any, Any] = Call(
             app=app,
             actor=actor,
             user_id=_owner(route, actor, request.route_params, query),
@@ -182,9 +189,24 @@ class _Admission:
             request_id=request_id,
             durable_client=client,
         )
+        if route.limited_by is LimitedBy.EDGE:
+            self.rate_limit = await app.limiter.spend(actor.user_id, route.limit_name)
+        return call
+
+    async def counted(self, error: BrokerError) -> BrokerError:
+        """The refusal of a call; of one that its route has not counted, 429 once too many of them were refused."""
+        if self._caller is None or self.rate_limit is not None or isinstance(error, RetryLaterError):
+            return error
+        app, actor = self._caller
+        try:
+            await app.limiter.refused(actor.user_id)
+        except RateLimitedError as used_up:
+            return used_up
+        return error
 
     async def _authenticated(self, app: Application) -> Actor:
         actor = await app.identity.verify(_bearer_token(self._request.headers))
+        self._caller = app, actor
         _authorize(self._route, actor)
         return actor
 

@@ -11,6 +11,8 @@ class RateLimitTable:
     by_route: Mapping[str, int]
     default: int
     """For a route that the table does not name."""
+    refused: int
+    """Calls that are refused before they count for their route, over all routes."""
 
     def limit(self, route: str) -> int:
         """Requests that a user may make on the route."""

@@ -40,3 +40,6 @@ class RateLimiter(Protocol):
 
         Raises RateLimitedError with `limit` in its details.
         """
+
+    async def refused(self, user_id: UUID) -> None:
+        """Count a call that was refused before it counted for its route. Raises RateLimitedError, as `spend`."""

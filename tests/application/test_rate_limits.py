@@ -37,6 +37,15 @@ async def test_route_without_a_limit_of_its_own_has_the_default(limiter: RateLim
     assert (await limiter.spend(ALICE, "GET /api/instruments/{instrument_id}")).limit == 60
 
 
+async def test_refused_calls_have_a_limit_of_their_own(limiter: RateLimits) -> None:
+    for _ in range(60):
+        await limiter.refused(ALICE)
+    with pytest.raises(RateLimitedError, match="60 refused calls a minute"):
+        await limiter.refused(ALICE)
+    await limiter.spend(ALICE, "POST /api/orders")
+    await limiter.refused(BOB)
+
+
 class _SkewedCounter:
     """Another instance's clock is ahead of ours."""
 

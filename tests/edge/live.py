@@ -90,6 +90,9 @@ class Limiter:
     async def spend(self, user_id: UUID, route: str) -> RateLimit:
         return RateLimit(1000, 999, 60)
 
+    async def refused(self, user_id: UUID) -> None:
+        return
+
 
 class Queues:
     """A bus at rest."""

@@ -12,7 +12,7 @@ import orjson
 from functions.edge.edge import Endpoint
 from shared.application.orders.judge import PlaceCall
 from shared.application.orders.place import Placed, PlacedList
-from shared.domain.errors import UnauthenticatedError
+from shared.domain.errors import RateLimitedError, UnauthenticatedError
 from shared.domain.orders.order import Order
 from shared.json_values import Json
 from shared.ports.identity import Actor
@@ -59,12 +59,19 @@ class Limiter:
 
     spent: list[tuple[UUID, str]] = field(default_factory=list)
     error: Exception | None = None
+    refusals: list[UUID] = field(default_factory=list)
+    most_refusals: int = 1_000_000
 
     async def spend(self, user_id: UUID, route: str) -> RateLimit:
         self.spent.append((user_id, route))
         if self.error is not None:
             raise self.error
         return RateLimit(100, 99, 60)
+
+    async def refused(self, user_id: UUID) -> None:
+        self.refusals.append(user_id)
+        if len(self.refusals) > self.most_refusals:
+            raise RateLimitedError("used up", retry_after_s=9, details={"limit": self.most_refusals, "window_s": 60})
 
 
 @dataclass

@@ -116,6 +116,33 @@ async def test_used_up_limit_says_when_to_return(app: App) -> None:
     assert not app.orders.calls
 
 
+async def test_refused_calls_count_against_a_limit_of_their_own(app: App) -> None:
+    app.limiter.most_refusals = 3
+    malformed = await call(place_order, body={**PLACE, "quantity": 0})
+    unknown = await call(list_orders, query={"nonsense": "1"})
+    other = await call(get_order, path=ONE, query={"user_id": str(BOB)})
+    assert (malformed.status, unknown.status, other.status) == (400, 400, 404)
+    assert not app.limiter.spent
+
+    refused = await call(place_order, body={**PLACE, "quantity": 0})
+    assert_problem(refused, 429, "RATE_LIMITED")
+    assert (refused.headers["Retry-After"], refused.headers["RateLimit-Limit"]) == ("9", "3")
+    assert (await call(place_order, body=PLACE)).status == 202
+    assert app.limiter.refusals == [ALICE] * 4
+
+
+async def test_calls_that_count_elsewhere_are_no_refused_calls(app: App) -> None:
+    app.orders.error = NotFoundError("There is no such order")
+    assert (await call(get_order, path=ONE)).status == 404
+    app.orders.error = UnavailableError("The ledger is away", retry_after_s=2)
+    assert (await call(place_order, body=PLACE)).status == 503
+    assert (await call(get_order, user=None, path=ONE)).status == 401
+    assert not app.limiter.refusals
+    app.orders.error = KycRequiredError("Trading needs an active KYC", kyc_status="PENDING")
+    assert (await call(place_order, body=PLACE)).status == 403
+    assert app.limiter.refusals == [ALICE]
+
+
 async def test_edge_never_counts_a_placed_order(app: App) -> None:
     await call(place_order, body=PLACE)
     assert not app.limiter.spent

@@ -12,4 +12,5 @@ def load_rate_limits(folder: Path) -> RateLimitTable:
     return RateLimitTable(
         by_route=entry.read("requests_per_minute", positive_integers),
         default=entry.read("default_requests_per_minute", positive_integer),
+        refused=entry.read("refused_requests_per_minute", positive_integer),
     )
