@@ -1,6 +1,7 @@
 """The ports over the ledger, on the fakes and on PostgreSQL: every test of a contract runs against both."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -43,6 +44,8 @@ class Store:
     sagas: SagaRecords
     outbox: Outbox
     add_user: Callable[[UUID, str], None]
+    locked: Callable[[UUID], AbstractContextManager[None]]
+    """Somebody else holds the user's row."""
 
     async def open(self, kyc_status: str = "ACTIVE", cash: int = CASH, shares: int = SHARES) -> UUID:
         """A new user with money and shares of INFY."""
@@ -120,12 +123,20 @@ def _never(required: int, available: int) -> Refused:
 @pytest.fixture
 def memory_store() -> Store:
     memory = Memory(RATE_CARDS)
+
+    @contextmanager
+    def locked(user_id: UUID) -> Iterator[None]:
+        memory.locked.add(user_id)
+        yield
+        memory.locked.remove(user_id)
+
     return Store(
         MemoryBooks(memory),
         MemoryOrderRecords(memory),
         MemorySagaRecords(memory),
         MemoryOutbox(memory),
         memory.add_user,
+        locked,
     )
 
 
@@ -137,12 +148,19 @@ async def postgres_store(database: Database, postgres_url: str) -> Store:
                 "INSERT INTO users (user_id, display_name, kyc_status) VALUES (%s, 'A user', %s)", (user_id, kyc_status)
             )
 
+    @contextmanager
+    def locked(user_id: UUID) -> Iterator[None]:
+        with psycopg.connect(postgres_url) as connection:
+            connection.execute("SELECT FROM users WHERE user_id = %s FOR UPDATE", (user_id,))
+            yield
+
     return Store(
         PostgresBooks(database, RATE_CARDS),
         PostgresOrderRecords(database),
         PostgresSagaRecords(database),
         PostgresOutbox(database),
         add_user,
+        locked,
     )
 
 

@@ -14,7 +14,7 @@ from shared.domain.ledger.holds import Balance, HoldChange, HoldKey, HoldOwner, 
 from shared.domain.orders.events import Filled, FundsHeld, Refused
 from shared.domain.orders.order import Order, Owner, Request, State, changed
 from shared.domain.orders.terms import OrderType, Side, Terms, TimeInForce
-from shared.ports.books import Claim, Scope, Unit
+from shared.ports.books import Claim, Scope, Unit, UsersBusyError
 from tests.contract.conftest import CASH, SHARES, Store
 from tests.support.values import DEADLINES, INFY, acknowledged, cancel_requested, ended
 
@@ -143,6 +143,24 @@ async def test_failed_work_leaves_no_trace(store: Store) -> None:
     after = await load(store, Scope(orders=[key]))
     assert (after.books.orders, after.books.sequences) == (before.books.orders, before.books.sequences)
     assert len(await store.orders.history(*key)) == 1
+
+
+async def test_brief_work_names_the_users_who_are_locked(store: Store) -> None:
+    busy, free = await store.open(), await store.open()
+    keys = [await store.place(user) for user in (busy, free)]
+
+    def refuse(unit: Unit) -> None:
+        for key in unit.books.orders:
+            unit.books.submit(key, Refused("X", "x"))
+
+    with store.locked(busy):
+        with pytest.raises(UsersBusyError) as caught:
+            await store.books.work(Scope(orders=keys), refuse, brief=True)
+        assert caught.value.users == {busy}
+        assert {(await store.found(key)).state for key in keys} == {State.ACCEPTED}
+        await store.books.work(Scope(orders=keys[1:]), refuse, brief=True)
+    await store.books.work(Scope(orders=keys[:1]), refuse, brief=True)
+    assert {(await store.found(key)).state for key in keys} == {State.REJECTED}
 
 
 async def test_more_held_than_there_is_is_never_written(store: Store) -> None:

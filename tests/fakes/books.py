@@ -3,10 +3,11 @@
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from shared.contracts.exchange_requests import messages
 from shared.contracts.published import event_detail, event_name, published_effect
+from shared.domain.errors import UnavailableError
 from shared.domain.ledger.accounts import INR, AssetKey
 from shared.domain.ledger.books import Books
 from shared.domain.ledger.changes import Changes, OrderEvent
@@ -14,7 +15,7 @@ from shared.domain.ledger.holds import Hold, HoldOwner, HoldSource
 from shared.domain.orders.order import OrderKey, State
 from shared.domain.times import wire_time
 from shared.json_values import Json
-from shared.ports.books import Committed, OrderRecordsOfUnit, Scope, Unit
+from shared.ports.books import Committed, OrderRecordsOfUnit, Scope, Unit, UsersBusyError
 from shared.ports.outbox import ExchangeMessage, PublishedEffect
 from tests.fakes.memory import Leaving, Memory
 
@@ -25,7 +26,12 @@ class MemoryBooks:
     def __init__(self, memory: Memory) -> None:
         self._memory = memory
 
-    async def work[T](self, scope: Scope, work: Callable[[Unit], T]) -> tuple[T, Committed]:
+    async def work[T](self, scope: Scope, work: Callable[[Unit], T], *, brief: bool = False) -> tuple[T, Committed]:
+        busy = self._memory.locked.intersection(_users(scope))
+        if busy and brief:
+            raise UsersBusyError(busy)
+        if busy:
+            raise UnavailableError("A user's row is locked", retry_after_s=1)
         unit = self._load(scope)
         result = work(unit)
         unit.books.publish_balances()
@@ -123,8 +129,8 @@ class MemoryBooks:
         for saga_id, count in unit.sagas.submitted.items():
             memory.sagas[saga_id].unanswered = (memory.sagas[saga_id].unanswered or 0) + count
 
-    def _count_answered(self, changes: Changes, at: datetime) -> list:
-        memory, answered = self._memory, []
+    def _count_answered(self, changes: Changes, at: datetime) -> list[UUID]:
+        memory, answered = self._memory, list[UUID]()
         for saga_id, count in sorted(changes.answered.items()):
             saga = memory.sagas.get(saga_id)
             if saga is None or saga.unanswered is None:
@@ -135,6 +141,12 @@ class MemoryBooks:
                 memory.signals[saga_id] = Leaving(saga_id, at)
                 answered.append(saga_id)
         return answered
+
+
+def _users(scope: Scope) -> set[UUID]:
+    entries = {entry.user_id for entry in scope.entries if entry.user_id is not None}
+    keys = (*scope.orders, *scope.claims, *scope.assets, *scope.hold_owners)
+    return entries.union(scope.users, (key.user_id for key in keys))
 
 
 def _line(line: OrderEvent, at: datetime) -> Json:

@@ -70,6 +70,8 @@ class Memory:
     doubts: dict[OrderKey, Doubt] = field(default_factory=dict)
     settled: dict[OrderKey, DoubtSettled | None] = field(default_factory=dict)
     """None: the exchange answered itself."""
+    locked: set[UUID] = field(default_factory=set)
+    """Users whose rows somebody else holds."""
 
     def add_user(self, user_id: UUID, kyc_status: str) -> None:
         self.kyc[user_id], self.sequences[user_id] = kyc_status, 1

@@ -9,7 +9,7 @@ import pytest
 
 from shared.domain.errors import UnavailableError
 from shared.domain.orders.order import State
-from tests.support.broker import Broker, report
+from tests.support.broker import Broker, a_candidate, report
 from tests.support.values import BOB
 from tests.support.waiting import eventually
 
@@ -24,22 +24,22 @@ def locked(broker: Broker) -> Iterator[psycopg.Connection]:
 
 async def test_orders_of_others_are_taken_while_one_user_is_locked(broker: Broker):
     with locked(broker):
-        his = [asyncio.create_task(broker.intake.take(broker.candidate(user_id=BOB))) for _ in range(4)]
-        hers = [asyncio.create_task(broker.intake.take(broker.candidate())) for _ in range(40)]
+        his = [asyncio.create_task(broker.intake.take(a_candidate(user_id=BOB))) for _ in range(4)]
+        hers = [asyncio.create_task(broker.intake.take(a_candidate())) for _ in range(40)]
         async with asyncio.timeout(2):  # his give up after 3 s
             assert {taken.answer.status for taken in await asyncio.gather(*hers)} == {202}
         # Once he is known to be locked, his next orders do not even try with the others.
         async with asyncio.timeout(1):
-            await asyncio.gather(*(broker.intake.take(broker.candidate()) for _ in range(20)))
+            await asyncio.gather(*(broker.intake.take(a_candidate()) for _ in range(20)))
         outcomes = await asyncio.gather(*his, return_exceptions=True)
         assert {type(outcome).__mro__[1] for outcome in outcomes} == {UnavailableError}
-    assert (await broker.intake.take(broker.candidate(user_id=BOB))).answer.status == 202
+    assert (await broker.intake.take(a_candidate(user_id=BOB))).answer.status == 202
 
 
 async def test_locked_users_orders_are_taken_once_he_is_free(broker: Broker):
     with locked(broker) as lock:
-        his = asyncio.create_task(broker.intake.take(broker.candidate(user_id=BOB)))
-        hers = asyncio.create_task(broker.intake.take(broker.candidate()))
+        his = asyncio.create_task(broker.intake.take(a_candidate(user_id=BOB)))
+        hers = asyncio.create_task(broker.intake.take(a_candidate()))
         assert (await hers).answer.status == 202
         assert not his.done()
         lock.rollback()
