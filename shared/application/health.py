@@ -1,60 +1,107 @@
 """Whether orders can be taken, and the state of everything that the broker leans on.
 
-Every check runs at the same time and gets one second together with all others; a check that fails or is late makes
-its dependency DOWN. Nothing of an error leaves the process: addresses and reasons are in the log.
+Checks run at the same time and get one second together. A check that is late is DOWN at once; it goes on by itself,
+and until it has ended nobody starts another, so a frozen server costs one connection, however often health is asked.
+Nothing of an error leaves the process: addresses and reasons are in the log.
 """
 
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
 from typing import Final
 
 import structlog
 
 from shared.contracts.health import DependencyView, HealthView
+from shared.ports.health import ProgressReader
 
 BOUND_S: Final = 1.0
+_LATE: Final = timedelta(seconds=3)
+"""Orders normally move on within a second."""
+_STUCK: Final = timedelta(seconds=15)
+"""Longer than a restart takes: more orders would only wait with the others."""
+_SWEEP_LATE: Final = timedelta(seconds=15)
+"""Three of its rounds."""
 _log = structlog.get_logger(__name__)
+
+
+class State(StrEnum):
+    """DEGRADED: it works, but not as it should."""
+
+    UP = "UP"
+    DEGRADED = "DEGRADED"
+    DOWN = "DOWN"
 
 
 @dataclass(frozen=True, slots=True)
 class Dependency:
-    """Something that may be down. `probe` returns when it is up and raises otherwise."""
+    """Something that may be down. `probe` returns its state (None: UP) and raises when it is down."""
 
     name: str
     required: bool
     """Orders can't be taken without it."""
     probe: Callable[[], Awaitable[object]]
+    keep_s: float = 0.0
+    """How long an answer is good for, where asking is dear."""
+
+
+async def judge_progress(reader: ProgressReader) -> State:
+    """Whether what was accepted moves on, and whether the sweep runs that repairs what does not."""
+    progress = await reader.progress()
+    if progress.waiting is not None and progress.waiting > _STUCK:
+        return State.DOWN
+    is_late = progress.waiting is not None and progress.waiting > _LATE
+    is_alone = progress.since_sweep is None or progress.since_sweep > _SWEEP_LATE
+    return State.DEGRADED if is_late or is_alone else State.UP
 
 
 class Health:
     """The use case."""
 
     def __init__(self, dependencies: Sequence[Dependency], *, bound_s: float = BOUND_S) -> None:
-        self._dependencies = dependencies
-        self._bound_s = bound_s
+        self._checks = [_Check(dependency, bound_s) for dependency in dependencies]
 
     async def get(self) -> HealthView:
         """The state of each dependency, in about a second at most. Never raises."""
-        found = await asyncio.gather(*map(self._check, self._dependencies))
-        down = [each for each in found if each.state == "DOWN"]
-        if any(each.required for each in down):
+        found = await asyncio.gather(*(check.look() for check in self._checks))
+        if any(each.required and each.state == State.DOWN for each in found):
             return HealthView(status="DOWN", dependencies=list(found))
-        return HealthView(status="DEGRADED" if down else "OK", dependencies=list(found))
+        is_ok = all(each.state == State.UP for each in found)
+        return HealthView(status="OK" if is_ok else "DEGRADED", dependencies=list(found))
 
-    async def _check(self, dependency: Dependency) -> DependencyView:
+
+class _Check:
+    """One dependency's probe: one at a time, and what it found last."""
+
+    def __init__(self, dependency: Dependency, bound_s: float) -> None:
+        self._dependency = dependency
+        self._bound_s = bound_s
+        self._running: asyncio.Task[State] | None = None
+        self._ended_at = -dependency.keep_s
+
+    async def look(self) -> DependencyView:
         began = time.monotonic()
-        is_up = True
-        try:
-            async with asyncio.timeout(self._bound_s):
-                await dependency.probe()
-        except Exception as error:  # noqa: BLE001 - each client has its own errors; any of them means it is down
-            _log.warning("a dependency is down", dependency=dependency.name, error=type(error).__name__)
-            is_up = False
+        if self._running is None or (self._running.done() and began - self._ended_at >= self._dependency.keep_s):
+            self._running = asyncio.create_task(self._probe())
+        # Not cancelled when the time is over: a driver that cancels politely would keep us waiting.
+        await asyncio.wait([self._running], timeout=self._bound_s)
+        state = self._running.result() if self._running.done() else State.DOWN
         return DependencyView(
-            name=dependency.name,
-            state="UP" if is_up else "DOWN",
-            required=dependency.required,
+            name=self._dependency.name,
+            state=state.value,
+            required=self._dependency.required,
             ms=round((time.monotonic() - began) * 1000),
         )
+
+    async def _probe(self) -> State:
+        try:
+            found = await self._dependency.probe()
+        except Exception as error:  # noqa: BLE001 - each client has its own errors; any of them means it is down
+            _log.warning("a dependency is down", dependency=self._dependency.name, error=type(error).__name__)
+            return State.DOWN
+        finally:
+            self._ended_at = time.monotonic()
+        return found if isinstance(found, State) else State.UP

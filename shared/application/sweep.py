@@ -1,4 +1,4 @@
-"""The sweep: a timer's look for whatever a crash, a closed road or a lost message left. All of it is safe twice."""
+"""The sweep: a timer looks for whatever a crash, an outage or a lost message left. All of it is safe to repeat."""
 
 from shared.application.orders.dispatch import Dispatcher
 from shared.application.orders.recovery import Recovery
@@ -25,3 +25,4 @@ class Sweep:
             await sagas.start(saga_id)
         for key in await self._records.overdue_orders(_MOST_ORDERS):
             await self._recovery.take_over(key, sagas)
+        await self._records.swept()

@@ -5,6 +5,7 @@ Nothing here waits for a connection, and what few processes use is imported when
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import azure.durable_functions as df
 
@@ -16,6 +17,7 @@ from shared.adapters.postgres.backlog import PostgresBacklog
 from shared.adapters.postgres.books import PostgresBooks
 from shared.adapters.postgres.database import Database
 from shared.adapters.postgres.doubts import PostgresDoubts
+from shared.adapters.postgres.health import PostgresProgress
 from shared.adapters.postgres.housekeeping import PostgresHousekeeping
 from shared.adapters.postgres.ledger import PostgresLedger
 from shared.adapters.postgres.market import PostgresMarket
@@ -33,7 +35,7 @@ from shared.adapters.reference import ReferenceData
 from shared.adapters.service_bus.administration import ServiceBusInspector
 from shared.adapters.service_bus.connection import BusConnection
 from shared.adapters.service_bus.exchange import ServiceBusExchange
-from shared.application.health import Dependency
+from shared.application.health import Dependency, judge_progress
 from shared.composition.operations import OperationsPorts
 from shared.composition.reading import ReadingPorts
 from shared.composition.trading import TradingPorts
@@ -69,6 +71,7 @@ async def connect_adapters(config: Settings, reference: ReferenceData) -> Adapte
     bus = BusConnection(config.service_bus_connection, config.service_bus_namespace)
     exchange = ServiceBusExchange(bus)
     exchange.open_early()
+    inspector, progress = _inspector(config, bus), PostgresProgress(database)
     return Adapters(
         identity=EntraTokenVerifier(
             KeySet(config.entra_jwks_url), issuer=config.entra_issuer, audience=config.entra_audience
@@ -95,11 +98,13 @@ async def connect_adapters(config: Settings, reference: ReferenceData) -> Adapte
             trade_day=PostgresTradeDay(database),
             venue=HttpVenueRecords(config.exchange_api_url) if config.exchange_api_url else None,
             backlog=PostgresBacklog(database),
-            queues=_inspector(config, bus),
+            queues=inspector,
             housekeeping=PostgresHousekeeping(database),
         ),
         dependencies=(
-            Dependency("postgresql", required=True, probe=database.ping),
+            Dependency("postgresql", required=True, probe=progress.write),
+            Dependency("orders", required=True, probe=partial(judge_progress, progress)),
+            Dependency("service-bus", required=False, probe=inspector.ping, keep_s=5.0),
             Dependency("redis", required=False, probe=redis.ping),
         ),
     )

@@ -11,13 +11,15 @@ class DependencyView(View):
     """One dependency; orders can't be taken while a required one is down."""
 
     name: str
-    state: Literal["UP", "DOWN"]
+    state: Annotated[
+        Literal["UP", "DEGRADED", "DOWN"], Field(description="DEGRADED: not as it should be, but it works")
+    ]
     required: bool
     ms: Annotated[int, Field(description="How long the check took")]
 
 
 class HealthView(View):
-    """OK, DEGRADED (something optional is down), or DOWN (orders can't be taken)."""
+    """OK, DEGRADED (orders are taken, but something is not as it should be), or DOWN (orders can't be taken)."""
 
     status: Literal["OK", "DEGRADED", "DOWN"]
     dependencies: list[DependencyView]

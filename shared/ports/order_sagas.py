@@ -38,6 +38,9 @@ class SagaRecords(Protocol):
     async def signals_sent(self, saga_ids: Collection[UUID]) -> None:
         """Mark signals as delivered."""
 
+    async def swept(self) -> None:
+        """The sweep has made its round; health looks for it."""
+
     async def overdue_orders(self, most: int) -> list[OrderKey]:
         """Orders at the exchange whose deadline has passed, oldest first."""
 

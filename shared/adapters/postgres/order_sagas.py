@@ -58,6 +58,10 @@ class PostgresSagaRecords(Statements):
         """See `SagaRecords.signals_sent`."""
         await self._mark("signals_sent", ids=sorted(saga_ids))
 
+    async def swept(self) -> None:
+        """See `SagaRecords.swept`."""
+        await self._mark("swept")
+
     async def overdue_orders(self, most: int) -> list[OrderKey]:
         """See `SagaRecords.overdue_orders`."""
         return [OrderKey(*row) for row in await self._rows("overdue_orders", most=most)]

@@ -66,3 +66,6 @@ UPDATE saga_signals SET sent_at = now() WHERE saga_id = ANY(%(ids)s::uuid[]) AND
 SELECT d.user_id, d.order_id
 FROM order_deadlines d JOIN orders o ON o.user_id = d.user_id AND o.order_id = d.order_id
 WHERE d.deadline < now() AND o.owner IN ('VENUE', 'RECOVERY') ORDER BY d.deadline LIMIT %(most)s
+
+-- name: swept
+INSERT INTO heartbeats (name, at) VALUES ('sweep', now()) ON CONFLICT (name) DO UPDATE SET at = excluded.at
