@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from emulators.functions.environments import VersionError, check_host
 from emulators.functions.group_options import GroupOptions
 from emulators.functions.supervisor import HostError, HostOptions, Supervisor
 from emulators.processes.output import lose_lines_instead_of_failing
@@ -90,8 +91,9 @@ def main(
         refuse_after_ms,
     )
     try:
+        check_host()
         asyncio.run(_serve(host_options))
-    except HostError as error:
+    except (HostError, VersionError) as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(1) from error
 

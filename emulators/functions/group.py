@@ -152,7 +152,8 @@ class _Group:
             self.host_json = load_host_json(self.options.app, os.environ)
             levels = LogLevels(self.host_json.section("logging", "logLevel"), self.options.log_level)
             self.executor = Executor(configure(levels, self.options.group), self.host_json.function_timeout_s)
-            self.functions = index(await worker.load_app(self.options.app), os.environ)
+            metadata = await worker.load_app(self.options.app, announce=self.options.group == _HTTP)
+            self.functions = index(metadata, os.environ)
             check(self.functions, self.host_json)
             storage_timers = await self._find_storage()
         except worker.AppLoadError as error:

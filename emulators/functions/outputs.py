@@ -1,11 +1,13 @@
 """Where output bindings' values go: one sender a kind of binding, chosen by the output's type."""
 
 import importlib
+import sys
 from collections.abc import Mapping
 from types import ModuleType
 from typing import Protocol
 
 from emulators.functions.definitions import EventHubOutput, Output, ServiceBusOutput, SignalROutput
+from emulators.functions.environments import check_version
 from emulators.functions.service_bus import ServiceBusOutputs, connection_string
 from emulators.functions.settings import SettingsError
 from emulators.functions.signalr import SignalROutputs, SignalRService
@@ -67,11 +69,13 @@ def check_output(output: Output, settings: Mapping[str, str]) -> None:
 
 def event_hubs() -> ModuleType:
     """This host's Event Hubs part, whose SDK only apps that use it need. Raises SettingsError."""
+    check_version("azure-eventhub")
     try:
         return importlib.import_module("emulators.functions.event_hubs")
     except ModuleNotFoundError as error:
         if not (error.name or "").startswith("azure"):
             raise
         raise SettingsError(
-            "Event Hubs bindings need the azure-eventhub SDK in the host's environment: pip install azure-eventhub"
+            "Event Hubs bindings need the azure-eventhub SDK in the host's environment: "
+            f"{sys.executable} -m pip install azure-eventhub"
         ) from error

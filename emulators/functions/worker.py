@@ -15,7 +15,11 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from emulators.functions import environments
+from emulators.functions.logging import get_logger
+
 RUNTIME = "azure_functions_runtime"
+_logger = get_logger("host.worker")
 _CHAINED = "During handling of the above exception, another exception occurred:"
 _WORKER_HINT = "aka.ms/functions-modulenotfound"
 _HOST_ROOT = Path(__file__).parents[2]
@@ -213,9 +217,17 @@ class InvocationOutcome:
     failure: InvocationFailure | None = None
 
 
-async def load_app(app: Path) -> Sequence[Any]:
-    """Index the app in `app`: one RpcFunctionMetadata a function. Raises AppLoadError."""
-    search_modules_in(app)
+async def load_app(app: Path, *, announce: bool = True) -> Sequence[Any]:
+    """Index the app in `app`: one RpcFunctionMetadata a function. Raises AppLoadError.
+
+    `announce` says that this process of several logs which of the app's packages are not used.
+    """
+    overridden = search_modules_in(app)
+    if overridden and announce:
+        _logger.warning(
+            "The host uses its own versions of packages that the app has in others: the host's in brackets",
+            packages=", ".join(overridden),
+        )
     if not (app / _script_name()).exists():
         raise AppLoadError(_why_no_script(app))
     runtime = importlib.import_module(RUNTIME)
@@ -229,9 +241,13 @@ async def load_app(app: Path) -> Sequence[Any]:
         raise AppLoadError(f"{app / _script_name()} ends the process when it is imported: {error!r}") from error
     if response.result.status != Message.Success:
         failure = response.result.exception
+        if "durable_functions" in failure.stack_trace:
+            _check_durable()
         remedy = _remedy(app, failure.message)
         frames = _own_frames(failure.stack_trace)
         raise AppLoadError(failure.message + remedy, frames and frames.rstrip() + remedy)
+    if "azure.durable_functions" in sys.modules:
+        _check_durable()
     if "HttpUri" in response.capabilities:
         raise AppLoadError("HTTP streaming (azurefunctions-extensions-http-fastapi) is not supported by this host")
     metadata = (await runtime.functions_metadata_request(None)).function_metadata_results
@@ -239,11 +255,17 @@ async def load_app(app: Path) -> Sequence[Any]:
     return metadata or ()
 
 
-def search_modules_in(app: Path) -> None:
-    """Put the app first, and out what `-m` put there: the host's own packages, which hide folders of the same name."""
-    if str(_HOST_ROOT) in sys.path:
-        sys.path.remove(str(_HOST_ROOT))  # once: where this package is installed, the same folder follows again
-    sys.path[:0] = [str(app), str(app / ".python_packages" / "lib" / "site-packages")]
+def search_modules_in(app: Path) -> Sequence[str]:
+    """Let this process import the app's code and packages; returns the app's pins without effect."""
+    return environments.arrange(app, _HOST_ROOT)
+
+
+def _check_durable() -> None:
+    """Refuse an app that has imported, or tried to import, a Durable SDK that this host does not serve."""
+    try:
+        environments.check_durable()
+    except environments.VersionError as error:
+        raise AppLoadError(str(error)) from error
 
 
 def _remedy(app: Path, message: str) -> str:
@@ -251,8 +273,7 @@ def _remedy(app: Path, message: str) -> str:
     requirements = app / "requirements.txt"
     if not message.startswith("ModuleNotFoundError") or not requirements.exists():
         return ""
-    command = f"{sys.executable} -m pip install -r {requirements}"
-    return f"\nThe app's requirements must be installed where the host runs: {command}"
+    return f"\nInstall the app's requirements in a place of its own: {environments.install_command(app)}"
 
 
 def _script_name() -> str:

@@ -10,6 +10,7 @@ import hashlib
 import importlib
 import os
 import re
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -17,6 +18,7 @@ from types import ModuleType
 from urllib.parse import urlsplit
 
 from emulators.functions.definitions import FunctionDefinition, TimerTrigger
+from emulators.functions.environments import check_version
 from emulators.functions.indexing import IndexingError
 from emulators.functions.settings import HOST_STORAGE, HostJson, SettingsError, parse_time_span
 from emulators.functions.storage.accounts import StorageAccount, storage_account
@@ -38,6 +40,8 @@ _REMEDY = "start Azurite (npx azurite), or set '{setting}' to the connection str
 
 def storage_parts() -> ModuleType:
     """This host's storage part, whose SDKs only apps that use it need. Raises SettingsError."""
+    for name in ("azure-storage-blob", "azure-storage-queue"):
+        check_version(name)
     try:
         return importlib.import_module("emulators.functions.storage.host")
     except ModuleNotFoundError as error:
@@ -45,7 +49,7 @@ def storage_parts() -> ModuleType:
             raise
         raise SettingsError(
             "queue and blob storage need the azure-storage-queue and azure-storage-blob SDKs in the host's "
-            "environment: pip install azure-storage-queue azure-storage-blob"
+            f"environment: {sys.executable} -m pip install azure-storage-queue azure-storage-blob"
         ) from error
 
 

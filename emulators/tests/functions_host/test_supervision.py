@@ -96,7 +96,9 @@ def test_missing_requirement_is_told_with_its_remedy(start_host: StartHost, writ
     app = write_app("import not_there\n")
     (app / "requirements.txt").write_text("not-there\n")
     host = start_host(app, *_ONE_PROCESS)
-    assert refusal(host).rstrip().endswith(f"-m pip install -r {host.folder / 'app' / 'requirements.txt'}")
+    own = host.folder / "app"
+    command = f"-m pip install --target {own / '.python_packages/lib/site-packages'} -r {own / 'requirements.txt'}"
+    assert refusal(host).rstrip().endswith(command)
 
 
 def test_import_error_shows_the_apps_own_traceback(start_host: StartHost, write_app: Callable[..., Path]) -> None:

