@@ -19,7 +19,7 @@ class MemorySagaRecords:
     def __init__(self, memory: Memory) -> None:
         self._memory = memory
 
-    async def claim(self, most_sagas: int, most_orders: int, deadline: datetime) -> UUID | None:
+    async def take_waiting(self, most_sagas: int, most_orders: int, deadline: datetime) -> UUID | None:
         waiting, in_flight = self._memory.waiting, [saga for saga in self._memory.sagas.values() if not saga.finished]
         if len(in_flight) >= most_sagas or not waiting:
             return None
