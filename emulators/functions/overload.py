@@ -1,12 +1,13 @@
 """Refuses requests while earlier ones wait too long for their turn: by how long they wait, not by how many they are.
 
-The wait is the event loop's lag: how much later than due a timer runs. Up to the bound every request is taken. Above it
-the share that is taken falls by a fifth at each look, below it the share rises again, so that the process stays as
-busy as it can be without a queue (additive increase, multiplicative decrease, as in TCP). A refusal is decided when
-the head has been read: before the body, before any token, before the worker.
+The wait is the event loop's lag: how much later than due a timer runs, as far as the loop itself was at work. Up to the
+bound every request is taken. Above it the share that is taken falls by a fifth at each look, below it the share rises
+again, so that the process stays as busy as it can be without a queue (additive increase, multiplicative decrease, as in
+TCP). A refusal is decided when the head has been read: before the body, before any token, before the worker.
 """
 
 import asyncio
+import time
 
 _LOOK_EVERY_S = 0.01
 _FALL, _RISE = 0.8, 0.01
@@ -33,12 +34,12 @@ class Admission:
         return True
 
     async def watch(self) -> None:
-        """Look at the lag, for ever."""
+        """Look at the lag, for ever; what other processes have kept the core for is no queue of ours."""
         loop = asyncio.get_running_loop()
         while True:
-            due = loop.time() + _LOOK_EVERY_S
+            due, worked_s = loop.time() + _LOOK_EVERY_S, time.thread_time()
             await asyncio.sleep(_LOOK_EVERY_S)
-            self.note(loop.time() - due)
+            self.note(min(loop.time() - due, time.thread_time() - worked_s))
 
     def note(self, lag_s: float) -> None:
         """Take one look's lag into account; two in a row count, because a single long turn is no queue."""
