@@ -1,4 +1,4 @@
-# The commands of this repository; `make help` tells them. Nothing is written outside .venv and the data folder.
+# The commands of this repository; `make help` lists them. Nothing is written outside .venv and the data folder.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 
@@ -21,7 +21,7 @@ INSTALL = @found=; $(FIND_PYTHON); "$$found" sandbox/install.py
 
 .PHONY: help run test check bench token verify backup restore clean install-sandbox install-dev
 
-help: ## Tell the commands
+help: ## List the commands
 	@echo "Usage: make COMMAND [NAME=VALUE...]"
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 12
 	@echo "BROKER_PORT ($(BROKER_PORT)) and BROKER_DATA ($(BROKER_DATA)) let several sandboxes run side by side."
@@ -29,7 +29,7 @@ help: ## Tell the commands
 run: install-sandbox ## Start the broker and everything it needs, place one order, serve until Ctrl-C
 	@$(PY) -m sandbox run
 
-test: install-dev ## Run all tests, beside a running sandbox if need be (PYTEST_ARGS="-k orders")
+test: install-dev ## Run all tests; a running sandbox does not disturb them (PYTEST_ARGS="-k orders")
 	@$(PY) -m pytest $(PYTEST_ARGS)
 
 check: install-dev ## Check format, lint, types, import directions and dead code
@@ -50,13 +50,13 @@ token: ## Print a bearer token of a demo user: make token USER=alice
 verify: install-sandbox ## Check the invariants of a running or stopped sandbox
 	@$(PY) -m sandbox verify
 
-backup: install-sandbox ## Write the data into one file, running or not (BACKUP=FILE)
+backup: install-sandbox ## Back up a running or stopped sandbox into one file (BACKUP=FILE)
 	@$(PY) -m sandbox backup $(if $(BACKUP),"$(BACKUP)")
 
 restore: install-sandbox ## Fill the data folder from a backup: BACKUP=FILE, FORCE=1 to replace what is there
 	@$(PY) -m sandbox restore "$(BACKUP)" $(if $(filter 1,$(FORCE)),--force)
 
-clean: install-sandbox ## Delete the data folder (FORCE=1 does not ask)
+clean: install-sandbox ## Delete the data folder (FORCE=1 skips the confirmation)
 	@$(PY) -m sandbox clean $(if $(filter 1,$(FORCE)),--yes)
 
 install-sandbox:

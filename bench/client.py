@@ -55,7 +55,7 @@ class Load:
     refused_p99_ms: float = 0.0
     """Of the answers with 503, from sending to answer."""
     without_retry_after: int = 0
-    """Answers with 503 that do not tell when to come back."""
+    """Answers with 503 that lack Retry-After."""
 
     @property
     def per_second(self) -> float:

@@ -35,7 +35,7 @@ _POLL_S = 0.01
 
 
 class Engine(Protocol):
-    """Starts workflows, tells them the exchange's answer, waits for all of them."""
+    """Starts workflows, sends them the exchange's answer, waits for all of them."""
 
     name: str
 

@@ -25,7 +25,7 @@ def naive(sandbox: Sandbox, users: Sequence[tuple[str, str]], processes: int) ->
     """Serve it; yields the URL of its endpoint."""
     _prepare(sandbox, users)
     settings = sandbox.running.app_settings()
-    told = {
+    settings = {
         "database": sandbox.dsn(_DATABASE),
         "redis": settings["REDIS_URL"],
         "jwks_url": settings["ENTRA_JWKS_URL"],
@@ -37,7 +37,7 @@ def naive(sandbox: Sandbox, users: Sequence[tuple[str, str]], processes: int) ->
     words += ["--log-level", "warning", "--no-access-log"]
     process = subprocess.Popen(
         [sys.executable, "-m", "uvicorn", "bench.naive:app", *words],
-        env=os.environ | {"NAIVE_SETTINGS": orjson.dumps(told).decode()},
+        env=os.environ | {"NAIVE_SETTINGS": orjson.dumps(settings).decode()},
     )
     try:
         _wait(process, port)

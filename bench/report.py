@@ -52,7 +52,7 @@ def middle(values: Iterable[float], digits: int = 1) -> float:
 
 
 def ratio(ours: Sequence[float], theirs: Sequence[float]) -> float:
-    """The median of the rounds' ratios: neighbours in time share the machine's mood."""
+    """The median of the rounds' ratios: the two halves of a round run under nearly the same load of the machine."""
     return round(median(a / b for a, b in zip(ours, theirs, strict=True)), 2)
 
 

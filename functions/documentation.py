@@ -44,7 +44,7 @@ async def get_docs_asset(call: Call) -> Reply:
     """One file of Swagger UI."""
     name = call.path["asset"]
     if name not in routes.ASSETS:
-        raise NotFoundError("There is no such file")
+        raise NotFoundError("There is no such file: open GET /api/docs")
     return Reply(_asset(name), headers={"Cache-Control": "public, max-age=86400"}, content_type=routes.ASSETS[name])
 
 

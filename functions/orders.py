@@ -63,7 +63,7 @@ async def list_orders(call: Call[None, OrdersQuery]) -> Reply:
     """One page, newest first."""
     query = call.query
     wanted = OrderFilter(query.status, query.instrument_id, ORDERS.read(query.cursor, _position))
-    # One more than asked for tells whether there is a next page.
+    # One more than requested shows whether there is a next page.
     orders = await call.app.read_orders.page(call.user_id, wanted, query.limit + 1)
     return Reply(_page(orders, query.limit))
 
@@ -82,7 +82,7 @@ async def get_order_history(call: Call[None, OwnerQuery]) -> Reply:
 
 @endpoint(routes.CANCEL_ORDER)
 async def cancel_order(call: Call) -> Reply:
-    """202 with the order, whose cancel is done or on its way."""
+    """202 with the order, which is cancelled or whose cancel is being sent."""
     return Reply(await call.app.cancel_orders.cancel(call.user_id, call.id("order_id"), call.sagas), 202)
 
 

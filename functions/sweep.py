@@ -11,6 +11,6 @@ blueprint = df.Blueprint()
 @blueprint.timer_trigger(arg_name="timer", schedule="*/5 * * * * *", run_on_startup=True, use_monitor=False)
 @blueprint.durable_client_input(client_name="client")
 async def sweep(timer: func.TimerRequest, client: df.DurableOrchestrationClient) -> None:
-    """Send, start and ask whatever a crash has left."""
+    """Finish what a crash or an outage has left unfinished."""
     app = await application()
     await app.sweep.run(app.order_sagas(client))

@@ -34,7 +34,7 @@ def run_command(
     *,
     makers: Annotated[bool, typer.Option(help="Let market makers quote every instrument")] = True,
     fsync: Annotated[bool, typer.Option(help="Survive a crash of the machine too")] = True,
-    story: Annotated[bool, typer.Option(help="Place one order and tell its way")] = True,
+    story: Annotated[bool, typer.Option(help="Place one order and print its stages")] = True,
 ) -> None:
     """Start everything and serve until Ctrl-C."""
     from sandbox.run import run  # noqa: PLC0415 - `token` must not wait for what only `run` imports
@@ -64,7 +64,7 @@ def token(user: Annotated[str, typer.Argument(help="Name of a demo user")], data
 
 @app.command()
 def status(data: Data = DEFAULT_DATA) -> None:
-    """Tell what runs; exit code 3 when nothing does."""
+    """Show what runs; exit code 3 when nothing does."""
     from sandbox.running import Running  # noqa: PLC0415
 
     running = Running.at(data)
@@ -77,10 +77,12 @@ def status(data: Data = DEFAULT_DATA) -> None:
 
 @app.command()
 def clock(
-    time: Annotated[str | None, typer.Argument(help="2026-11-23T10:00+05:30, or real; nothing only tells")] = None,
+    time: Annotated[
+        str | None, typer.Argument(help="2026-11-23T10:00+05:30, or real; omit it to show the time")
+    ] = None,
     data: Data = DEFAULT_DATA,
 ) -> None:
-    """Tell or set the market time, which broker and venue share."""
+    """Show or set the market time, which broker and venue share."""
     from sandbox.clock import market_clock, set_market_time  # noqa: PLC0415
     from sandbox.running import Running  # noqa: PLC0415
 
@@ -130,7 +132,7 @@ def restore(
 
 @app.command()
 def clean(data: Data = DEFAULT_DATA, *, yes: Annotated[bool, typer.Option(help="Do not ask")] = False) -> None:
-    """Delete the data folder; asks first when there is somebody to ask."""
+    """Delete the data folder; asks for confirmation on a terminal."""
     from sandbox.clean import clean as delete  # noqa: PLC0415
 
     if not yes and sys.stdin.isatty():
@@ -165,5 +167,5 @@ def _instant(text: str) -> datetime | None:
     except ValueError:
         when = None
     if when is None or when.tzinfo is None:
-        raise SandboxError(f"{text!r} is no time with a zone: write it like 2026-11-23T10:00+05:30.")
+        raise SandboxError(f"{text!r} is not a time with a zone: write it like 2026-11-23T10:00+05:30.")
     return when

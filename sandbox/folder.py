@@ -111,7 +111,7 @@ class DataFolder:
         found = self.format() or 0
         if found > FORMAT:
             raise SandboxError(
-                f"{self.path} was made by a newer version (format {found}, this one knows {FORMAT}): "
+                f"{self.path} was made by a newer version (format {found}; this version reads {FORMAT}): "
                 "update the code, or choose another folder with BROKER_DATA."
             )
         return found

@@ -89,7 +89,7 @@ class Sandbox:
 
     @property
     def exchange_admin_url(self) -> str:
-        """The exchange simulator's own door: clock, faults, books."""
+        """The exchange simulator's admin API: clock, faults, books."""
         return self.running.exchange_admin_url
 
     @property

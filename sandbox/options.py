@@ -1,4 +1,4 @@
-"""What one run of the sandbox may be told."""
+"""The options of one run of the sandbox."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -60,7 +60,7 @@ class Plan:
     inherited: Mapping[str, str]
 
     def nodes(self) -> list[Node]:
-        """Everything to start, in the order in which it is told."""
+        """Everything to start, in the order in which it is reported."""
         nodes: list[Node] = [
             self._postgres(),
             self._valkey(),

@@ -29,7 +29,7 @@ def answers_http(port: int, path: str, *, timeout_s: float = _TIMEOUT_S) -> bool
 
 
 def answers_redis_ping(port: int, password: str) -> bool:
-    """True when the server knows the password and has loaded its data (RESP, AUTH then PING)."""
+    """True when the server accepts the password and has loaded its data (RESP, AUTH then PING)."""
     words = (b"AUTH", password.encode())
     auth = b"*2\r\n" + b"".join(b"$%d\r\n%s\r\n" % (len(word), word) for word in words)
     try:

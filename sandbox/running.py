@@ -56,7 +56,7 @@ class Running:
 
     @property
     def exchange_admin_url(self) -> str:
-        """The exchange simulator's own door."""
+        """The exchange simulator's admin API."""
         return self.endpoints.exchange_admin_url
 
     def dsn(self, database: str = "broker") -> str:
@@ -64,7 +64,7 @@ class Running:
         return self.endpoints.dsn(database)
 
     def app_settings(self) -> dict[str, str]:
-        """What the function app is told."""
+        """The function app's settings."""
         return dict(read_json(self.folder.settings_file, "start the sandbox, which makes it again").get("Values", {}))
 
     def state(self) -> dict[str, Any]:
@@ -98,7 +98,9 @@ class Running:
         """A bearer token of a demo program, such as the market feed. Raises SandboxError."""
         service = next((service for service in self.demo.services if service.name == name), None)
         if service is None:
-            raise SandboxError(f"There is no demo service {name!r}.")
+            raise SandboxError(
+                f"There is no demo service {name!r}: choose one of {', '.join(s.name for s in self.demo.services)}."
+            )
         return self._token(
             {
                 "grant_type": "client_credentials",

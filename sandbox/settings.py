@@ -1,4 +1,4 @@
-"""Secrets made at first start, and the app settings that tell the function app where everything is.
+"""Secrets made at first start, and the app settings that point the function app at every service.
 
 `local.settings.json` is written at every start: the sample's names with this folder's values; what
 people add to it themselves is kept.

@@ -28,4 +28,4 @@ async def run_to_end(command: Sequence[str], environment: Mapping[str, str], log
         file.write(output)
     if process.returncode != 0:
         lines = output.decode(errors="replace").strip().splitlines()
-        raise SandboxError(f"{command[-1]} failed: {lines[-1] if lines else 'it said nothing'} (see {log}).")
+        raise SandboxError(f"{command[-1]} failed: {lines[-1] if lines else 'it printed nothing'} (see {log}).")

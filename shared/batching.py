@@ -1,7 +1,7 @@
 """Natural batching: requests that wait in this process share one transaction; an idle process waits for nobody.
 
 A batch that fails is halved until the bad item stands alone, so one poisoned request never spoils its neighbours.
-Failures that say nothing of the items (a dependency is away) go to all of them.
+Failures that do not concern the items (a dependency is unavailable) go to all of them.
 """
 
 import asyncio

@@ -26,7 +26,7 @@ class Settings(BaseSettings):
     service_bus_admin_connection: str | None = None
     """Where queue figures are asked, when that is another endpoint than the queues'."""
     service_bus_admin_ca: str | None = None
-    """PEM file that vouches for that endpoint; None: the machine's authorities."""
+    """PEM file with the certificate authority of that endpoint; None: the system's authorities."""
     entra_issuer: str
     entra_audience: str
     entra_jwks_url: str

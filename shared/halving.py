@@ -12,8 +12,8 @@ async def halve[Item, Result](
 ) -> list[Result]:
     """One result an item, in order: `work`'s, or `alone`'s for an item that `work` fails on even by itself.
 
-    `work` must have changed nothing when it fails. A BrokerError says nothing of the items (a dependency is away), so
-    it ends the whole and is raised.
+    `work` must have changed nothing when it fails. A BrokerError does not concern the items (a dependency is
+    unavailable), so it ends the whole and is raised.
     """
     if not items:
         return []

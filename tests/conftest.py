@@ -57,7 +57,7 @@ async def database(postgres_url: str) -> AsyncIterator[Database]:
 
 @pytest.fixture
 def quiet_log() -> Iterator[None]:
-    """Drawing tracebacks takes longer than what they tell of."""
+    """Drawing tracebacks takes longer than the failing tests themselves."""
     with structlog.testing.capture_logs():
         yield
 

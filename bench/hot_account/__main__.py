@@ -1,7 +1,7 @@
 """`python -m bench.hot_account`: orders of one customer take their holds, against pgbench updating one row.
 
-P4. Ours: `reserve_funds` over lists of 200 orders of one user, all on one cash account: each order is loaded, judged,
-held, its event, effect and balance written. pgbench: 16 clients, one `UPDATE` of one row a transaction.
+Goal Goal P4. Ours: `reserve_funds` over lists of 200 orders of one user, all on one cash account: each order is loaded,
+judged, held, its event, effect and balance written. pgbench: 16 clients, one `UPDATE` of one row a transaction.
 """
 
 import asyncio
@@ -133,10 +133,10 @@ def _pgbench(sandbox: Sandbox, seconds: float) -> float:
         script.flush()
         words = ["-n", "-M", "prepared", "-f", script.name, "-c", str(_PGBENCH_CLIENTS), "-j", "2"]
         command = [str(binaries() / "pgbench"), *words, "-T", str(max(1, round(seconds))), sandbox.dsn("postgres")]
-        told = subprocess.run(command, capture_output=True, text=True, check=True, env=dict(os.environ)).stdout
-    found = re.search(r"tps = ([\d.]+)", told)
+        printed = subprocess.run(command, capture_output=True, text=True, check=True, env=dict(os.environ)).stdout
+    found = re.search(r"tps = ([\d.]+)", printed)
     if found is None:
-        raise BenchmarkError(f"pgbench said {told}")
+        raise BenchmarkError(f"pgbench printed {printed}")
     return float(found[1])
 
 

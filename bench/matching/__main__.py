@@ -113,7 +113,7 @@ def _light(tape: Sequence[Step]) -> tuple[int, int]:
         ids.append(order.order_id)
         for trade in trades:
             events += 1
-            # It tells a match twice: once for the incoming order, once for each resting one.
+            # It reports a match twice: once for the incoming order, once for each resting one.
             if trade.order_id != order.order_id:
                 traded += trade.trade_qty
     return traded, events

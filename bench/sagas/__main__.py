@@ -1,7 +1,7 @@
 """`python -m bench.sagas`: orders through the whole saga (reserve, submit, answered, confirm) against `dbos`.
 
 The same steps, tables and server on both sides. P5: our dispatcher's lists of 200 against one workflow an order, as
-`dbos` is used; both sides with lists and both with one order are told too.
+`dbos` is used; both sides with lists and both with one order are reported too.
 """
 
 import asyncio

@@ -104,9 +104,9 @@ class Endpoint[Body, Query]:
             return respond(await self.handler(call), request_id, admission.rate_limit)
         except BrokerError as error:
             return self._refuse(await admission.counted(error), request, request_id, admission.rate_limit)
-        except Exception:  # noqa: BLE001 - the last line of defence: logged, answered, and nothing of it told
+        except Exception:  # noqa: BLE001 - a defect: logged, and answered without its details
             _log.exception("unexpected error", route=self.route.name)
-            unexpected = BrokerError("Something went wrong on our side: try again, or give support the request_id")
+            unexpected = BrokerError("Internal error: repeat the request, or give support the request_id")
             return self._refuse(unexpected, request, request_id, admission.rate_limit)
 
     def _refuse(
@@ -271,4 +271,4 @@ def _uuid(text: str) -> UUID:
 
 
 def _no_such_resource() -> NotFoundError:
-    return NotFoundError("There is no such resource, or it is not yours to see")
+    return NotFoundError("There is no such resource, or your token gives no access to it")

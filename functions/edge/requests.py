@@ -39,7 +39,7 @@ def called_path(route: str, path: Mapping[str, str]) -> str:
 def require_host(headers: Mapping[str, str]) -> None:
     """Raises InvalidRequestError for a Host that no address can be (RFC 9112, 3.2)."""
     if not _HOST.fullmatch(headers.get("host", "")):
-        raise InvalidRequestError("The Host header is malformed", field="Host")
+        raise InvalidRequestError("The Host header is malformed: send the host name of this API", field="Host")
 
 
 class InvalidFieldsError(InvalidRequestError):
@@ -58,7 +58,7 @@ def read_body[Model: BaseModel](model: type[Model], raw: bytes, headers: Mapping
     if not _is_json(headers.get("content-type", "")):
         raise UnsupportedMediaTypeError("Send the body as Content-Type: application/json, in UTF-8")
     if len(raw) > limit:
-        raise PayloadTooLargeError(f"The body is over {limit} bytes", limit_bytes=limit)
+        raise PayloadTooLargeError(f"The body is over {limit} bytes: send less", limit_bytes=limit)
     _refuse_ambiguous(raw)
     try:
         return model.model_validate_json(raw)
@@ -92,7 +92,10 @@ def read_idempotency_key(headers: Mapping[str, str], *, required: bool) -> str |
     key = headers.get("idempotency-key")
     if key is None:
         if required:
-            raise InvalidRequestError("Idempotency-Key is needed on this call", field="Idempotency-Key")
+            raise InvalidRequestError(
+                "This call needs an Idempotency-Key header: send a new unique key with each new request",
+                field="Idempotency-Key",
+            )
         return None
     if "," in key:  # the host joins repeated headers with commas
         raise InvalidRequestError("Send one Idempotency-Key, without a comma in it", field="Idempotency-Key")
@@ -118,13 +121,15 @@ def _refuse_ambiguous(raw: bytes) -> None:
     try:
         value = _SCANNER.decode(raw.decode())
     except UnicodeDecodeError:
-        raise InvalidRequestError("The body is not UTF-8") from None
+        raise InvalidRequestError("The body is not UTF-8: encode it as UTF-8") from None
     except json.JSONDecodeError as error:
         raise InvalidRequestError(
             f"The body is not JSON: {error.msg} at line {error.lineno}, column {error.colno}"
         ) from None
     except RecursionError:
-        raise InvalidRequestError("The body is nested too deeply") from None
+        raise InvalidRequestError(
+            "The body is nested too deeply: send it as documented in GET /api/openapi.json"
+        ) from None
     if not isinstance(value, dict):
         raise InvalidRequestError("The body must be a JSON object")
     if rb"\u0000" in raw:
@@ -136,12 +141,12 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(members) < len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
-        raise InvalidRequestError(f"{_shown(twice)} appears twice in one object", field=_shown(twice))
+        raise InvalidRequestError(f"{_shown(twice)} appears twice in one object: send it once", field=_shown(twice))
     return members
 
 
 def _refuse_constant(text: str) -> Never:
-    raise InvalidRequestError(f"The body is not JSON: {text} is no JSON value")
+    raise InvalidRequestError(f"The body is not JSON: {text} is not a JSON value")
 
 
 def _bounded_integer(text: str) -> int:
@@ -158,7 +163,7 @@ _SCANNER: Final = json.JSONDecoder(
 def _refuse_nul(value: object) -> None:
     for name, text in _strings(value, ""):
         if "\0" in text:
-            raise InvalidRequestError("NUL characters are not allowed", field=_shown(name) or None)
+            raise InvalidRequestError("NUL characters are not allowed: remove them", field=_shown(name) or None)
 
 
 def _strings(value: object, name: str) -> Iterator[tuple[str, str]]:

@@ -45,7 +45,7 @@ def standalone(
     settle_s: Annotated[float, typer.Option(help="How long things may be on their way")] = 15.0,
     *,
     at_rest: Annotated[bool, typer.Option(help="Everything must have drained")] = False,
-    stopped: Annotated[bool, typer.Option(help="Nothing runs: the newest row tells the time")] = False,
+    stopped: Annotated[bool, typer.Option(help="Nothing runs: take the time from the newest row")] = False,
 ) -> None:
     """Check every invariant and name the first violation; exit code 2 when there is one."""
     sources = Sources(broker, messaging, durable, exchange, journal)

@@ -142,7 +142,7 @@ def app_orchestrators() -> Orchestrators:
     """The function app's orchestrators by name in lower case."""
     found: dict[str, Callable[[Any], str]] = {}
     app = import_module("function_app").app
-    app.functions_bindings = None  # it lists its functions once, unless told to forget
+    app.functions_bindings = None  # cleared, because it lists its functions only once
     for function in app.get_functions():
         if any(binding.type == "orchestrationTrigger" for binding in function.get_bindings()):
             found[function.get_function_name().lower()] = function.get_user_function()

@@ -64,7 +64,7 @@ def _all_orders(inspection: Inspection) -> Iterator[Violation]:
 
 
 def _strangers(inspection: Inspection) -> Iterator[Violation]:
-    rows = inspection.broker.execute(_SQL["strangers"]).fetchmany(5)
+    rows = inspection.broker.execute(_SQL["orders_without_user"]).fetchmany(5)
     if rows:
         yield Violation(8, "nothing names an order that does not exist", tuple(rows))
 

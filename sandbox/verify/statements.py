@@ -40,7 +40,7 @@ def _check(name: str, statement: str) -> Check:
             "cash_only": [account.value for account in _CASH_ONLY],
             "shares_only": [account.value for account in _SHARES_ONLY],
         }
-        # A named cursor: a broken database may have a million bad rows, and five tell enough.
+        # A named cursor: a broken database may have a million bad rows, and five are enough to start from.
         with inspection.broker.cursor(name="check", row_factory=dict_row) as cursor:
             rows = cursor.execute(statement, values).fetchmany(_ROWS_SHOWN)
         if rows:

@@ -1,6 +1,6 @@
 """Invariant 12: the venue's executions and our trades, both ways, and what lives there against what works here.
 
-The venue is read from its database or, where only its door is known, from its admin API.
+The venue is read from its database or, where only its address is given, from its admin API.
 """
 
 import json

@@ -19,7 +19,7 @@ class Backlog:
         self._queues = queues
 
     async def get(self) -> BacklogView:
-        """Everything that waits; a bus that is away is a finding, no failure. Raises UnavailableError."""
+        """Everything that waits; an unavailable bus is reported, not raised. Raises UnavailableError."""
         tables = await self._reader.tables()
         parked = await self._reader.parked(_MOST_SHOWN)
         queues, dead_letters = await self._look_at_bus()

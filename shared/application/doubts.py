@@ -67,7 +67,10 @@ class Doubts:
             await self._decide(doubt, operator, command, sagas)
             doubt = await self._find(order_id)
         if not _decided_so(doubt, operator, command):
-            raise StateConflictError("Somebody has closed this order in another way", state=doubt.state)
+            raise StateConflictError(
+                "This order was already resolved with another decision: list the orders in doubt again",
+                state=doubt.state,
+            )
         reply = StoredReply(fingerprint, _DONE, _resolved(doubt).model_dump_json())
         kept = await self._replies.store_reply(operator, key, reply)
         return Answered(kept.status, kept.body, replayed=False)
@@ -75,7 +78,7 @@ class Doubts:
     async def _find(self, order_id: UUID) -> DoubtRecord:
         doubt = await self._reader.doubt(order_id)
         if doubt is None:
-            raise NotFoundError("This order is not in doubt")
+            raise NotFoundError("This order is not in doubt: GET /api/operations/in-doubt lists those that are")
         return doubt
 
     async def _decide(self, doubt: DoubtRecord, operator: UUID, command: ResolveDoubt, sagas: OrderSagas) -> None:
@@ -91,13 +94,17 @@ class Doubts:
         try:
             _, committed = await self._books.work(Scope(orders=[key]), decide)
         except IllegalTransitionError as error:
-            raise StateConflictError(f"The order can't be resolved so: {error}", state=error.order.status) from error
+            raise StateConflictError(
+                f"This resolution does not fit the order: {error}", state=error.order.status
+            ) from error
         await self._publisher.publish(committed, sagas)
 
 
 def _replayed(stored: StoredReply, fingerprint: bytes) -> Answered:
     if stored.fingerprint != fingerprint:
-        raise IdempotencyKeyReusedError("This Idempotency-Key was used with another body: take a new key")
+        raise IdempotencyKeyReusedError(
+            "This Idempotency-Key was used with another body: send a new key for a new request"
+        )
     return Answered(stored.status, stored.body, replayed=True)
 
 

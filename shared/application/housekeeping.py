@@ -20,7 +20,7 @@ class Nightly:
         self._ledger = ledger
 
     async def run(self) -> None:
-        """One round. Raises UnavailableError when the database is away; the next night goes on."""
+        """One round. Raises UnavailableError when the database is unavailable; the next night goes on."""
         made = await self._housekeeping.prepare_months(datetime.now(UTC).date())
         for _ in range(_MOST_ROUNDS):
             removed = await self._housekeeping.forget(_MOST_ROWS)

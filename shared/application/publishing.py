@@ -1,6 +1,6 @@
 """After the commit: whoever committed sends what its transaction wrote; one sweep sends what a crash left.
 
-A dependency that is away is no error of the caller's: the rows stay unsent and the sweep tries again.
+An unavailable dependency is not the caller's error: the rows stay unsent and the sweep tries again.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ _log = structlog.get_logger(__name__)
 
 
 class Publisher:
-    """Sends messages to the exchange, news to clients and answers to sagas, then marks them."""
+    """Sends messages to the exchange, effects to clients and signals to sagas, then marks them as sent."""
 
     def __init__(self, exchange: Exchange, audience: Audience, outbox: Outbox, records: SagaRecords) -> None:
         self._exchange = exchange
@@ -31,7 +31,7 @@ class Publisher:
         self._records = records
 
     async def publish(self, committed: Committed, sagas: OrderSagas) -> None:
-        """Send what one commit wrote, each kind on its own. A dependency that is away is left for the sweep."""
+        """Send what one commit wrote, each kind on its own. What cannot be sent now is left for the sweep."""
         ways: list[Coroutine[None, None, None]] = []
         if committed.outbox:
             ways.append(self._send(committed.outbox))
@@ -39,7 +39,7 @@ class Publisher:
             ways.append(self._signal(committed.answered_sagas, sagas))
         if committed.effects:
             ways.append(self._publish_effects(committed))
-        # None waits for another: news of an order must not delay its request to the exchange.
+        # None waits for another: an effect for clients must not delay a request to the exchange.
         await asyncio.gather(*(_left_for_the_sweep(way) for way in ways))
 
     async def _send(self, messages: Sequence[ExchangeMessage]) -> None:
@@ -77,4 +77,4 @@ async def _left_for_the_sweep(way: Coroutine[None, None, None]) -> None:
     try:
         await way
     except UnavailableError as error:
-        _log.warning("left for the sweep", reason=str(error))
+        _log.warning("not sent after the commit; the sweep tries again", reason=str(error))

@@ -42,7 +42,7 @@ class Reconciliation:
     async def run(self, venue: str, trade_date: date) -> ReconciliationView:
         """Compare one session. Raises UnavailableError when the venue's records can't be read."""
         if self._venue is None:
-            raise UnavailableError("The venue's records are not connected to this broker", retry_after_s=60)
+            raise UnavailableError("The venue's records are not configured: set EXCHANGE_API_URL", retry_after_s=60)
         executions, orders = _Differences(), _Differences()
         theirs, ours = await self._compare_executions(self._venue, venue, trade_date, executions)
         live, working = await self._compare_orders(self._venue, venue, orders)

@@ -28,7 +28,7 @@ class Sagas:
         """One saga whole. Raises NotFoundError, UnavailableError."""
         detail = await self._reader.saga(saga_id)
         if detail is None:
-            raise NotFoundError("There is no such saga")
+            raise NotFoundError("There is no such saga: check the saga_id")
         return SagaDetailView.of(detail.saga, members=_members(detail))
 
 

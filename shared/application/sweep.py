@@ -18,7 +18,7 @@ class Sweep:
         self._records = records
 
     async def run(self, sagas: OrderSagas) -> None:
-        """One round. Raises UnavailableError when the database is away."""
+        """One round. Raises UnavailableError when the database is unavailable."""
         await self._publisher.sweep(sagas)
         await self._dispatcher.run(sagas)
         for saga_id in await self._records.overdue_sagas():

@@ -26,7 +26,7 @@ class Trades:
 
 
 def published_record(record: TradeRecord) -> TradeView:
-    """The trade of the HTTP contract; equal to what the client was told when it was booked."""
+    """The trade of the HTTP contract; equal to what was published when it was booked."""
     day = record.trade_date.isoformat()
     return TradeView(
         trade_id=f"{record.venue}/{day}/{record.exec_id}",

@@ -1,4 +1,4 @@
-"""Settings become adapters: the one file that knows which adapter serves which port.
+"""Settings become adapters: the one file that assigns adapters to ports.
 
 Nothing here waits for a connection, and what few processes use is imported when it is used (see the adapters).
 """

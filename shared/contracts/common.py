@@ -165,7 +165,7 @@ NotOffered = Annotated[
 
 
 class OwnerQuery(Query):
-    """Whose resource is meant, where the path does not tell."""
+    """Whose resource is meant, where the path does not say."""
 
     user_id: UserRef = "me"
 

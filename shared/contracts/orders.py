@@ -1,7 +1,7 @@
 """Orders over HTTP: what is asked for, and how an order, its list and its history look.
 
 Words that exist but are not on offer today (STOP, MIS, GTC, ...) are legal here: which words are offered is dated
-data, so the risk rules refuse them with 422 and the order is on record. Words nobody knows are refused with 400.
+data, so the risk rules refuse them with 422 and the order is on record. Unknown words are refused with 400.
 `trigger_price` and `disclosed_quantity` belong to order types of a later version and are refused with 400.
 """
 

@@ -187,6 +187,6 @@ class OverloadedError(RetryLaterError):
 
 
 class UnavailableError(RetryLaterError):
-    """A part that this call needs is away."""
+    """A dependency of this call is unavailable."""
 
     code = ErrorCode.UNAVAILABLE

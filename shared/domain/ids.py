@@ -2,7 +2,7 @@
 
     48 bits milliseconds | version 7 | 12 bits user slot | variant | 20 bits nanoseconds in the millisecond | 42 random
 
-The 4,096 slots map to cells, so whoever holds an order id knows where its user lives.
+The 4,096 slots map to cells, so an order id names its user's cell.
 """
 
 import zlib

@@ -51,7 +51,7 @@ class SessionCalendar:
     special_sessions: Mapping[date, SessionHours] = field(default_factory=dict)
     """Hours that replace a day's regular ones, on weekends and holidays too (budget Sunday, muhurat)."""
     holidays_known_until: date | None = None
-    """Last day of the published holiday list; None when the venue knows no holidays."""
+    """Last day of the published holiday list; None when the venue has no holidays."""
 
     def __post_init__(self) -> None:
         dates = [each.valid_from for each in self.regular]
@@ -128,7 +128,9 @@ class MarketTime:
         except OverflowError:
             shown = datetime.max.replace(tzinfo=UTC)
         if shown.year not in _CALENDAR_YEARS:
-            raise UnavailableError("The market's clock is set outside the calendar", retry_after_s=60)
+            raise UnavailableError(
+                "The market's clock is set outside the calendar: set it with `sandbox clock`", retry_after_s=60
+            )
         return shown
 
     def ours(self, market_time: datetime) -> datetime:

@@ -155,6 +155,6 @@ class BookStore(Protocol):
         """Lock the scope's users in sorted order, load, run `work`, write, commit.
 
         `work` must depend on the unit alone: a deadlock or serialization failure runs it again on fresh books.
-        Raises UnavailableError when the database is away, or when a user stays locked for seconds; with `brief`, for a
-        batch of several callers, UsersBusyError within a fraction of a second, so that the others need not wait.
+        Raises UnavailableError when the database is unavailable, or when a user stays locked for seconds; with `brief`,
+        for a batch of several callers, UsersBusyError within a fraction of a second, so that the others need not wait.
         """

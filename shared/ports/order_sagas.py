@@ -33,7 +33,7 @@ class SagaRecords(Protocol):
         """Sagas past their deadline, or claimed but not at work after seconds. Starting them twice is harmless."""
 
     async def unsent_signals(self, older_than: timedelta) -> list[UUID]:
-        """Answered sagas that nobody is known to have told. Telling them twice is harmless."""
+        """Answered sagas whose signal is not marked as sent. Sending it twice is harmless."""
 
     async def signals_sent(self, saga_ids: Collection[UUID]) -> None:
         """Mark signals as delivered."""

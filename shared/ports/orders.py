@@ -41,7 +41,7 @@ class OrderFilter:
 
 
 class OrderRecords(Protocol):
-    """Reads of orders; all raise UnavailableError when the database is away."""
+    """Reads of orders; all raise UnavailableError when the database is unavailable."""
 
     async def inquire(self, inquiries: Sequence[Inquiry]) -> list[AdmissionFacts]:
         """Facts for each inquiry, in its order, in one round trip."""

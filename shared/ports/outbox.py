@@ -1,4 +1,4 @@
-"""What leaves after a commit: messages to the exchange and news to clients."""
+"""What is sent after a commit: messages to the exchange and effects for clients."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ class ExchangeMessage:
 
 @dataclass(frozen=True, slots=True)
 class PublishedEffect:
-    """Something that a user's clients must learn, as they get it, in the order of `sequence`."""
+    """One change as a user's clients receive it, in the order of `sequence`."""
 
     user_id: UUID
     sequence: int
@@ -32,7 +32,7 @@ class Exchange(Protocol):
     """The lanes to the exchange."""
 
     async def send(self, messages: Sequence[ExchangeMessage]) -> None:
-        """Deliver at least once. Raises UnavailableError when the bus is away."""
+        """Deliver at least once. Raises UnavailableError when the bus is unavailable."""
 
 
 class Audience(Protocol):

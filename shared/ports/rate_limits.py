@@ -29,7 +29,7 @@ class RequestCounter(Protocol):
     """Counts calls exactly over a sliding window."""
 
     async def count(self, key: str, limit: int) -> Count:
-        """Take one of `limit` calls per WINDOW_S. Never raises: where counts are away it counts in this process."""
+        """Take one of `limit` calls per WINDOW_S. Never raises: without the shared counts it counts in this process."""
 
 
 class RateLimiter(Protocol):

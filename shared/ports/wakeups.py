@@ -1,4 +1,4 @@
-"""Being told that something of a user has changed, instead of asking again and again."""
+"""Hints that something of a user has changed, so that waiting callers need not poll often."""
 
 from collections.abc import Collection
 from contextlib import AbstractAsyncContextManager
@@ -20,4 +20,4 @@ class Wakeups(Protocol):
         """Watch a user from the moment the context is entered; read the facts only after that. Never raises."""
 
     async def changed(self, user_ids: Collection[UUID]) -> None:
-        """Wake everybody who watches these users. Raises UnavailableError when the road is closed."""
+        """Wake everybody who watches these users. Raises UnavailableError when hints cannot be sent."""

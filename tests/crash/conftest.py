@@ -28,7 +28,7 @@ class Doomed(Broker):
         return self.sandbox.data.with_name("points")
 
     def arm(self, point: str, victim: str = "self") -> Path:
-        """Have the next process that passes the point kill the victim; returns the file that tells that it did."""
+        """Have the next process that passes the point kill the victim; returns the file that exists once it did."""
         fired = self.points / f"{point}.fired"
         fired.unlink(missing_ok=True)
         staged = self.points / f"{point}.staged"

@@ -1,7 +1,7 @@
 """A small load client of its own thread: many traders, retries with the same key, a journal of every 202.
 
-It judges what it is told while parts die: only 202, 422, 429 and 503 are legal answers, and one key never
-gets two orders. A line of the journal is on disk before the next order is sent.
+While parts are killed, only 202, 422, 429 and 503 are legal answers, and one key never gets two orders. A line of the
+journal is on disk before the next order is sent.
 """
 
 import asyncio

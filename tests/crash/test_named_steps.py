@@ -88,7 +88,7 @@ def cancel_again(trader: Client, order_id: str) -> bool:
 
 
 def sees(doomed: Doomed, trader: Client, order_id: str, status: str) -> Json:
-    """The order once it has the status; the database tells, because the API counts questions."""
+    """The order once it has the status; read from the database, because the API limits requests."""
     eventually(lambda: doomed.state_of(order_id) in {status, *ENDED}, f"order {order_id} {status}")
     order: Json = eventually(lambda: read_again(trader, order_id), "the order")
     assert order["status"] == status, order

@@ -1,4 +1,4 @@
-"""References that are derived from the code: `python -m tests.docs.generated` writes them, a test holds them equal.
+"""References that are derived from the code: `python -m tests.docs.generated` writes them, a test compares them.
 
     docs/reference/order-states.json   states, events, the transition table and every move between states
 

@@ -30,7 +30,7 @@ SENT = {request["kind"]: request for request in json.loads(MESSAGE.body)["reques
 
 
 def fields(text: str) -> dict[str, str]:
-    """Field to the column that tells where it occurs."""
+    """Field to the column that says where it occurs."""
     rows = re.findall(r"^\| (`.+?`) \| (.+?) \| .+ \|$", text, re.MULTILINE)
     return {field: where for names, where in rows for field in re.findall(r"`(\w+)`", names)}
 

@@ -87,7 +87,7 @@ def test_every_path_that_is_named_exists(page: Path) -> None:
 
 
 PROMISED = {"shared/adapters/postgres/migrations/0002_what_it_does.sql"}
-"""What a recipe tells people to make."""
+"""Files that a recipe asks the reader to create."""
 
 
 def diagrams(page: Path) -> list[str]:
@@ -135,8 +135,8 @@ def test_layers_of_the_import_contract_are_as_configured() -> None:
     contracts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"][
         "contracts"
     ]
-    house, inside = (contract["layers"] for contract in contracts if contract["type"] == "layers")
-    told = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-    assert " > ".join(house) in told
+    packages, inside = (contract["layers"] for contract in contracts if contract["type"] == "layers")
+    page = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    assert " > ".join(packages) in page
     shown = [layer.replace("shared.", "") for layer in inside]
-    assert " > ".join(f"({layer})" if "|" in layer else layer for layer in shown) in told
+    assert " > ".join(f"({layer})" if "|" in layer else layer for layer in shown) in page

@@ -42,32 +42,32 @@ def test_machine_readable_states_are_up_to_date() -> None:
     assert ORDER_STATES.read_text(encoding="utf-8") == order_states(), "run: .venv/bin/python -m tests.docs.generated"
 
 
-def test_told_moves_are_the_moves_orders_make() -> None:
-    told = [
+def test_listed_moves_are_the_moves_orders_make() -> None:
+    listed = [
         (*codes(before), event, *codes(after))
         for before, after, by in table(ARCHITECTURE, "moves")
         for event in codes(by)
     ]
-    assert told == moves()
+    assert listed == moves()
 
 
-def test_every_state_that_lives_can_end() -> None:
+def test_every_state_before_the_end_can_end() -> None:
     ways = {(before, after) for before, _, after in moves()}
     assert {before for before, _ in ways} == {state.value for state in set(State) - TERMINAL}
     assert {after for _, after in ways} == {state.value for state in set(State) - {State.ACCEPTED}}
 
 
 def test_statuses_are_those_of_the_contract() -> None:
-    told = {codes(status)[0]: ended == "yes" for status, _, ended in table(TRADERS, "statuses")}
-    assert told.keys() == {status.value for status in Status} - NOT_YET
-    assert {status for status, ended in told.items() if ended} == {state.value for state in TERMINAL}
+    listed = {codes(status)[0]: ended == "yes" for status, _, ended in table(TRADERS, "statuses")}
+    assert listed.keys() == {status.value for status in Status} - NOT_YET
+    assert {status for status, ended in listed.items() if ended} == {state.value for state in TERMINAL}
 
 
 def test_chart_of_accounts_is_the_ledger_s() -> None:
     assert [codes(account)[0] for account, _ in table(ARCHITECTURE, "accounts")] == [each.value for each in Account]
 
 
-def test_every_owner_of_an_order_is_told() -> None:
+def test_every_owner_of_an_order_is_listed() -> None:
     text = ARCHITECTURE.read_text(encoding="utf-8")
     assert [owner for owner in Owner if f"| `{owner}` |" not in text] == []
 
@@ -80,9 +80,9 @@ def _row(route: Route[Any, Any]) -> tuple[str, str, str]:
 
 @pytest.mark.parametrize(("page", "for_traders"), [(TRADERS, True), (OPERATIONS, False)], ids=["traders", "operations"])
 def test_guide_lists_each_route_with_its_limit(page: Path, for_traders: bool) -> None:
-    told = [(codes(call)[0], what, limit) for call, what, limit in table(page, "routes")]
+    listed = [(codes(call)[0], what, limit) for call, what, limit in table(page, "routes")]
     wanted = [route for route in ROUTES if (route.public or bool(route.roles & TRADER)) == for_traders]
-    assert sorted(told) == sorted(map(_row, wanted))
+    assert sorted(listed) == sorted(map(_row, wanted))
 
 
 def _setting(name: str) -> tuple[str, str]:
@@ -95,8 +95,8 @@ def _setting(name: str) -> tuple[str, str]:
 
 
 def test_settings_page_is_the_settings_class() -> None:
-    told = [(codes(name)[0], default) for name, default, _ in table(DOCS / "reference/settings.md", "settings")]
-    assert told == [_setting(name) for name in Settings.model_fields]
+    listed = [(codes(name)[0], default) for name, default, _ in table(DOCS / "reference/settings.md", "settings")]
+    assert listed == [_setting(name) for name in Settings.model_fields]
 
 
 def test_sample_settings_are_all_known() -> None:

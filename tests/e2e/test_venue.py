@@ -79,7 +79,7 @@ def test_dropped_reports_are_asked_for_again(venue: Broker) -> None:
 
 
 def test_a_silent_exchange_is_believed_later(venue: Broker) -> None:
-    """Past the deadline recovery asks; what it hears in the end is the fill."""
+    """Past the deadline recovery asks; the answer that it gets in the end is the fill."""
     venue.faults(silent=True)
     trader = venue.trader()
     order_id = trader.order(**_MARKET)

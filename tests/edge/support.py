@@ -55,7 +55,7 @@ class Identity:
 
 @dataclass
 class Limiter:
-    """Lets everything through, or raises what it is told to."""
+    """Lets everything through, or raises the error that a test has set."""
 
     spent: list[tuple[UUID, str]] = field(default_factory=list)
     error: Exception | None = None
@@ -76,7 +76,7 @@ class Limiter:
 
 @dataclass
 class Orders:
-    """Remembers how it was called; answers or raises as told."""
+    """Records its calls; answers or raises as the test has set."""
 
     answer: Placed = PLACED
     list_answer: PlacedList = field(default_factory=lambda: PlacedList([PLACED], []))
@@ -175,5 +175,5 @@ async def call(
     )
     client: Any = object()
     response = await served(request, client)
-    told = {"Content-Type": response.mimetype, **response.headers}
-    return Answer(response.status_code, told, response.get_body())
+    headers = {"Content-Type": response.mimetype, **response.headers}
+    return Answer(response.status_code, headers, response.get_body())

@@ -24,7 +24,7 @@ _STRANGER = AdmissionFacts(None, 0, 0, None, None)
 
 
 class SlowRecords:
-    """A database that answers when it is told to."""
+    """A database that answers when the test lets it."""
 
     def __init__(self) -> None:
         self.asked = 0

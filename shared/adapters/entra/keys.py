@@ -1,7 +1,7 @@
 """The issuer's public keys (JWKS, RFC 7517), fetched when needed and kept.
 
 Rules: a key id nobody has seen causes a fetch, at most one every `retry_s` however many such tokens come; keys are
-fetched anew every `fresh_s`, behind the requests; keys already here are used for as long as the endpoint is away.
+fetched anew every `fresh_s`, behind the requests; keys already fetched are used while the endpoint is unavailable.
 """
 
 import asyncio
@@ -46,7 +46,10 @@ class KeySet:
         if self._start_fetching(now) is not None:
             await asyncio.shield(self._fetching)  # type: ignore[arg-type]  # set by _start_fetching
         if not self._keys:
-            raise UnavailableError("The identity provider's keys are not available", retry_after_s=2)
+            raise UnavailableError(
+                "The identity provider's keys are not available: repeat the request after Retry-After seconds",
+                retry_after_s=2,
+            )
         return self._keys.get(key_id)
 
     def _start_fetching(self, now: float) -> asyncio.Task[None] | None:

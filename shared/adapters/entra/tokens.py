@@ -113,4 +113,4 @@ def _actor(claims: Mapping[str, Any]) -> tuple[Actor, float]:
 
 
 def _invalid() -> UnauthenticatedError:
-    return UnauthenticatedError("The access token is not valid for this API")
+    return UnauthenticatedError("The access token is not valid for this API: get a new one with its scope")

@@ -82,7 +82,9 @@ class HttpVenueRecords:
             async with aiohttp.ClientSession(timeout=_TIMEOUT) as session:
                 return model.model_validate(await _json(session, self._url + path, query))
         except (aiohttp.ClientError, TimeoutError, ValidationError, ValueError) as error:
-            raise UnavailableError("The venue's records cannot be read", retry_after_s=5) from error
+            raise UnavailableError(
+                "The venue does not answer: its records cannot be read now", retry_after_s=5
+            ) from error
 
 
 async def _json(session: aiohttp.ClientSession, url: str, query: dict[str, str]) -> Any:

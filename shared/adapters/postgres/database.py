@@ -1,4 +1,4 @@
-"""The connection pool: bounded waits, generic plans, and one error for "PostgreSQL is away"."""
+"""The connection pool: bounded waits, generic plans, and one error for "PostgreSQL is unavailable"."""
 
 import asyncio
 import os
@@ -101,7 +101,7 @@ class Database:
     async def connection(self) -> AsyncIterator[AsyncConnection]:
         """One connection, on which each statement is a transaction of its own: one round trip.
 
-        Raises UnavailableError when PostgreSQL is away or does not answer in time.
+        Raises UnavailableError when PostgreSQL is unavailable or does not answer in time.
         """
         try:
             async with self._pool.connection() as connection:
@@ -111,7 +111,10 @@ class Database:
         except psycopg.errors.LockNotAvailable as error:
             raise LockedError("The account is busy: try again", retry_after_s=RETRY_AFTER_S) from error
         except _AWAY as error:
-            raise UnavailableError("The ledger is not available", retry_after_s=RETRY_AFTER_S) from error
+            raise UnavailableError(
+                "The database is not available: repeat the request after Retry-After seconds",
+                retry_after_s=RETRY_AFTER_S,
+            ) from error
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncConnection]:
@@ -137,5 +140,7 @@ class Database:
                 with attempt:
                     return await transaction()
         except _CONFLICTS as error:
-            raise UnavailableError("The ledger is busy", retry_after_s=RETRY_AFTER_S) from error
+            raise UnavailableError(
+                "The database is busy: repeat the request after Retry-After seconds", retry_after_s=RETRY_AFTER_S
+            ) from error
         raise AssertionError("retry_context ends by returning or raising")

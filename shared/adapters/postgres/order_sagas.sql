@@ -48,7 +48,7 @@ ORDER BY order_id
 UPDATE sagas SET finished_at = now() WHERE saga_id = %(saga_id)s AND finished_at IS NULL
 
 -- name: overdue_sagas
--- One without a step was claimed by a process that died, or met a closed road, before it started it.
+-- One without a step was claimed by a process that died, or could not reach the engine, before starting it.
 SELECT saga_id FROM sagas s WHERE finished_at IS NULL
   AND (deadline < now()
        OR (claimed_at < now() - interval '3 seconds'

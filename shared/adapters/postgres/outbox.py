@@ -1,4 +1,4 @@
-"""The outboxes' leftovers in PostgreSQL: messages to the exchange and news to clients that were not marked as sent."""
+"""The outboxes in PostgreSQL: messages to the exchange and effects for clients that were not marked as sent."""
 
 from collections.abc import Collection
 from datetime import timedelta

@@ -28,7 +28,7 @@ def connect(url: str) -> Redis:
 
 
 class Breaker:
-    """Spares every caller the wait while Redis is away: after a failure nobody asks for `rest_s`."""
+    """Spares every caller the wait while Redis is unavailable: after a failure no call is made for `rest_s`."""
 
     def __init__(self, rest_s: float = 1.0) -> None:
         self._rest_s = rest_s

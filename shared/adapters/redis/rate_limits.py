@@ -1,6 +1,6 @@
-"""Calls counted exactly over a sliding window, by `limits`: in Redis, and in this process while Redis is away.
+"""Calls counted exactly over a sliding window, by `limits`: in Redis, and in this process while Redis is unavailable.
 
-While Redis is away a user's limit holds per process instead of over all of them: the broker goes on (AP).
+While Redis is unavailable a user's limit holds per process instead of over all of them: the broker goes on (AP).
 """
 
 import asyncio
@@ -53,7 +53,7 @@ class LocalRequestCounter(WindowCounter):
 
 
 class RedisRequestCounter:
-    """`RequestCounter` on Redis, on this process's memory while Redis is away.
+    """`RequestCounter` on Redis, on this process's memory while Redis is unavailable.
 
     Calls that wait in this process share one round trip: the library's own scripts, pipelined.
     """
@@ -78,13 +78,13 @@ class RedisRequestCounter:
         return counted or await self._here.count(key, limit)
 
     async def _count_there(self, calls: Sequence[_Call]) -> Sequence[Count | None]:
-        """Counts of all calls, or None for each when Redis is away."""
+        """Counts of all calls, or None for each when Redis is unavailable."""
         try:
             async with asyncio.timeout(_PATIENCE_S):
                 return await self._counts(calls)
         except AWAY as error:
             self._breaker.trip()
-            _log.warning("rate limits are counted in this process", reason=type(error).__name__)
+            _log.warning("Redis is unavailable; rate limits are counted per process", reason=type(error).__name__)
             return [None] * len(calls)
 
     async def _counts(self, calls: Sequence[_Call]) -> Sequence[Count]:

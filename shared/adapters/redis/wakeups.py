@@ -1,6 +1,6 @@
 """Wake-ups over Redis' publish and subscribe: one channel a user, one subscribed connection a process.
 
-A hint may be lost (a subscription under way, Redis away), so watchers poll as well; then they only hear later.
+A hint may be lost (while subscribing, or while Redis is unavailable), so watchers poll too and only notice later.
 """
 
 import asyncio
@@ -40,7 +40,7 @@ class _Watch:
 
 
 class RedisWakeups:
-    """`Wakeups` on Redis, and the `Audience` of effects as long as clients have no push road of their own."""
+    """`Wakeups` on Redis, and the `Audience` of effects as long as nothing pushes them to clients."""
 
     def __init__(self, redis: Redis) -> None:
         self._tell = redis.register_script(_TELL)
@@ -88,7 +88,7 @@ class RedisWakeups:
         await self._pubsub.aclose()  # type: ignore[no-untyped-call]
 
     async def _change_subscription(self, channel: str, *, subscribe: bool) -> None:
-        """Best effort, and not confirmed: redis-py subscribes again to what it remembers when it reconnects."""
+        """Best effort, and not confirmed: redis-py renews its subscriptions when it reconnects."""
         change = self._pubsub.subscribe if subscribe else self._pubsub.unsubscribe
         if self._breaker.is_open:
             return
@@ -97,7 +97,9 @@ class RedisWakeups:
                 await change(channel)
         except AWAY as error:
             self._breaker.trip()
-            _log.warning("watchers only poll", reason=type(error).__name__)
+            _log.warning(
+                "Redis is unavailable; requests with Prefer: wait poll the database", reason=type(error).__name__
+            )
         if subscribe and (self._listener is None or self._listener.done()):
             self._listener = asyncio.create_task(self._listen())
 
@@ -106,7 +108,9 @@ class RedisWakeups:
             try:
                 message = await self._pubsub.get_message(timeout=None)
             except AWAY as error:
-                _log.warning("watchers only poll", reason=type(error).__name__)
+                _log.warning(
+                    "Redis is unavailable; requests with Prefer: wait poll the database", reason=type(error).__name__
+                )
                 await asyncio.sleep(_RECONNECT_S)
                 continue
             if message is not None:
@@ -115,7 +119,7 @@ class RedisWakeups:
     async def _wake(self, channel: str) -> None:
         watches = self._watches.get(channel)
         if watches is None:
-            # Its last watcher left while Redis was away.
+            # Its last watcher left while Redis was unavailable.
             await self._change_subscription(channel, subscribe=False)
             return
         for watch in watches:

@@ -54,7 +54,9 @@ class ServiceBusInspector:
             ):
                 return await _together(self._figures(administration, client, name) for name in self._queues)
         except (AzureError, OSError, TimeoutError) as error:
-            raise UnavailableError("The bus does not answer", retry_after_s=5) from error
+            raise UnavailableError(
+                "Service Bus does not answer: queues cannot be counted now", retry_after_s=5
+            ) from error
 
     async def ping(self) -> None:
         """Look at one queue. Raises UnavailableError."""
@@ -62,7 +64,7 @@ class ServiceBusInspector:
             async with asyncio.timeout(_WAIT_S), self._bus.client() as client:
                 await _oldest(client, next(iter(self._sessionless)))
         except (AzureError, OSError, TimeoutError) as error:
-            raise UnavailableError("The bus does not answer", retry_after_s=5) from error
+            raise UnavailableError("Service Bus does not answer: queues cannot be counted now", retry_after_s=5) from error
 
     async def dead_letters(self, limit: int) -> Sequence[DeadLetter]:
         """See `QueueInspector.dead_letters`."""
@@ -70,7 +72,9 @@ class ServiceBusInspector:
             async with asyncio.timeout(_WAIT_S), self._bus.client() as client:
                 found = await _together(_dead_letters(client, queue, limit) for queue in self._queues)
         except (AzureError, OSError, TimeoutError) as error:
-            raise UnavailableError("The bus does not answer", retry_after_s=5) from error
+            raise UnavailableError(
+                "Service Bus does not answer: queues cannot be counted now", retry_after_s=5
+            ) from error
         return [letter for letters in found for letter in letters][:limit]
 
     async def _figures(

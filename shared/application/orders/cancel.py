@@ -33,7 +33,7 @@ class CancelOrders:
         def cancel(unit: Unit) -> Order:
             before = unit.books.orders.get(key)
             if before is None:
-                raise NotFoundError("There is no such order")
+                raise NotFoundError("There is no such order: check the order_id")
             event = CancelRequested(cancel_request_id(before), unit.books.at + self._timing.cancel)
             return unit.books.submit(key, event)
 

@@ -45,7 +45,7 @@ class Dispatcher:
             try:
                 await self._claim_all(sagas)
             except UnavailableError as error:
-                _log.warning("waiting orders are left for the sweep", reason=str(error))
+                _log.warning("waiting orders could not be dispatched; the sweep tries again", reason=str(error))
 
     async def _claim_all(self, sagas: OrderSagas) -> None:
         while True:

@@ -65,7 +65,7 @@ class ExecutionReports:
         self._timing = timing
 
     async def book(self, bodies: Sequence[str | bytes], sagas: OrderSagas) -> None:
-        """Book every entry of every message. Raises UnavailableError when the ledger stays away."""
+        """Book every entry of every message. Raises UnavailableError when the database stays unavailable."""
         arrivals = [arrival for body in bodies for arrival in read(body)]
         async for attempt in stamina.retry_context(
             on=UnavailableError, attempts=None, timeout=_PATIENCE_S, wait_initial=0.1, wait_max=2.0
@@ -90,7 +90,7 @@ class ExecutionReports:
         await halve(arrivals, commit_apart, self._park)
 
     async def _park(self, arrival: Arrival, error: Exception) -> None:
-        _log.error("a report could not be booked", exc_info=error)
+        _log.error("an execution report could not be booked", exc_info=error)
 
         def park(unit: Unit) -> None:
             unit.orders.parked.append(_parked(arrival, f"it could not be booked: {type(error).__name__}"))
@@ -102,7 +102,7 @@ class ExecutionReports:
         for arrival in arrivals:
             fault = arrival.fault or _submit(unit, arrival.report, deadlines)
             if fault:
-                _log.warning("report parked", reason=fault)
+                _log.warning("execution report parked: it contradicts the books or cannot be read", reason=fault)
                 unit.orders.parked.append(_parked(arrival, fault))
 
 

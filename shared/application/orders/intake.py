@@ -64,7 +64,7 @@ class Intake:
     async def take_all(self, candidates: Sequence[Candidate]) -> Sequence[Taken]:
         """Put the candidates of one caller on record, in their order, or find their twins, in one commit.
 
-        Raises UnavailableError when the ledger is away.
+        Raises UnavailableError when the database is unavailable.
         """
         user_id = candidates[0].order.user_id
         if user_id not in self._apart:

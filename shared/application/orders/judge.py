@@ -55,7 +55,7 @@ class PlaceCall:
 
     @cached_property
     def fingerprint(self) -> bytes:
-        """Of the body, to tell a repetition from another body under the same key."""
+        """Of the body, to distinguish a repetition from another body under the same key."""
         return hashlib.sha256((self.list_text or self.command.model_dump_json()).encode()).digest()
 
 

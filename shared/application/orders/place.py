@@ -154,7 +154,9 @@ class PlaceOrders:
     def _room(self, orders: int) -> Iterator[None]:
         """Room among the orders that enter. Raises OverloadedError: more at once would only all wait longer."""
         if self._entering >= _MOST_ENTERING:
-            raise OverloadedError("The broker is at capacity", retry_after_s=1)
+            raise OverloadedError(
+                "The broker is at capacity: repeat the request after Retry-After seconds", retry_after_s=1
+            )
         self._entering += orders
         try:
             yield
@@ -214,12 +216,14 @@ class PlaceOrders:
 def _require_kyc(status: str | None) -> None:
     known = KycStatus.NOT_STARTED if status is None else KycStatus(status)
     if not may_trade(known):
-        raise KycRequiredError("Trading needs an active KYC", kyc_status=known)
+        raise KycRequiredError("Trading needs an active KYC: complete your KYC first", kyc_status=known)
 
 
 def _require_same_body(call: PlaceCall, stored: StoredAnswer) -> None:
     if stored.fingerprint != call.fingerprint:
-        raise IdempotencyKeyReusedError("This Idempotency-Key was used with another body: take a new key")
+        raise IdempotencyKeyReusedError(
+            "This Idempotency-Key was used with another body: send a new key for a new request"
+        )
 
 
 def _item(

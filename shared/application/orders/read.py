@@ -46,7 +46,7 @@ async def find(records: OrderRecords, user_id: UUID, order_id: UUID) -> Order:
     """One order of the user. Raises NotFoundError."""
     order = await records.get(user_id, order_id)
     if order is None:
-        raise NotFoundError("There is no such order")
+        raise NotFoundError("There is no such order: check the order_id")
     return order
 
 

@@ -142,7 +142,9 @@ class OrderSaga:
             return await apart(some, lambda key: key.user_id, commit)
 
         async def refuse(bad: OrderKey, error: Exception) -> Order:
-            _log.error("an order could not be processed", saga_id=str(saga_id), order_id=str(bad[1]), exc_info=error)
+            _log.error(
+                "an order breaks its batch and is refused", saga_id=str(saga_id), order_id=str(bad[1]), exc_info=error
+            )
             return await self._refuse_poison(saga_id, bad, sagas)
 
         return await halve(members, commit_apart, refuse)

@@ -97,7 +97,7 @@ class ExchangeRejected:
 
 @dataclass(frozen=True, slots=True)
 class CancelRequested:
-    """The client, or operations for it, wants the rest cancelled."""
+    """The client, or operations for it, requests that the rest is cancelled."""
 
     request_id: UUID
     deadline: datetime

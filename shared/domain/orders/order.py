@@ -102,7 +102,7 @@ class Order(NamedTuple):
     state: State = State.ACCEPTED
     pending_request: Request | None = None
     pending_request_id: UUID | None = None
-    """Id of the newest cancel request; a refused one stays, so that the order remembers it was asked for."""
+    """Id of the newest cancel request; a refused one stays, as the record that a cancel was requested."""
     filled_quantity: int = 0
     notional: int = 0
     venue_quantity: int = 0

@@ -190,13 +190,13 @@ def _refuse_cancel(order: Order, event: CancelRefused, at: datetime) -> Order:
     refused = changed(answered, pending_request=None, status_message=message)
     too_late = event.reason is VenueReason.TOO_LATE
     if refused.owner is Owner.VENUE and (too_late or order.state is State.SUBMITTED):
-        # The acknowledgement, or what ended the order there, is still on its way: ask if it is lost.
+        # The acknowledgement, or what ended the order there, has not arrived yet: ask if it is lost.
         return changed(refused, deadline=event.deadlines.gap)
     return refused
 
 
 def _deny_knowledge(order: Order, event: UnknownAtVenue, at: datetime) -> Order:
-    # Before `expire_at` our message may still be on its way, so "unknown" proves nothing.
+    # Before `expire_at` our message may still arrive there, so "unknown" proves nothing.
     if order.expire_at is None or event.as_of <= order.expire_at:
         return order
     return _never_there(order, event, at)

@@ -1,4 +1,4 @@
-"""Any order and any repetition of what a venue tells ends in the same books, and every step keeps the invariants."""
+"""Any order and any repetition of a venue's reports ends in the same books, and every step keeps the invariants."""
 
 from collections import Counter
 from copy import deepcopy
@@ -25,7 +25,7 @@ type Report = dict[str, Any]
 
 @dataclass(frozen=True)
 class Life:
-    """One order, whether its owner cancelled it, and what the venue told of it."""
+    """One order, whether its owner cancelled it, and what the venue reported about it."""
 
     order: Order
     cancels: bool
@@ -57,9 +57,9 @@ def worlds(draw: st.DrawFn) -> list[Life]:
 
 @st.composite
 def deliveries(draw: st.DrawFn, world: list[Life]) -> list[Report]:
-    told = [report for life in world for report in life.reports]
-    again = draw(st.lists(st.sampled_from(told), max_size=4)) if told else []
-    return draw(st.permutations(told + again))
+    reports = [report for life in world for report in life.reports]
+    again = draw(st.lists(st.sampled_from(reports), max_size=4)) if reports else []
+    return draw(st.permutations(reports + again))
 
 
 def at_venue(world: list[Life]) -> Books:

@@ -1,4 +1,4 @@
--- The main road: users, orders, ledger, sagas, what leaves by an outbox, what came back.
+-- The core tables: users, orders, ledger, sagas, outboxes, and what the exchange has reported.
 --
 -- A user's rows change only under that user's row in `users`, locked first and in sorted order.
 -- Money in paise, quantities in shares, times in UTC. House, exchange, clearing and tax accounts have

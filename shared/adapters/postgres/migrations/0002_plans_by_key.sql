@@ -1,6 +1,6 @@
 -- A statement's plan is made once and kept, perhaps while users have an order or two each: then any index that begins
 -- with user_id looks as good as the primary key, and later a step would read all orders of its users. So the planner
--- is told that all orders could be one user's, from the next ANALYZE on and, in a new database, before the first.
+-- gets statistics by which all orders could be one user's, from the next ANALYZE on and, in a new database, at once.
 DO $$
 DECLARE
     part record;

@@ -1,4 +1,4 @@
--- What was not told yet is known by commit, not by effect: telling removes one row instead of changing each effect.
+-- What is not yet published is recorded by commit, not by effect: publishing removes one row instead of changing each.
 -- Of each user, a commit's effects have the sequence numbers from the first to the last.
 CREATE TABLE effects_outbox (
     commit_id   uuid PRIMARY KEY,
