@@ -100,7 +100,11 @@ class _Check:
         try:
             found = await self._dependency.probe()
         except Exception as error:  # noqa: BLE001 - each client has its own errors; any of them means it is down
-            _log.warning("a dependency does not answer the health check", dependency=self._dependency.name, error=type(error).__name__)
+            _log.warning(
+                "a dependency does not answer the health check",
+                dependency=self._dependency.name,
+                error=type(error).__name__,
+            )
             return State.DOWN
         finally:
             self._ended_at = time.monotonic()
