@@ -1,6 +1,6 @@
 """`python -m bench.hot_account`: orders of one customer take their holds, against pgbench updating one row.
 
-Goal Goal Goal P4. Ours: `reserve_funds` over lists of 200 orders of one user, all on one cash account: each order is loaded,
+Goal P4. Ours: `reserve_funds` over lists of 200 orders of one user, all on one cash account: each order is loaded,
 judged, held, its event, effect and balance written. pgbench: 16 clients, one `UPDATE` of one row a transaction.
 """
 
