@@ -4,7 +4,7 @@ An unavailable dependency is not the caller's error: the rows stay unsent and th
 """
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import Collection, Coroutine, Sequence
 from datetime import timedelta
 from uuid import UUID
 
@@ -15,20 +15,35 @@ from shared.ports.books import Committed
 from shared.ports.order_sagas import OrderSagas, SagaRecords
 from shared.ports.outbox import Audience, Exchange, ExchangeMessage, Outbox
 
+GATHER_S = 0.25
 _LEFT_BEHIND = timedelta(seconds=2)
+"""Longer than marks are gathered."""
 _MOST = 500
 _MOST_COMMITS = 20
 _log = structlog.get_logger(__name__)
 
 
 class Publisher:
-    """Sends messages to the exchange, effects to clients and signals to sagas, then marks them as sent."""
+    """Sends messages to the exchange, effects to clients and signals to sagas, then marks them as sent.
 
-    def __init__(self, exchange: Exchange, audience: Audience, outbox: Outbox, records: SagaRecords) -> None:
+    Marks are gathered for `gather_s` and written together: one that a crash loses is sent again by the sweep, and every
+    receiver knows repetitions.
+    """
+
+    def __init__(
+        self,
+        exchange: Exchange,
+        audience: Audience,
+        outbox: Outbox,
+        records: SagaRecords,
+        *,
+        gather_s: float = GATHER_S,
+    ) -> None:
         self._exchange = exchange
         self._audience = audience
         self._outbox = outbox
         self._records = records
+        self._marks = _Marks(outbox, records, gather_s)
 
     async def publish(self, committed: Committed, sagas: OrderSagas) -> None:
         """Send what one commit wrote, each kind on its own. What cannot be sent now is left for the sweep."""
@@ -44,22 +59,23 @@ class Publisher:
 
     async def _send(self, messages: Sequence[ExchangeMessage]) -> None:
         await self._exchange.send(messages)
-        await self._outbox.messages_sent([message.message_id for message in messages])
+        await self._marks.add(messages=[message.message_id for message in messages])
 
     async def _signal(self, saga_ids: Sequence[UUID], sagas: OrderSagas) -> None:
         for saga_id in saga_ids:
             await sagas.answered(saga_id)
-        await self._records.signals_sent(saga_ids)
+        await self._marks.add(signals=saga_ids)
 
     async def _publish_effects(self, committed: Committed) -> None:
         await self._audience.publish(committed.effects)
-        await self._outbox.effects_sent(committed.effects_of)
+        await self._marks.add(effects=committed.effects_of)
 
     async def sweep(self, sagas: OrderSagas) -> None:
         """Send everything that has been waiting for longer than a publisher needs."""
         signals = await self._records.unsent_signals(_LEFT_BEHIND)
         messages = await self._outbox.unsent_messages(_LEFT_BEHIND, _MOST)
         await self.publish(Committed((), messages, signals), sagas)
+        await self._marks.write()
         await self._sweep_effects(sagas)
 
     async def _sweep_effects(self, sagas: OrderSagas) -> None:
@@ -71,6 +87,50 @@ class Publisher:
                 return
             tried = commits
             await self.publish(Committed(effects, effects_of=commits), sagas)
+            await self._marks.write()
+
+
+class _Marks:
+    """What has been sent and is not marked so yet."""
+
+    def __init__(self, outbox: Outbox, records: SagaRecords, gather_s: float) -> None:
+        self._outbox = outbox
+        self._records = records
+        self._gather_s = gather_s
+        self._messages: set[UUID] = set()
+        self._effects: set[UUID] = set()
+        self._signals: set[UUID] = set()
+        self._due: asyncio.Task[None] | None = None
+
+    async def add(
+        self, *, messages: Collection[UUID] = (), effects: Collection[UUID] = (), signals: Collection[UUID] = ()
+    ) -> None:
+        """Mark these soon; at once where nothing is gathered. Raises UnavailableError then."""
+        self._messages.update(messages)
+        self._effects.update(effects)
+        self._signals.update(signals)
+        if self._gather_s == 0:
+            await self.write()
+        elif self._due is None or self._due.done():
+            self._due = asyncio.create_task(_left_for_the_sweep(self._write_later()))
+
+    async def _write_later(self) -> None:
+        # More may be added while a write is on its way.
+        while self._messages or self._effects or self._signals:
+            await asyncio.sleep(self._gather_s)
+            await self.write()
+
+    async def write(self) -> None:
+        """Mark everything that has gathered. Raises UnavailableError: what was not marked is sent again."""
+        messages, self._messages = self._messages, set()
+        effects, self._effects = self._effects, set()
+        signals, self._signals = self._signals, set()
+        if messages:
+            await self._outbox.messages_sent(messages)
+        if effects:
+            await self._outbox.effects_sent(effects)
+        if signals:
+            await self._records.signals_sent(signals)
 
 
 async def _left_for_the_sweep(way: Coroutine[None, None, None]) -> None:

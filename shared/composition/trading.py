@@ -10,7 +10,7 @@ from shared.application.orders.place import PlaceOrders
 from shared.application.orders.read import ReadOrders
 from shared.application.orders.recovery import Recovery
 from shared.application.orders.saga import OrderSaga
-from shared.application.publishing import Publisher
+from shared.application.publishing import GATHER_S, Publisher
 from shared.application.sweep import Sweep
 from shared.application.timing import Timing
 from shared.ports.books import BookStore
@@ -59,9 +59,10 @@ def wire_trading(
     *,
     sagas_in_flight: int = 8,
     orders_per_saga: int = 200,
+    gather_marks_s: float = GATHER_S,
 ) -> Trading:
     """One process's trading on these ports."""
-    publisher = Publisher(ports.exchange, ports.audience, ports.outbox, ports.sagas)
+    publisher = Publisher(ports.exchange, ports.audience, ports.outbox, ports.sagas, gather_s=gather_marks_s)
     dispatcher = Dispatcher(ports.sagas, timing, most_sagas=sagas_in_flight, most_orders=orders_per_saga)
     recovery = Recovery(ports.books, publisher, timing)
     return Trading(

@@ -58,7 +58,9 @@ class Broker:
             market=PostgresMarket(database, CALENDAR),
         )
         limiter = RateLimits(LocalRequestCounter(), REFERENCE.rate_limits)
-        trading = wire_trading(ports, RULES, self.timing, limiter, sagas_in_flight=50, orders_per_saga=200)
+        trading = wire_trading(
+            ports, RULES, self.timing, limiter, sagas_in_flight=50, orders_per_saga=200, gather_marks_s=0
+        )
         self.saga, self.reports, self.recovery = trading.order_saga, trading.execution_reports, trading.recovery
         self.publisher, self.dispatcher, self.sweep = trading.publisher, trading.dispatcher, trading.sweep
         self.intake = Intake(self.books)
