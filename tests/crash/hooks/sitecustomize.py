@@ -18,20 +18,20 @@ from typing import Any
 
 POINTS = {
     "claim-before-start": ("shared.adapters.durable.order_sagas", "DurableOrderSagas.start", "before"),
-    "intake-commit-before-answer": ("shared.application.intake", "Intake._commit", "after"),
-    "reserved-before-completion": ("shared.application.order_saga", "OrderSaga.reserve_funds", "after"),
+    "intake-commit-before-answer": ("shared.application.orders.intake", "Intake._take", "after"),
+    "reserved-before-completion": ("shared.application.orders.saga", "OrderSaga.reserve_funds", "after"),
     "submitted-before-send": ("shared.adapters.service_bus.exchange", "ServiceBusExchange.send", "before"),
     "sent-before-mark": ("shared.adapters.service_bus.exchange", "ServiceBusExchange.send", "after"),
-    "submitted-before-completion": ("shared.application.order_saga", "OrderSaga.submit_to_exchange", "after"),
+    "submitted-before-completion": ("shared.application.orders.saga", "OrderSaga.submit_to_exchange", "after"),
     "journaled-before-complete": ("simulators.exchange.store", "Store.journal", "after"),
     "archived-before-send": ("simulators.exchange.outbox", "Outbox._send", "before"),
     "reported-before-mark": ("simulators.exchange.outbox", "Outbox._send", "after"),
-    "booked-before-complete": ("shared.application.execution_reports", "ExecutionReports.book", "after"),
+    "booked-before-complete": ("shared.application.orders.execution_reports", "ExecutionReports.book", "after"),
     "answered-before-signal": ("shared.adapters.durable.order_sagas", "DurableOrderSagas.answered", "before"),
     "signaled-before-mark": ("shared.adapters.durable.order_sagas", "DurableOrderSagas.answered", "after"),
     "confirm-before-commit": ("shared.adapters.postgres.order_sagas", "PostgresSagaRecords.confirm", "before"),
     "confirmed-before-dispatch": ("shared.adapters.postgres.order_sagas", "PostgresSagaRecords.confirm", "after"),
-    "confirmed-before-completion": ("shared.application.order_saga", "OrderSaga.confirm", "after"),
+    "confirmed-before-completion": ("shared.application.orders.saga", "OrderSaga.confirm", "after"),
     "turn-before-commit": ("emulators.durable.store", "Store.commit", "before"),
     "turn-committed": ("emulators.durable.store", "Store.commit", "after"),
     "message-before-commit": ("emulators.messaging.store", "Store._commit", "before"),
@@ -71,16 +71,16 @@ def _killing(step: Callable[..., Awaitable[Any]], point: Path, when: str) -> Cal
     @functools.wraps(step)
     async def instrumented(*arguments: Any, **named: Any) -> Any:
         if when == "before":
-            _kill_if_told(point)
+            _kill_if_armed(point)
         result = await step(*arguments, **named)
         if when == "after":
-            _kill_if_told(point)
+            _kill_if_armed(point)
         return result
 
     return instrumented
 
 
-def _kill_if_told(point: Path) -> None:
+def _kill_if_armed(point: Path) -> None:
     fired = point.with_suffix(".fired")
     try:
         point.rename(fired)
