@@ -19,7 +19,7 @@ FIND_PYTHON = for candidate in $(CANDIDATES); do \
 	if [ -z "$$found" ]; then echo "Error: Python 3.13 was not found: install it (pyenv install 3.13, or your system's python3.13), or name it with PYTHON=/path/to/python3.13." >&2; exit 1; fi
 INSTALL = @found=; $(FIND_PYTHON); "$$found" sandbox/install.py
 
-.PHONY: help run test check bench token verify backup restore clean install-sandbox install-dev
+.PHONY: help run test check bench cast token verify backup restore clean install-sandbox install-dev
 
 help: ## List the commands
 	@echo "Usage: make COMMAND [NAME=VALUE...]"
@@ -42,6 +42,9 @@ check: install-dev ## Check format, lint, types, import directions and dead code
 
 bench: install-dev ## Run the benchmarks, one JSON line each (BENCH="orders sagas" for some, BENCH_ARGS= for full length)
 	@for name in $(or $(BENCH),$(patsubst bench/%/__main__.py,%,$(wildcard bench/*/__main__.py))); do $(PY) -m bench.$$name $(BENCH_ARGS) || exit 1; done
+
+cast: install-sandbox ## Record a run of the sandbox as docs/make-run.svg, the picture of the README
+	@$(PY) -m sandbox.cast docs/make-run.svg
 
 token: ## Print a bearer token of a demo user: make token USER=alice
 	@test -x $(PY) || { echo "Error: nothing is installed yet: start the sandbox with make run." >&2; exit 1; }

@@ -21,7 +21,7 @@ from sandbox.restore import finish_restore
 from sandbox.running import Running
 from sandbox.settings import Endpoints, Secrets, write_app_settings
 from sandbox.status import Status
-from sandbox.story import tell
+from sandbox.story import place_first_order
 from sandbox.supervisor import Supervisor
 
 
@@ -64,7 +64,7 @@ class _Run:
         try:
             if await self._unless_stopped(self._come_up()):
                 self._status.state("serving")
-                await self._unless_stopped(self._tell_story())
+                await self._unless_stopped(self._show_story())
                 await self._stop.wait()
         finally:
             await self._go_down()
@@ -88,13 +88,13 @@ class _Run:
         settings = write_app_settings(self._folder, endpoints, self._port, wanted)
         return Plan(self._folder, self._options, self._port, endpoints, self._server, settings, dict(os.environ))
 
-    async def _tell_story(self) -> None:
+    async def _show_story(self) -> None:
         if self._options.story and "host" in self._status.parts:
             try:
-                await asyncio.to_thread(tell, Running.at(self._folder.path), self._report.say)
+                await asyncio.to_thread(place_first_order, Running.at(self._folder.path), self._report.say)
             except SandboxError as error:
                 self._report.problem(str(error))
-        self._tell_addresses()
+        self._show_addresses()
         self._report.say(f"\nServing since {self._report.elapsed_s:.1f} s; Ctrl-C stops it.")
 
     async def _unless_stopped(self, work: Coroutine[Any, Any, None]) -> bool:
@@ -129,7 +129,7 @@ class _Run:
         if self._supervisor is not None:
             await self._supervisor.kill()
 
-    def _tell_addresses(self) -> None:
+    def _show_addresses(self) -> None:
         running = Running.at(self._folder.path)
         endpoints = running.endpoints
         rows = [
