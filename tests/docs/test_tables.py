@@ -9,6 +9,7 @@ import pytest
 from pydantic import AliasChoices
 from pydantic_core import PydanticUndefined
 
+from sandbox.verify.model import INVARIANTS
 from shared.config import Settings
 from shared.contracts.routes import ROUTES
 from shared.contracts.routes.route import TRADER, LimitedBy, Route
@@ -97,6 +98,11 @@ def _setting(name: str) -> tuple[str, str]:
 def test_settings_page_is_the_settings_class() -> None:
     listed = [(codes(name)[0], default) for name, default, _ in table(DOCS / "reference/settings.md", "settings")]
     assert listed == [_setting(name) for name in Settings.model_fields]
+
+
+def test_invariants_page_lists_those_that_verify_checks() -> None:
+    listed = {int(number): text for number, text in table(DOCS / "reference/invariants.md", "invariants")}
+    assert listed == INVARIANTS
 
 
 def test_sample_settings_are_all_known() -> None:
