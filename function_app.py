@@ -12,6 +12,7 @@ from functions import (
     health,
     instruments,
     ledger,
+    missing_reports,
     nightly,
     orders,
     portfolios,
@@ -43,6 +44,7 @@ for module in (
     fallback,
     execution_reports,
     sweep,
+    missing_reports,
     nightly,
     order_sagas,
 ):

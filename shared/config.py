@@ -35,6 +35,7 @@ class Settings(BaseSettings):
     exchange_answer_deadline_s: float = Field(default=6.0, gt=0)
     """Longer than `exchange_expire_after_s`: the first status answer after that decides."""
     exchange_expire_after_s: float = Field(default=5.0, gt=0)
+    exchange_reports_settled_s: float = Field(default=8.0, gt=0)
     session_calendar: str = "nse"
     sagas_in_flight: int = Field(default=8, ge=1)
     orders_per_saga: int = Field(default=200, ge=1, le=200)
@@ -55,6 +56,7 @@ class Settings(BaseSettings):
         return Timing(
             answer=timedelta(seconds=self.exchange_answer_deadline_s),
             expire_after=timedelta(seconds=self.exchange_expire_after_s),
+            settled=timedelta(seconds=self.exchange_reports_settled_s),
         )
 
 

@@ -52,21 +52,22 @@ def _run(inspection: Inspection) -> Iterator[Violation]:
 
 
 def _working(inspection: Inspection, row: Mapping[str, Any]) -> dict[str, Any]:
-    """Whose order it is, what it holds and what it must hold."""
+    """Whose order it is, its reports (None: some have not arrived), what it holds and what it must hold."""
     order = order_of(row)
     return {
         "order_id": str(order.order_id),
         "account": str(order.user_id),
         "quantity": order.terms.quantity,
+        "report_sequence": None if order.missing_reports else order.venue_sequence,
         "open_hold": row["open_hold"],
         "worst_case": worst_case(order, inspection.terms.rate_cards),
     }
 
 
 def _identities(orders: Mapping[str, Facts], doubted: set[str]) -> dict[str, Facts]:
-    """Whose and how many; orders in doubt are left out, because nobody knows yet where they live."""
+    """Whose, how many, and how many reports; an order in doubt is left out, because it is unknown where it lives."""
     return {
-        order_id: {"account": facts["account"], "quantity": facts["quantity"]}
+        order_id: {name: facts[name] for name in ("account", "quantity", "report_sequence")}
         for order_id, facts in orders.items()
         if order_id not in doubted
     }

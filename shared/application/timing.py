@@ -23,6 +23,8 @@ class Timing:
     recovery: timedelta = timedelta(seconds=60)
     doubt: timedelta = timedelta(days=1)
     after_session: timedelta = timedelta(seconds=60)
+    settled: timedelta = timedelta(seconds=8)
+    """How old a report of the exchange is before we miss it: younger ones are on their way."""
 
     def __post_init__(self) -> None:
         if self.answer <= self.expire_after:

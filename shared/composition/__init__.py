@@ -21,6 +21,7 @@ from shared.application.ledger import Ledger
 from shared.application.orders.cancel import CancelOrders
 from shared.application.orders.execution_reports import ExecutionReports
 from shared.application.orders.judge import Rules
+from shared.application.orders.missing_reports import MissingReports
 from shared.application.orders.place import PlaceOrders
 from shared.application.orders.read import ReadOrders
 from shared.application.orders.recovery import Recovery
@@ -55,6 +56,7 @@ class Application:
     order_saga: OrderSaga
     recovery: Recovery
     execution_reports: ExecutionReports
+    missing_reports: MissingReports
     sweep: Sweep
     portfolios: Portfolios
     trades: Trades
@@ -94,6 +96,7 @@ async def build(config: Settings) -> Application:
         order_saga=trading.order_saga,
         recovery=trading.recovery,
         execution_reports=trading.execution_reports,
+        missing_reports=trading.missing_reports,
         sweep=trading.sweep,
         portfolios=reading.portfolios,
         trades=reading.trades,

@@ -21,6 +21,7 @@ from shared.adapters.postgres.health import PostgresProgress
 from shared.adapters.postgres.housekeeping import PostgresHousekeeping
 from shared.adapters.postgres.ledger import PostgresLedger
 from shared.adapters.postgres.market import PostgresMarket
+from shared.adapters.postgres.missing_reports import PostgresLanePositions
 from shared.adapters.postgres.order_sagas import PostgresSagaRecords
 from shared.adapters.postgres.orders import PostgresOrderRecords
 from shared.adapters.postgres.outbox import PostgresOutbox
@@ -72,6 +73,7 @@ async def connect_adapters(config: Settings, reference: ReferenceData) -> Adapte
     exchange = ServiceBusExchange(bus)
     exchange.open_early()
     inspector, progress = _inspector(config, bus), PostgresProgress(database)
+    venue = HttpVenueRecords(config.exchange_api_url) if config.exchange_api_url else None
     return Adapters(
         identity=EntraTokenVerifier(
             KeySet(config.entra_jwks_url), issuer=config.entra_issuer, audience=config.entra_audience
@@ -87,6 +89,8 @@ async def connect_adapters(config: Settings, reference: ReferenceData) -> Adapte
             audience=wakeups,
             wakeups=wakeups,
             market=market,
+            lanes=PostgresLanePositions(database),
+            venue=venue,
         ),
         reading=ReadingPorts(portfolios=reads, trades=reads, funds=reads, market=market),
         operations=OperationsPorts(
@@ -96,7 +100,7 @@ async def connect_adapters(config: Settings, reference: ReferenceData) -> Adapte
             replies=PostgresReplies(database),
             ledger=PostgresLedger(database),
             trade_day=PostgresTradeDay(database),
-            venue=HttpVenueRecords(config.exchange_api_url) if config.exchange_api_url else None,
+            venue=venue,
             backlog=PostgresBacklog(database),
             queues=inspector,
             housekeeping=PostgresHousekeeping(database),

@@ -6,6 +6,7 @@ from shared.application.orders.cancel import CancelOrders
 from shared.application.orders.dispatch import Dispatcher
 from shared.application.orders.execution_reports import ExecutionReports
 from shared.application.orders.judge import Rules
+from shared.application.orders.missing_reports import MissingReports
 from shared.application.orders.place import PlaceOrders
 from shared.application.orders.read import ReadOrders
 from shared.application.orders.recovery import Recovery
@@ -15,6 +16,7 @@ from shared.application.sweep import Sweep
 from shared.application.timing import Timing
 from shared.ports.books import BookStore
 from shared.ports.market import Market
+from shared.ports.missing_reports import LanePositions, VenueChanges
 from shared.ports.order_sagas import SagaRecords
 from shared.ports.orders import OrderRecords
 from shared.ports.outbox import Audience, Exchange, Outbox
@@ -34,6 +36,9 @@ class TradingPorts:
     audience: Audience
     wakeups: Wakeups
     market: Market
+    lanes: LanePositions
+    venue: VenueChanges | None
+    """None: the venue's records are not connected."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +50,7 @@ class Trading:
     read_orders: ReadOrders
     order_saga: OrderSaga
     execution_reports: ExecutionReports
+    missing_reports: MissingReports
     recovery: Recovery
     sweep: Sweep
     dispatcher: Dispatcher
@@ -81,6 +87,7 @@ def wire_trading(
         read_orders=ReadOrders(ports.orders),
         order_saga=OrderSaga(ports.books, ports.sagas, publisher, dispatcher, ports.market, timing),
         execution_reports=ExecutionReports(ports.books, publisher, ports.market, timing),
+        missing_reports=MissingReports(ports.books, publisher, ports.lanes, ports.venue, timing),
         recovery=recovery,
         sweep=Sweep(publisher, dispatcher, recovery, ports.sagas),
         dispatcher=dispatcher,

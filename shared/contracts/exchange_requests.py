@@ -12,6 +12,7 @@ from uuid import UUID, uuid5
 
 from shared.domain.money import format_rupees
 from shared.domain.orders.order import Order
+from shared.domain.orders.report_numbers import first_missing
 from shared.domain.orders.requests import ExchangeRequest, RequestKind
 from shared.domain.times import wire_time
 from shared.json_values import Json
@@ -19,6 +20,11 @@ from shared.json_values import Json
 LANES: Final = 64
 MOST_REQUESTS: Final = 200
 _NAMESPACE: Final = UUID("6f0d2f0e-5f0c-5d8b-9a3e-6a5a0c1f7b1d")
+
+
+def lane_names() -> list[str]:
+    """Every lane's session id."""
+    return [f"{number:02d}" for number in range(LANES)]
 
 
 def lane_of(instrument_id: str) -> str:
@@ -84,7 +90,10 @@ def _status(order: Order) -> Json:
 
 
 def _resend(order: Order) -> Json:
-    return {"orig_request_id": str(order.order_id), "from_sequence": 1}
+    return {
+        "orig_request_id": str(order.order_id),
+        "from_sequence": first_missing(order.venue_sequence, order.missing_reports),
+    }
 
 
 _MEMBERS: Final[Mapping[RequestKind, Callable[[Order], Json]]] = {

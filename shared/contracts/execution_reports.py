@@ -12,6 +12,8 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstrai
 from shared.domain.money import MAX_QUANTITY
 
 type Quantity = Annotated[int, Field(ge=0, le=MAX_QUANTITY, strict=True)]
+_MAX_NUMBER = 2**31 - 1
+type Number = Annotated[int, Field(ge=1, le=_MAX_NUMBER, strict=True)]
 type Code = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 
 
@@ -35,6 +37,8 @@ class ExecutionReport(BaseModel):
     last_quantity: Quantity | None = None
     last_price: Code | None = None
     match_id: Code | None = None
+    report_sequence: Number | None = None
+    last_sequence: Annotated[int, Field(ge=0, le=_MAX_NUMBER, strict=True)] = 0
     reason: Code | None = None
     text: Annotated[str, StringConstraints(max_length=500)] | None = None
     tombstone: bool = False

@@ -24,6 +24,8 @@ UNUSUAL: dict[str, Any] = {
     "filled_quantity": 3,
     "notional": 449_997,
     "venue_quantity": 5,
+    "venue_sequence": 9,
+    "missing_reports": "2,5-7",
     "final_quantity": 7,
     "final_state": State.EXPIRED,
     "charges": 123,

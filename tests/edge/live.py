@@ -42,6 +42,7 @@ from shared.adapters.postgres.doubts import PostgresDoubts
 from shared.adapters.postgres.housekeeping import PostgresHousekeeping
 from shared.adapters.postgres.ledger import PostgresLedger
 from shared.adapters.postgres.market import PostgresMarket
+from shared.adapters.postgres.missing_reports import PostgresLanePositions
 from shared.adapters.postgres.order_sagas import PostgresSagaRecords
 from shared.adapters.postgres.orders import PostgresOrderRecords
 from shared.adapters.postgres.outbox import PostgresOutbox
@@ -135,6 +136,8 @@ async def compose(dsn: str, actors: Mapping[str, Actor]) -> Application:
             audience=RecordingAudience(),
             wakeups=Wakeups(),
             market=market,
+            lanes=PostgresLanePositions(database),
+            venue=None,
         ),
         Rules(reference.instruments, reference.limits, reference.rate_cards),
         Timing(),

@@ -11,6 +11,7 @@ import psycopg
 from shared.adapters.postgres.books import PostgresBooks
 from shared.adapters.postgres.database import Database
 from shared.adapters.postgres.market import PostgresMarket
+from shared.adapters.postgres.missing_reports import PostgresLanePositions
 from shared.adapters.postgres.order_sagas import PostgresSagaRecords
 from shared.adapters.postgres.orders import PostgresOrderRecords
 from shared.adapters.postgres.outbox import PostgresOutbox
@@ -56,6 +57,8 @@ class Broker:
             audience=self.audience,
             wakeups=MemoryWakeups(),
             market=PostgresMarket(database, CALENDAR),
+            lanes=PostgresLanePositions(database),
+            venue=None,
         )
         limiter = RateLimits(LocalRequestCounter(), REFERENCE.rate_limits)
         trading = wire_trading(

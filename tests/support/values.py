@@ -149,6 +149,15 @@ _SHORTEST: dict[State, list[Any]] = {
 }
 
 
+def numbers(missing: str) -> list[int]:
+    """The numbers of `Order.missing_reports`."""
+    found: list[int] = []
+    for part in missing.split(",") if missing else ():
+        first, _, last = part.partition("-")
+        found += range(int(first), int(last or first) + 1)
+    return found
+
+
 def in_state(state: State) -> Order:
     """An order that got to the state by its shortest way."""
     return after(an_order(), *_SHORTEST[state])

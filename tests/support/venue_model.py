@@ -27,6 +27,8 @@ class VenueOfOne:
     status: str = "UNKNOWN"
     cum: int = 0
     sequence: int = 0
+    numbered: int = 0
+    """The newest `report_sequence`."""
     answered_cancel: bool = False
     now: Any = NOW
     reports: list[dict[str, Any]] = field(default_factory=list)
@@ -130,6 +132,11 @@ class VenueOfOne:
             "cum_quantity": self.cum,
             "leaves_quantity": self.leaves if self.known and not over else 0,
         }
+        if exec_type == "ORDER_STATUS":
+            told["last_sequence"] = self.numbered
+        elif exec_type != "CANCEL_REJECT":
+            self.numbered += 1
+            told["report_sequence"] = self.numbered
         if self.known:
             told["exchange_order_id"] = f"X{self.order.order_id.hex[:8]}"
         self.reports.append({name: _wire(value) for name, value in (told | values).items()})

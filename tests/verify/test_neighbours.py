@@ -81,6 +81,16 @@ def test_working_order_that_the_venue_lost_is_named(pair: Pair, rest_world: Worl
     assert pair.named() == {"an order that lives at the venue is ours, working and held, and ours lives there"}
 
 
+def test_report_that_never_came_is_named(pair: Pair, rest_world: World) -> None:
+    with psycopg.connect(pair.venue) as connection:
+        connection.execute(
+            "INSERT INTO report SELECT report_id + 1000, order_id, request_id, trade_date, 'REPLACED', 2, "
+            "jsonb_set(body::jsonb, '{report_sequence}', '2')::json FROM report WHERE order_id = %s",
+            (rest_world.id("working"),),
+        )
+    assert pair.named() == {"an order that lives at the venue is ours, working and held, and ours lives there"}
+
+
 def test_working_order_that_is_not_fully_held_is_named(pair: Pair, rest_world: World) -> None:
     with psycopg.connect(pair.broker) as connection:
         connection.execute("UPDATE holds SET released = released + 1 WHERE source_id = %s", (rest_world.id("working"),))

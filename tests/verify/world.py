@@ -12,6 +12,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -143,7 +144,8 @@ class _Builder:
         await self._trade("filled", 6, 155_000)
         await self._trade("partly", 2, 150_100)
         await self._trade("canceled", 4, 79_900)
-        await self._apply("canceled", lambda at: Ended(State.CANCELED, 4, "canceled as requested", _deadlines(at)))
+        end = partial(Ended, State.CANCELED, 4, "canceled as requested", report_sequence=3)
+        await self._apply("canceled", lambda at: end(deadlines=_deadlines(at)))
         self._report("canceled", "CANCELED", status="CANCELED", cum=4, leaves=0, sequence=3)
         await self._apply("doubted", lambda at: HandedToRecovery(at + LATER))
         await self._doubt("doubted")
@@ -200,16 +202,19 @@ class _Builder:
         await self._books.work(Scope(orders=keys), submit)
 
     async def _acknowledge(self, name: str) -> None:
-        await self._apply(name, lambda at: Acknowledged(f"X-{name}", 0, _deadlines(at)))
+        await self._apply(name, lambda at: Acknowledged(f"X-{name}", 0, _deadlines(at), report_sequence=1))
         self._report(name, "NEW", status="NEW", cum=0, leaves=await self._quantity(name), sequence=1)
 
     async def _trade(self, name: str, quantity: int, price: int) -> None:
         order = await self._order(name)
         cum, exec_id = order.filled_quantity + quantity, f"E{len(self._world.reports):012d}-0"
+        number = 2 if cum == quantity else 3
         fill = {"quantity": quantity, "price": price, "cum_quantity": cum, "match_id": f"M-{exec_id}"}
         await self._apply(
             name,
-            lambda at: Filled("NSE", DAY, exec_id, executed_at=at, deadlines=_deadlines(at), **fill),
+            lambda at: Filled(
+                "NSE", DAY, exec_id, executed_at=at, deadlines=_deadlines(at), report_sequence=number, **fill
+            ),
             executions={ExecutionKey("NSE", DAY, exec_id)},
         )
         leaves = order.terms.quantity - cum
@@ -219,7 +224,7 @@ class _Builder:
             status="PARTIALLY_FILLED" if leaves else "FILLED",
             cum=cum,
             leaves=leaves,
-            sequence=2 if cum == quantity else 3,
+            sequence=number,
             exec_id=exec_id,
             last_quantity=quantity,
             last_price=f"{price // 100}.{price % 100:02d}",

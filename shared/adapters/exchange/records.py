@@ -1,19 +1,25 @@
-"""`VenueRecords` over HTTP: `GET /executions?trade_date=&after=` and `GET /orders?live=true&after=&limit=`.
+"""`VenueRecords` and `VenueChanges` over HTTP: `GET /executions`, `GET /orders?live=true` and `GET /changes`.
 
 What the venue answers is checked before it is compared; an answer that cannot be read counts as no answer.
 """
 
-from collections.abc import AsyncIterator, Sequence
-from datetime import date
+import math
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from datetime import date, timedelta
 from typing import Annotated, Any
+from uuid import UUID
 
 import aiohttp
+import structlog
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from shared.domain.errors import UnavailableError
 from shared.domain.money import parse_rupees
+from shared.domain.orders.order import OrderKey
+from shared.ports.missing_reports import ChangedOrders, IssuedReports
 from shared.ports.reconciliation import Execution, LiveOrder
 
+_log = structlog.get_logger(__name__)
 _TIMEOUT = aiohttp.ClientTimeout(total=10, connect=2)
 _MOST_ORDERS = 1000
 type Text = Annotated[str, Field(min_length=1, max_length=64)]
@@ -52,6 +58,18 @@ class _Orders(_Answer):
     next_after: Text | None = None
 
 
+class _Change(_Answer):
+    order_id: Text
+    account: Text
+    last_sequence: Annotated[int, Field(ge=1)]
+
+
+class _Changes(_Answer):
+    positions: dict[str, int]
+    orders: list[_Change]
+    more: bool
+
+
 class HttpVenueRecords:
     """Reads the venue at `url`."""
 
@@ -77,6 +95,16 @@ class HttpVenueRecords:
             yield [LiveOrder(each.order_id, each.quantity, each.cum_quantity) for each in page.orders]
             after = page.next_after
 
+    async def changes(self, positions: Mapping[str, int], settled: timedelta) -> ChangedOrders:
+        """See `VenueChanges.changes`."""
+        after = ",".join(f"{lane}:{position}" for lane, position in positions.items())
+        query = {"after": after, "settled_s": str(math.ceil(settled.total_seconds()))}
+        page = await self._get("/changes", query, _Changes)
+        if any(page.positions.get(lane, -1) < position for lane, position in positions.items()):
+            raise UnavailableError("The venue's records end before a position that they gave", retry_after_s=5)
+        reached = {lane: page.positions[lane] for lane in positions}
+        return ChangedOrders(reached, list(_issued(page.orders)), page.more)
+
     async def _get[Answer: _Answer](self, path: str, query: dict[str, str], model: type[Answer]) -> Answer:
         try:
             async with aiohttp.ClientSession(timeout=_TIMEOUT) as session:
@@ -90,6 +118,16 @@ class HttpVenueRecords:
 async def _json(session: aiohttp.ClientSession, url: str, query: dict[str, str]) -> Any:
     async with session.get(url, params=query, raise_for_status=True) as answer:
         return await answer.json()
+
+
+def _issued(orders: Sequence[_Change]) -> Iterator[IssuedReports]:
+    for each in orders:
+        try:
+            key = OrderKey(UUID(each.account), UUID(each.order_id))
+        except ValueError:
+            _log.warning("the venue lists an order that cannot be ours", order_id=each.order_id, account=each.account)
+        else:
+            yield IssuedReports(key, each.last_sequence)
 
 
 def _execution(each: _Execution) -> Execution:

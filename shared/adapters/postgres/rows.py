@@ -36,7 +36,8 @@ NEW: Final = (
 # What an event can change, with the key; the rest of an order is written once.
 MOVING: Final = (
     *("user_id", "order_id", "updated_at", "state", "pending_request", "pending_request_id", "filled_quantity"),
-    *("notional", "venue_quantity", "final_quantity", "final_state", "charges", "owner", "deadline", "in_doubt"),
+    *("notional", "venue_quantity", "venue_sequence", "missing_reports", "final_quantity", "final_state", "charges"),
+    *("owner", "deadline", "in_doubt"),
     *("saga_id", "submitted_at", "expire_at", "answered_at", "exchange_order_id", "reject_code", "status_message"),
     *("version", "revision"),
 )

@@ -30,6 +30,7 @@ from shared.domain.orders.events import (
     Event,
     ExchangeRejected,
     Filled,
+    ReportsIssued,
     UnknownAtVenue,
     VenueReason,
 )
@@ -174,7 +175,7 @@ def event_of(report: ExecutionReport, deadlines: Deadlines) -> Event | None:
     """
     match report.exec_type:
         case "NEW":
-            return Acknowledged(report.exchange_order_id, report.cum_quantity, deadlines)
+            return _acknowledged(report, deadlines)
         case "TRADE":
             return _filled(report, deadlines)
         case "REJECTED":
@@ -194,11 +195,16 @@ def _status(report: ExecutionReport, deadlines: Deadlines) -> Event | None:
         case "UNKNOWN":
             return UnknownAtVenue(report.at)
         case "REJECTED" | "CANCELED" | "EXPIRED":
-            # It has no reason, so what ended the order is taken from its own report, which recovery asks for too.
-            return None
+            # It has no reason, so what ended the order is taken from its own report: until then that one is missing.
+            return ReportsIssued(report.last_sequence, deadlines.gap) if report.last_sequence else None
         case "NEW" | "PARTIALLY_FILLED" | "FILLED":
             # A FILLED order's executions come in their own reports: until then there is a gap.
-            return Acknowledged(report.exchange_order_id, report.cum_quantity, deadlines)
+            return _acknowledged(report, deadlines)
+
+
+def _acknowledged(report: ExecutionReport, deadlines: Deadlines) -> Acknowledged:
+    number, last = report.report_sequence, report.last_sequence
+    return Acknowledged(report.exchange_order_id, report.cum_quantity, deadlines, number, last)
 
 
 def _rejected(report: ExecutionReport, deadlines: Deadlines) -> Event | None:
@@ -217,7 +223,8 @@ def _cancel_refused(report: ExecutionReport, deadlines: Deadlines) -> CancelRefu
 
 
 def _ended(report: ExecutionReport, state: State, deadlines: Deadlines) -> Ended:
-    return Ended(state, report.cum_quantity, report.text or report.reason or "", deadlines, report.exchange_order_id)
+    reason, number = report.text or report.reason or "", report.report_sequence
+    return Ended(state, report.cum_quantity, reason, deadlines, report.exchange_order_id, number)
 
 
 def _filled(report: ExecutionReport, deadlines: Deadlines) -> Filled:
@@ -237,4 +244,5 @@ def _filled(report: ExecutionReport, deadlines: Deadlines) -> Filled:
         deadlines=deadlines,
         match_id=report.match_id,
         exchange_order_id=report.exchange_order_id,
+        report_sequence=report.report_sequence,
     )

@@ -92,4 +92,5 @@ def _evidence(order: Order) -> Json:
         "answered_at": None if order.answered_at is None else wire_time(order.answered_at),
         "exchange_has_reported": order.venue_quantity,
         "booked": order.filled_quantity,
+        "missing_reports": order.missing_reports,
     }

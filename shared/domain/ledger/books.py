@@ -31,7 +31,7 @@ from shared.domain.ledger.changes import (
 )
 from shared.domain.ledger.entries import Entry, EntryKey, EntrySource, Leg, Transfer
 from shared.domain.ledger.holds import Balance, Hold, HoldChange, HoldKey, HoldOwner, HoldSource
-from shared.domain.orders.events import Event, Filled, FundsHeld, Refused
+from shared.domain.orders.events import Event, Filled, FundsHeld, Refused, Repeated
 from shared.domain.orders.order import Order, OrderKey, changed
 from shared.domain.orders.requests import ExchangeRequest, request_of
 from shared.domain.orders.terms import Product, Side, Terms
@@ -101,7 +101,9 @@ class Books:
         """
         before = self.orders[key]
         if isinstance(event, Filled) and ExecutionKey(event.venue, event.trade_date, event.exec_id) in self.executions:
-            return before
+            if event.report_sequence is None:
+                return before
+            event = Repeated(event.report_sequence, event.deadlines)
         after = apply(before, event, self.at)
         if after is before:
             return before

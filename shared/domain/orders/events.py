@@ -32,7 +32,7 @@ class VenueReason(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Deadlines:
     """When an order at the exchange is asked about: at `venue` (the session's end) if nothing happens,
-    at `gap` if executions that the exchange has reported do not arrive."""
+    at `gap` if reports that the exchange has issued do not arrive."""
 
     venue: datetime
     gap: datetime
@@ -64,11 +64,16 @@ class Submitted:
 
 @dataclass(frozen=True, slots=True)
 class Acknowledged:
-    """The exchange has the order (FIX ExecType NEW, or a status answer)."""
+    """The exchange has the order (FIX ExecType NEW, or a status answer).
+
+    `report_sequence` is the report's own number; `last_sequence`, of a status answer, the newest that was issued.
+    """
 
     exchange_order_id: str | None
     cum_quantity: int
     deadlines: Deadlines
+    report_sequence: int | None = None
+    last_sequence: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +90,24 @@ class Filled:
     deadlines: Deadlines
     match_id: str | None = None
     exchange_order_id: str | None = None
+    report_sequence: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Repeated:
+    """An execution that is booked already arrived again; only its report's number may be new to us."""
+
+    report_sequence: int
+    deadlines: Deadlines
+
+
+@dataclass(frozen=True, slots=True)
+class ReportsIssued:
+    """The exchange's records name the newest number of the order's reports; what has not arrived is asked for at
+    `deadline`."""
+
+    last_sequence: int
+    deadline: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +135,7 @@ class Ended:
     reason: str
     deadlines: Deadlines
     exchange_order_id: str | None = None
+    report_sequence: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +192,8 @@ type Event = (
     | Submitted
     | Acknowledged
     | Filled
+    | Repeated
+    | ReportsIssued
     | ExchangeRejected
     | CancelRequested
     | Ended

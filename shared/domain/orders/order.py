@@ -107,6 +107,10 @@ class Order(NamedTuple):
     notional: int = 0
     venue_quantity: int = 0
     """The highest cumulative quantity that the exchange has reported; above `filled_quantity` there is a gap."""
+    venue_sequence: int = 0
+    """The highest number of the order's reports that the exchange is known to have issued."""
+    missing_reports: str = ""
+    """The numbers up to `venue_sequence` that have not arrived: see `report_numbers`."""
     final_quantity: int | None = None
     """Cumulative quantity that a terminal report fixed."""
     final_state: State | None = None
@@ -158,8 +162,8 @@ class Order(NamedTuple):
 
     @property
     def has_gap(self) -> bool:
-        """The exchange has reported executions that have not arrived."""
-        return not self.terminal and self.venue_quantity > self.filled_quantity
+        """The exchange has issued reports, or reported executions, that have not arrived."""
+        return not self.terminal and (self.missing_reports != "" or self.venue_quantity > self.filled_quantity)
 
     @property
     def visible(self) -> tuple[object, ...]:
@@ -189,6 +193,8 @@ class Moves(TypedDict, total=False):
     filled_quantity: int
     notional: int
     venue_quantity: int
+    venue_sequence: int
+    missing_reports: str
     final_quantity: int | None
     final_state: State | None
     charges: int

@@ -50,7 +50,7 @@ def ask_status(order: Order, attempt: str) -> ExchangeRequest:
 
 
 def ask_resend(order: Order, attempt: str) -> ExchangeRequest:
-    """All reports of the order once more; duplicates change nothing."""
+    """The order's reports from the first that has not arrived; duplicates change nothing."""
     return ExchangeRequest(RequestKind.RESEND, order, uuid5(order.order_id, f"resend/{attempt}"))
 
 

@@ -15,7 +15,6 @@ from shared.domain.orders.events import (
     Acknowledged,
     CancelRefused,
     CancelRequested,
-    Deadlines,
     Doubted,
     Ended,
     Event,
@@ -24,6 +23,8 @@ from shared.domain.orders.events import (
     FundsHeld,
     HandedToRecovery,
     Refused,
+    Repeated,
+    ReportsIssued,
     Resolution,
     Resolved,
     Submitted,
@@ -32,6 +33,7 @@ from shared.domain.orders.events import (
 )
 from shared.domain.orders.order import Order, Owner, Request, State, changed
 from shared.domain.orders.rejects import RejectCode
+from shared.domain.orders.report_numbers import after_arrival, after_issue, first_missing
 
 
 class Verdict(StrEnum):
@@ -76,27 +78,62 @@ def _end(order: Order, state: State, message: str, reject_code: str | None = Non
         owner=Owner.NOBODY,
         deadline=None,
         in_doubt=False,
+        missing_reports="",
         status_message=message,
         reject_code=reject_code,
     )
 
 
-def _answer(
-    order: Order, event: Event, at: datetime, *, cum_quantity: int, deadlines: Deadlines, booked: int | None = None
-) -> Order:
-    """A report of the exchange answers the saga, and a higher cumulative quantity than is booked opens a gap."""
+type _Report = Acknowledged | Filled | Repeated | Ended | CancelRefused
+
+
+def _answer(order: Order, event: _Report, at: datetime, *, cum_quantity: int, booked: int | None = None) -> Order:
+    """A report of the exchange answers the saga. A gap opens when a number was skipped, or when more has been executed
+    than is booked."""
     ceiling = order.terms.quantity if order.final_quantity is None else order.final_quantity
     if cum_quantity > ceiling:
         raise IllegalTransitionError(order, event, f"the exchange reports {cum_quantity} of {ceiling}")
     reported = max(order.venue_quantity, cum_quantity)
-    answered = changed(order, answered_at=order.answered_at or at, venue_quantity=reported)
-    if reported <= (order.filled_quantity if booked is None else booked):
-        return changed(answered, owner=Owner.VENUE, deadline=deadlines.venue, in_doubt=False)
+    newest, missing = _numbers(order, event)
+    answered = changed(
+        order,
+        answered_at=order.answered_at or at,
+        venue_quantity=reported,
+        venue_sequence=newest,
+        missing_reports=missing,
+    )
+    if not missing and reported <= (order.filled_quantity if booked is None else booked):
+        deadline = event.deadlines.venue
+        if order.pending_request is not None and order.deadline is not None:
+            deadline = min(deadline, order.deadline)  # the answer to the cancel is still due
+        return changed(answered, owner=Owner.VENUE, deadline=deadline, in_doubt=False)
     if order.owner in {Owner.RECOVERY, Owner.OPERATIONS}:
         return answered  # whoever asks goes on asking until the gap is closed
-    if booked is None and order.has_gap and reported == order.venue_quantity:
-        return answered  # a repetition does not put the question off
-    return changed(answered, owner=Owner.VENUE, deadline=deadlines.gap)
+    if order.owner is Owner.VENUE and _lacks_the_same(order, answered, booked):
+        return answered  # neither a repetition nor later reports put the question off
+    return changed(answered, owner=Owner.VENUE, deadline=event.deadlines.gap)
+
+
+def _numbers(order: Order, event: _Report) -> tuple[int, str]:
+    """The order's newest report number and the missing ones, now that this report has arrived."""
+    newest, missing = order.venue_sequence, order.missing_reports
+    if isinstance(event, CancelRefused):
+        return newest, missing
+    if isinstance(event, Acknowledged):
+        newest, missing = after_issue(newest, missing, event.last_sequence)
+    if event.report_sequence is None:
+        return newest, missing
+    return after_arrival(newest, missing, event.report_sequence)
+
+
+def _lacks_the_same(before: Order, after: Order, booked: int | None) -> bool:
+    """Whether the oldest report that is missing was missing before; executions count where reports have no numbers."""
+    if not before.has_gap:
+        return False
+    if before.missing_reports or after.missing_reports:
+        oldest = first_missing(after.venue_sequence, after.missing_reports)
+        return first_missing(before.venue_sequence, before.missing_reports) == oldest
+    return booked is None and before.venue_quantity == after.venue_quantity
 
 
 def _hold_funds(order: Order, event: FundsHeld, at: datetime) -> Order:
@@ -112,7 +149,7 @@ def _submit(order: Order, event: Submitted, at: datetime) -> Order:
 
 
 def _acknowledge(order: Order, event: Acknowledged, at: datetime) -> Order:
-    answered = _answer(order, event, at, cum_quantity=event.cum_quantity, deadlines=event.deadlines)
+    answered = _answer(order, event, at, cum_quantity=event.cum_quantity)
     state = State.NEW if order.state is State.SUBMITTED else order.state
     return changed(answered, state=state, exchange_order_id=order.exchange_order_id or event.exchange_order_id)
 
@@ -125,7 +162,7 @@ def _fill(order: Order, event: Filled, at: datetime) -> Order:
         limit = order.terms.limit_price
         raise IllegalTransitionError(order, event, f"price {event.price} is worse than the limit {limit}")
     reported = max(event.cum_quantity, filled)
-    answered = _answer(order, event, at, cum_quantity=reported, deadlines=event.deadlines, booked=filled)
+    answered = _answer(order, event, at, cum_quantity=reported, booked=filled)
     return changed(
         answered,
         state=State.PARTIALLY_FILLED,
@@ -133,6 +170,20 @@ def _fill(order: Order, event: Filled, at: datetime) -> Order:
         notional=order.notional + event.quantity * event.price,
         exchange_order_id=order.exchange_order_id or event.exchange_order_id,
     )
+
+
+def _repeat(order: Order, event: Repeated, at: datetime) -> Order:
+    if _numbers(order, event) == (order.venue_sequence, order.missing_reports):
+        return order
+    return _answer(order, event, at, cum_quantity=order.venue_quantity)
+
+
+def _note_issued(order: Order, event: ReportsIssued, at: datetime) -> Order:
+    newest, missing = after_issue(order.venue_sequence, order.missing_reports, event.last_sequence)
+    noted = changed(order, venue_sequence=newest, missing_reports=missing)
+    if newest == order.venue_sequence or order.has_gap or order.owner is not Owner.VENUE:
+        return noted  # nothing new, or somebody asks already
+    return changed(noted, deadline=event.deadline)
 
 
 def _never_there(order: Order, event: Event, at: datetime) -> Order:
@@ -170,7 +221,7 @@ def _fix_final(order: Order, event: Ended, at: datetime) -> Order:
         raise IllegalTransitionError(order, event, f"the exchange has reported {order.venue_quantity}")
     if order.final_state not in {None, event.state} or order.final_quantity not in {None, event.cum_quantity}:
         raise IllegalTransitionError(order, event, "the exchange has reported another end")
-    answered = _answer(order, event, at, cum_quantity=event.cum_quantity, deadlines=event.deadlines)
+    answered = _answer(order, event, at, cum_quantity=event.cum_quantity)
     return changed(
         answered,
         final_quantity=event.cum_quantity,
@@ -185,9 +236,9 @@ def _refuse_cancel(order: Order, event: CancelRefused, at: datetime) -> Order:
         return _never_there(order, event, at)
     if order.pending_request is None or event.request_id != order.pending_request_id:
         return order
-    answered = _answer(order, event, at, cum_quantity=event.cum_quantity, deadlines=event.deadlines)
     message = order.status_message if order.final_state else event.message
-    refused = changed(answered, pending_request=None, status_message=message)
+    answered = changed(order, pending_request=None, status_message=message)
+    refused = _answer(answered, event, at, cum_quantity=event.cum_quantity)
     too_late = event.reason is VenueReason.TOO_LATE
     if refused.owner is Owner.VENUE and (too_late or order.state is State.SUBMITTED):
         # The acknowledgement, or what ended the order there, has not arrived yet: ask if it is lost.
@@ -219,11 +270,11 @@ def _resolve(order: Order, event: Resolved, at: datetime) -> Order:
         raise IllegalTransitionError(order, event, "it is not in doubt")
     answered = changed(order, answered_at=order.answered_at or at)
     if event.resolution is Resolution.NOT_RECEIVED:
-        if order.venue_quantity or order.state is not State.SUBMITTED:
+        if order.venue_quantity or order.venue_sequence or order.state is not State.SUBMITTED:
             raise IllegalTransitionError(order, event, "the exchange has acknowledged it")
         return _end(answered, State.REJECTED, event.message, RejectCode.NEVER_REACHED_EXCHANGE)
     if order.has_gap:
-        raise IllegalTransitionError(order, event, "executions are missing: have the exchange resend them first")
+        raise IllegalTransitionError(order, event, "reports are missing: have the exchange resend them first")
     return _end(answered, State.CANCELED, event.message)
 
 
@@ -237,6 +288,8 @@ _TABLE: Final[dict[type, tuple[_Handler, tuple[Verdict, ...]]]] = {
     Submitted:        (_submit,           (_R, _A, _I, _I, _I, _I, _I, _I, _I)),
     Acknowledged:     (_acknowledge,      (_R, _R, _A, _A, _A, _I, _I, _I, _I)),
     Filled:           (_fill,             (_R, _R, _A, _A, _A, _R, _R, _R, _R)),
+    Repeated:         (_repeat,           (_R, _R, _A, _A, _A, _I, _I, _I, _I)),
+    ReportsIssued:    (_note_issued,      (_R, _R, _A, _A, _A, _I, _I, _I, _I)),
     ExchangeRejected: (_exchange_reject,  (_R, _R, _A, _R, _R, _I, _I, _I, _I)),
     CancelRequested:  (_request_cancel,   (_A, _A, _A, _A, _A, _R, _R, _R, _R)),
     Ended:            (_fix_final,        (_R, _R, _A, _A, _A, _I, _I, _I, _I)),

@@ -2,8 +2,9 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
+from uuid import UUID, uuid5
 
 import pytest
 from aiohttp import web
@@ -11,16 +12,22 @@ from aiohttp.test_utils import TestServer
 
 from shared.adapters.exchange.records import HttpVenueRecords
 from shared.domain.errors import UnavailableError
+from shared.domain.orders.order import OrderKey
+from shared.ports.missing_reports import ChangedOrders, IssuedReports
 from shared.ports.reconciliation import Execution, LiveOrder
 
+_SPACE = UUID("5f0f5f3e-0d7c-5c3f-8f7e-3a5b0f7a9a10")
 _DAY = date(2026, 11, 20)
 type Handler = Callable[[web.Request], Awaitable[web.Response]]
 
 
 @asynccontextmanager
-async def _venue(executions: Handler, orders: Handler) -> AsyncIterator[HttpVenueRecords]:
+async def _venue(
+    executions: Handler | None = None, orders: Handler | None = None, changes: Handler | None = None
+) -> AsyncIterator[HttpVenueRecords]:
     app = web.Application()
-    app.add_routes([web.get("/executions", executions), web.get("/orders", orders)])
+    handlers = {"/executions": executions, "/orders": orders, "/changes": changes}
+    app.add_routes([web.get(path, handler) for path, handler in handlers.items() if handler])
     async with TestServer(app) as server:
         yield HttpVenueRecords(str(server.make_url("/")))
 
@@ -71,6 +78,33 @@ async def test_unreadable_answer_is_no_answer(answer: Handler) -> None:
     async with _venue(answer, answer) as venue:
         with pytest.raises(UnavailableError):
             _ = [page async for page in venue.executions(_DAY)]
+
+
+async def test_changed_orders_come_with_their_lanes_positions() -> None:
+    async def changes(request: web.Request) -> web.Response:
+        assert dict(request.query) == {"after": "00:0,10:7", "settled_s": "8"}
+        ours, strange = f"{uuid5(_SPACE, 'user')}", "C0815"
+        orders = [
+            {"lane": "10", "account": account, "order_id": f"{uuid5(_SPACE, account)}", "last_sequence": 3}
+            for account in (strange, ours)
+        ]
+        return web.json_response({"positions": {"00": 9, "10": 9, "11": 9}, "orders": orders, "more": True})
+
+    user_id = uuid5(_SPACE, "user")
+    async with _venue(changes=changes) as venue:
+        found = await venue.changes({"00": 0, "10": 7}, timedelta(seconds=7.5))
+    issued = IssuedReports(OrderKey(user_id, uuid5(_SPACE, f"{user_id}")), 3)
+    assert found == ChangedOrders({"00": 9, "10": 9}, [issued], more=True)
+
+
+@pytest.mark.parametrize(
+    "positions", [{"00": 0, "10": 6}, {"00": 0}], ids=["a position moved back", "a lane is missing"]
+)
+async def test_positions_that_cannot_be_are_no_answer(positions: dict[str, int]) -> None:
+    answer = _answering({"positions": positions, "orders": [], "more": False})
+    async with _venue(changes=answer) as venue:
+        with pytest.raises(UnavailableError):
+            await venue.changes({"00": 0, "10": 7}, timedelta())
 
 
 async def test_venue_that_is_away_is_unavailable() -> None:

@@ -1,5 +1,6 @@
-"""Orders of several users live at random against a venue of theirs, over a road that repeats, swaps and delays."""
+"""Orders of several users live at random against a venue of theirs; reports are repeated, swapped, delayed and lost."""
 
+from collections import defaultdict
 from datetime import timedelta
 from typing import Any
 from uuid import uuid5
@@ -15,6 +16,7 @@ from shared.domain.orders.events import (
     FundsHeld,
     HandedToRecovery,
     Refused,
+    ReportsIssued,
     Resolution,
     Resolved,
     Submitted,
@@ -23,7 +25,7 @@ from shared.domain.orders.order import AT_VENUE, Order, OrderKey, Owner, State
 from shared.domain.orders.terms import Side
 from shared.domain.orders.transitions import IllegalTransitionError
 from tests.support import invariants
-from tests.support.values import ALICE, BOB, DEADLINES, EXPIRE_AT, NOW, SAGA, SPACE, an_order, books, refused
+from tests.support.values import ALICE, BOB, DEADLINES, EXPIRE_AT, NOW, SAGA, SPACE, an_order, books, numbers, refused
 from tests.support.venue_model import LIVE, VenueOfOne, cancel_id, readable
 
 CASH, SHARES = 60_000_00, 60
@@ -47,7 +49,7 @@ class BrokerAndVenue(RuleBasedStateMachine):
         self.books.sequences = {ALICE: 1, BOB: 1}
         self.deposits = invariants.deposits_of(self.books)
         self.venues: dict[OrderKey, VenueOfOne] = {}
-        self.delivered: dict[OrderKey, int] = {}
+        self.arrived: defaultdict[OrderKey, set[int]] = defaultdict(set)
         self.road: list[dict[str, Any]] = []
 
     def order(self, key: OrderKey) -> Order:
@@ -126,8 +128,24 @@ class BrokerAndVenue(RuleBasedStateMachine):
     def _deliver(self, report: dict[str, Any]) -> None:
         read = readable(report)
         event = event_of(read, DEADLINES)
+        key = OrderKey(read.account, read.order_id)
         if event is not None:
-            self.books.submit(OrderKey(read.account, read.order_id), event)
+            self.books.submit(key, event)
+        if read.report_sequence is not None:
+            self.arrived[key].add(read.report_sequence)
+
+    @precondition(lambda self: self.road)
+    @rule(data=st.data())
+    def report_is_lost(self, data: st.DataObject) -> None:
+        self.road.pop(data.draw(st.integers(0, len(self.road) - 1)))
+
+    @rule(key=placed)
+    def records_of_the_venue_are_compared(self, key: OrderKey) -> None:
+        venue = self.venues[key]
+        if venue.numbered and not self.order(key).terminal:
+            order = self.books.submit(key, ReportsIssued(venue.numbered, NOW))
+            assert order.venue_sequence == venue.numbered
+            assert order.has_gap or len(self.arrived[key]) == venue.numbered
 
     @rule(key=placed)
     def silence_hands_to_recovery_which_asks(self, key: OrderKey) -> None:
@@ -157,6 +175,14 @@ class BrokerAndVenue(RuleBasedStateMachine):
     @invariant()
     def books_are_sound(self) -> None:
         invariants.check(self.books, self.deposits)
+
+    @invariant()
+    def missing_reports_are_exactly_those_that_have_not_arrived(self) -> None:
+        for key, order in self.books.orders.items():
+            issued = set(range(1, order.venue_sequence + 1))
+            missing = set() if order.terminal else issued - self.arrived[key]
+            assert numbers(order.missing_reports) == sorted(missing)
+            assert order.terminal or self.arrived[key] <= issued
 
     @invariant()
     def nobody_waits_without_an_owner(self) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from shared.contracts.published import published_order
-from shared.domain.orders.events import Resolution
+from shared.domain.orders.events import Repeated, ReportsIssued, Resolution
 from shared.domain.orders.order import Order, Owner, State
 from shared.domain.orders.transitions import IllegalTransitionError, apply
 from shared.json_values import Json
@@ -42,6 +42,8 @@ EXPECTED = {
     "acknowledged":      "!         !        NEW              =                ~                =  =  =  =",
     "filled":            "!         !        PARTIALLY_FILLED PARTIALLY_FILLED ~                !  !  !  !",
     "filled_rest":       "!         !        PARTIALLY_FILLED PARTIALLY_FILLED FILLED           !  !  !  !",
+    "repeated":          "!         !        ~                ~                ~                =  =  =  =",
+    "reports_issued":    "!         !        ~                ~                ~                =  =  =  =",
     "exchange_rejected": "!         !        REJECTED         !                !                =  =  =  =",
     "cancel_requested":  "CANCELED  CANCELED ~                ~                ~                !  !  !  !",
     "canceled_at_4":     "!         !        ~                ~                CANCELED         =  =  =  =",
@@ -61,6 +63,8 @@ EVENTS: dict[str, Any] = {
     "acknowledged": acknowledged(),
     "filled": filled(3, exec_id="E2"),
     "filled_rest": filled(6, exec_id="E2"),
+    "repeated": Repeated(1, DEADLINES),
+    "reports_issued": ReportsIssued(1, NOW),
     "exchange_rejected": exchange_rejected(),
     "cancel_requested": cancel_requested(),
     "canceled_at_4": ended(State.CANCELED, 4),
@@ -84,8 +88,9 @@ def test_table_names_every_state_and_event():
     kinds = {type(event).__name__ for event in EVENTS.values()}
     assert STATES.split() == list(State)
     assert kinds == {
-        "FundsHeld", "Refused", "Submitted", "Acknowledged", "Filled", "ExchangeRejected", "CancelRequested",
-        "Ended", "CancelRefused", "UnknownAtVenue", "HandedToRecovery", "Doubted", "Resolved",
+        "FundsHeld", "Refused", "Submitted", "Acknowledged", "Filled", "Repeated", "ReportsIssued",
+        "ExchangeRejected", "CancelRequested", "Ended", "CancelRefused", "UnknownAtVenue", "HandedToRecovery",
+        "Doubted", "Resolved",
     }  # fmt: skip
 
 
