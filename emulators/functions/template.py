@@ -14,7 +14,7 @@ import stat
 import sys
 import traceback
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -27,10 +27,25 @@ from emulators.processes.orphans import fork_orphan, show_command
 _LONGEST_REQUEST = 64 * 1024
 
 
+@dataclass(frozen=True)
+class _Surroundings:
+    """What a process of its own would find, before this one changed it."""
+
+    environment: dict[str, str]
+    path: list[str]
+    finders: list[Any]
+
+    def restore(self) -> None:
+        os.environ.clear()
+        os.environ.update(self.environment)
+        sys.path[:] = self.path
+        sys.meta_path[:] = self.finders
+
+
 def run_template(options: GroupOptions, modules: Sequence[str]) -> NoReturn:
     """Import, then fork whenever the supervisor asks; never returns."""
     end_with(options.parent)
-    before = dict(os.environ), list(sys.path)
+    before = _Surroundings(dict(os.environ), list(sys.path), list(sys.meta_path))
     control = socket.socket(fileno=options.channel_fd)
     obstacle = _import(options, modules) or _obstacle(control)
     gc.freeze()  # what the forks share stays shared
@@ -47,9 +62,9 @@ def _import(options: GroupOptions, modules: Sequence[str]) -> str:
     """Import under the app's settings and search path, because modules read both; why that failed."""
     try:
         apply_to_environment(load_local_settings(options.app, options.settings))
+        search_modules_in(options.app)
     except SettingsError:
         return ""  # each group finds it too, and says so
-    search_modules_in(options.app)
     for module in (RUNTIME, *modules):
         try:
             importlib.import_module(module)
@@ -82,7 +97,7 @@ def _fork(
     request: dict[str, Any],
     descriptors: list[int],
     control: socket.socket,
-    before: tuple[dict[str, str], list[str]],
+    before: _Surroundings,
 ) -> None:
     pid = fork_orphan()
     if pid is not None:
@@ -93,9 +108,7 @@ def _fork(
     try:
         control.close()
         os.setsid()
-        os.environ.clear()
-        os.environ.update(before[0])
-        sys.path[:] = before[1]
+        before.restore()
         show_command(request["command"])
         channel, *listener = descriptors
         run_group(
