@@ -105,6 +105,13 @@ def test_invariants_page_lists_those_that_verify_checks() -> None:
     assert listed == INVARIANTS
 
 
+def test_every_goal_that_benchmarks_name_is_defined() -> None:
+    defined = re.findall(r"^\| (P\d+[a-z]?) \|", (DOCS / "performance.md").read_text(encoding="utf-8"), re.MULTILINE)
+    pages = [DOCS / "performance.md", *(ROOT / "bench").rglob("*.py")]
+    named = {goal for page in pages for goal in re.findall(r"\bP\d+[a-c]?\b", page.read_text(encoding="utf-8"))}
+    assert named <= set(defined)
+
+
 def test_sample_settings_are_all_known() -> None:
     sample = json.loads((ROOT / "local.settings.sample.json").read_bytes())["Values"]
     page = (DOCS / "reference/settings.md").read_text(encoding="utf-8")
