@@ -1,4 +1,4 @@
-"""The order saga: reserve funds, submit to the exchange, wait once for its word, confirm.
+"""The order saga: reserve funds, submit to the exchange, wait once for its answer, confirm.
 
 A saga carries a list of orders by its id alone and takes at most six turns whatever their number. Failures are
 compensated order by order inside the steps; a step that fails for good undoes what never left us.

@@ -96,7 +96,7 @@ def svg(lines: Sequence[Line]) -> str:
 
 
 def _animation(lines: Sequence[Line]) -> str:
-    """Style rules by which each line appears at its time, for whoever does not prefer reduced motion."""
+    """Style rules by which each line appears at its time, for readers who do not prefer reduced motion."""
     delays = "\n".join(
         f'[clip-path="url(#run-line-{place})"] {{ animation-delay: {at_s:.2f}s }}'
         for place, (at_s, text) in enumerate(lines)

@@ -1,4 +1,4 @@
-"""The one clock of broker and venue, so that nothing depends on the hour at which somebody looks.
+"""The one clock of broker and venue, so that nothing depends on the real time of day.
 
 The venue's market clock is its own; the broker reads the difference to the real time from its database.
 """

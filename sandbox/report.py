@@ -1,4 +1,4 @@
-"""What the terminal shows: one line per finished step, plain where nobody looks."""
+"""What the terminal shows: one line per finished step, without colours where it is not a terminal."""
 
 import time
 from collections.abc import Sequence

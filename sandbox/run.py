@@ -117,7 +117,7 @@ class _Run:
         self._status.state("stopped")
 
     def _internal_error(self, error: Exception) -> None:
-        self._report.problem(f"An internal error, after which everything goes on: {error!r}")
+        self._report.problem(f"Internal error; the sandbox continues: {error!r}")
 
     def _on_signal(self) -> None:
         if self._stop.is_set() and self._hurry is None:

@@ -77,7 +77,7 @@ class Running:
         return parts
 
     def is_serving(self) -> bool:
-        """True while its supervisor lives and everything has come up."""
+        """True while its supervisor runs and everything has come up."""
         state = self.state()
         return state.get("state") == "serving" and _lives(int(state.get("pid", 0)))
 

@@ -41,7 +41,7 @@ class Secrets:
 
 @dataclass(frozen=True)
 class Endpoints:
-    """Where the parts of one sandbox listen, and how to speak to them."""
+    """Where the parts of one sandbox listen, with the credentials to connect."""
 
     ports: Mapping[str, int]
     secrets: Secrets

@@ -1,4 +1,4 @@
-"""Starts parts and steps as soon as what they need is there, restarts what dies, stops all in reverse order."""
+"""Starts parts and steps as soon as what they need is there, restarts what ends, stops all in reverse order."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -19,7 +19,7 @@ _LOGS_EVERY_S = 5.0
 class Supervisor:
     """Runs one plan; `changed` is called with the parts' process ids whenever one of them changes.
 
-    What keeps the parts running goes on whatever fails: an exception in it is reported, and it is done again.
+    No failure ends the supervision: an exception in it is reported, and the work is tried again.
     """
 
     def __init__(

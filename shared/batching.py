@@ -1,6 +1,6 @@
-"""Natural batching: requests that wait in this process share one transaction; an idle process waits for nobody.
+"""Natural batching: requests that wait in this process share one transaction; an idle process does not wait.
 
-A batch that fails is halved until the bad item stands alone, so one poisoned request never spoils its neighbours.
+A batch that fails is halved until the bad item is alone, so one bad request does not fail the others.
 Failures that do not concern the items (a dependency is unavailable) go to all of them.
 """
 
@@ -56,7 +56,7 @@ class Batcher[Item, Result]:
                 batch, self._waiting = self._waiting[:end], self._waiting[end:]
                 await self._run(batch)
         finally:
-            # Here and not in a callback: whoever submits between the two would wait for a lane that has ended.
+            # Here and not in a callback: an item submitted between the two would wait for a lane that has ended.
             self._running.discard(_this_task())
 
     def _end_of_batch(self) -> int:

@@ -7,8 +7,8 @@
     blueprint = blueprint_of(get_order)
 
 What a call goes through, all of it by the row of the route table: access token, role and scope, query, whose resource
-it is, body, headers, rate limit, handler. Whatever is refused becomes one problem document; an exception that
-nobody raised on purpose is logged with the request's id and answered without a word of it.
+it is, body, headers, rate limit, handler. Whatever is refused becomes one problem document; an unexpected
+exception is logged with the request's id and answered without its details.
 """
 
 import secrets
@@ -140,7 +140,7 @@ def blueprint_of(*endpoints: Endpoint[Any, Any]) -> df.Blueprint:
     return blueprint
 
 
-# The worker reads these signatures: parameters must be the bindings' names, with types it knows.
+# The worker reads these signatures: parameters must have the bindings' names and types that it supports.
 def _plain(served: Endpoint[Any, Any]) -> Any:
     async def serve(req: func.HttpRequest) -> func.HttpResponse:
         return await served(req)
@@ -211,7 +211,7 @@ class _Admission:
         return actor
 
     def _query(self) -> BaseModel | None:
-        # Clients add parameters of their own to public addresses (cache busters); nobody else does.
+        # Clients add parameters of their own to public addresses (cache busters).
         if self._route.public:
             return None
         model: type[BaseModel] = self._route.query or _NoQuery

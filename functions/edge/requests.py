@@ -1,7 +1,7 @@
 """From an HTTP request to contract models: every refusal is precise and names the field.
 
 Refused before a contract sees the body: another media type (415), a body over the route's limit (413), what is
-not one JSON object in UTF-8, duplicate names, NaN and infinities, integers nobody needs, NUL characters (400).
+not one JSON object in UTF-8, duplicate names, NaN and infinities, oversized integers, NUL characters (400).
 """
 
 import json
@@ -192,5 +192,5 @@ def _message(kind: str, text: str) -> str:
 
 
 def _shown(name: str) -> str:
-    """A name from outside, safe to answer: bounded, and printable ASCII only."""
+    """A name that the client sent, made safe to return: bounded, and printable ASCII only."""
     return name[:64].encode("ascii", "backslashreplace").decode().replace("\0", "\\x00")

@@ -214,7 +214,7 @@ WHERE (o.in_doubt OR o.owner = 'OPERATIONS') AND (d.order_id IS NULL OR NOT o.in
 -- name: i08_a_settled_doubt_says_who_and_why
 SELECT user_id, order_id, resolved_at, resolved_by, resolution, reference
 FROM in_doubt
--- The exchange's own late answer needs nobody's word.
+-- A late answer of the exchange needs no operator and no reference.
 WHERE resolved_at IS NOT NULL AND resolution IS DISTINCT FROM 'ANSWERED_BY_EXCHANGE'
   AND (resolved_by IS NULL OR resolution IS NULL OR reference IS NULL)
 

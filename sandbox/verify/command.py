@@ -68,7 +68,7 @@ def _postgres_alone(running: Running) -> Iterator[PostgresServer]:
     if not (running.folder.postgres / "data").exists():
         raise SandboxError(f"There is no database in {running.folder.path}: start the sandbox with `make run` first.")
     remains = PostgresServer(running.folder.postgres, 0)
-    remains.end_previous()  # the folder is ours now, so whoever still serves it is a leftover
+    remains.end_previous()  # the folder is locked by us now, so a process that still serves it is a leftover
     server = PostgresServer.start(running.folder.postgres)
     try:
         yield server

@@ -128,7 +128,7 @@ def faults(history: History) -> Iterator[str]:
 
 def _end_faults(history: History, events: Sequence[Event]) -> Iterator[str]:
     if history.instance_id is None:
-        yield "its instance is gone"
+        yield "its instance does not exist"
         return
     ends = [event for event in events if isinstance(event, ExecutionCompleted | ExecutionTerminated)]
     if len(ends) != (1 if history.status in _TERMINAL else 0):

@@ -51,7 +51,7 @@ def checks() -> list[Check]:
     """The one pass over all orders; its violations carry the invariant they break."""
     return [
         Check(8, "orders are what their histories and trades make of them", _all_orders),
-        Check(8, "nothing names an order that does not exist", _strangers),
+        Check(8, "nothing names an order that does not exist", _unknown_orders),
     ]
 
 
@@ -63,8 +63,8 @@ def _all_orders(inspection: Inspection) -> Iterator[Violation]:
                 yield Violation(invariant, check, (detail,))
 
 
-def _strangers(inspection: Inspection) -> Iterator[Violation]:
-    rows = inspection.broker.execute(_SQL["orders_without_user"]).fetchmany(5)
+def _unknown_orders(inspection: Inspection) -> Iterator[Violation]:
+    rows = inspection.broker.execute(_SQL["unknown_orders"]).fetchmany(5)
     if rows:
         yield Violation(8, "nothing names an order that does not exist", tuple(rows))
 

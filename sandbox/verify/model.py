@@ -62,17 +62,17 @@ class Sources:
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What counts as late, and how long to wait for what is on its way."""
+    """What counts as late, and how long to wait for what is in flight."""
 
     rate_cards: RateCards
     stopped: bool = False
     """Nothing runs, so the clock that counts is the newest row's."""
     at_rest: bool = False
-    """Everything has drained: what is on its way is a violation."""
+    """Everything has drained: what is in flight is a violation."""
     late_after: timedelta = timedelta(minutes=2)
-    """A deadline may be this long past before it is a violation: the sweep has to come by."""
+    """A deadline may be this long past before it is a violation: the sweep needs time."""
     settle_s: float = 15.0
-    """How long something may be on its way before it counts, and how long a system gets to come to rest."""
+    """How long something may be in flight before it counts, and how long a system gets to come to rest."""
 
 
 @dataclass(slots=True)

@@ -20,7 +20,7 @@ SELECT {order_columns},
 FROM orders o
 ORDER BY o.user_id, o.order_id
 
--- name: orders_without_user
+-- name: unknown_orders
 -- What names an order that does not exist.
 SELECT kind, user_id, order_id FROM (
     SELECT 'event' AS kind, user_id, order_id FROM order_events

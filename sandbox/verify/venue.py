@@ -1,4 +1,4 @@
-"""Invariant 12: the venue's executions and our trades, both ways, and what lives there against what works here.
+"""Invariant 12: the venue's executions and our trades, both ways, and its live orders against our working ones.
 
 The venue is read from its database or, where only its address is given, from its admin API.
 """
@@ -21,7 +21,7 @@ from shared.domain.money import parse_rupees
 
 _SQL = load("venue.sql")
 _EXECUTIONS = "the venue's executions and our trades are equal by ExecID"
-_LIVE = "an order that lives at the venue is ours, working and held, and ours lives there"
+_LIVE = "an order that is live at the venue is ours, working and held, and each of ours is live there"
 type Key = tuple[str, str]
 type Facts = Mapping[str, Any]
 
@@ -65,7 +65,7 @@ def _working(inspection: Inspection, row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _identities(orders: Mapping[str, Facts], doubted: set[str]) -> dict[str, Facts]:
-    """Whose, how many, and how many reports; an order in doubt is left out, because it is unknown where it lives."""
+    """Whose, how many, and how many reports; without orders in doubt, which may be live or not."""
     return {
         order_id: {name: facts[name] for name in ("account", "quantity", "report_sequence")}
         for order_id, facts in orders.items()

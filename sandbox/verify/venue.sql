@@ -18,7 +18,7 @@ SELECT order_id::text AS order_id FROM orders WHERE in_doubt
 SELECT body FROM report WHERE exec_type = 'TRADE'
 
 -- name: venue_live
--- An order lives while its newest report leaves it working.
+-- An order is live while its newest report leaves it working.
 SELECT body FROM (
     SELECT DISTINCT ON (order_id) body FROM report
     WHERE report_sequence IS NOT NULL ORDER BY order_id, report_sequence DESC

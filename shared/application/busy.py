@@ -1,4 +1,4 @@
-"""Batches of several users when somebody else has a user's row locked: only that user's items wait."""
+"""Batches of several users when another transaction has locked a user's row: only that user's items wait."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence

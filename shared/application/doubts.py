@@ -1,8 +1,8 @@
-"""Orders in doubt: what is known of them, and closing one by what an operator has established with the exchange.
+"""Orders in doubt: their evidence, and resolving one by what an operator has established with the exchange.
 
 An order is closed once, on record. The decision, its evidence and the release of the hold are one commit. The answer
-is a function of that record alone, so whoever repeats the call, after a crash between commit and answer too, gets the
-same bytes.
+is a function of that record alone, so a repeated call gets the same bytes, also after a crash
+between commit and answer.
 """
 
 import hashlib

@@ -1,7 +1,8 @@
-"""Whether orders can be taken, and the state of everything that the broker leans on.
+"""Whether orders can be taken, and the state of each dependency.
 
-Checks run at the same time and get one second together. A check that is late is DOWN at once; it goes on by itself,
-and until it has ended nobody starts another, so a frozen server costs one connection, however often health is asked.
+Checks run at the same time and get one second together. A check that is late counts as DOWN at once; it keeps
+running, and no other is started until it has ended, so a frozen server costs one connection however often health is
+requested.
 Nothing of an error leaves the process: addresses and reasons are in the log.
 """
 

@@ -1,4 +1,4 @@
-"""After the commit: whoever committed sends what its transaction wrote; one sweep sends what a crash left.
+"""After the commit: the process that committed sends what its transaction wrote; the sweep sends what a crash left.
 
 An unavailable dependency is not the caller's error: the rows stay unsent and the sweep tries again.
 """
@@ -27,7 +27,7 @@ class Publisher:
     """Sends messages to the exchange, effects to clients and signals to sagas, then marks them as sent.
 
     Marks are gathered for `gather_s` and written together: one that a crash loses is sent again by the sweep, and every
-    receiver knows repetitions.
+    receiver recognizes repetitions.
     """
 
     def __init__(

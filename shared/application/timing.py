@@ -1,4 +1,4 @@
-"""How long each owner of an order may take before somebody asks; settings, in seconds."""
+"""How long each owner of an order may take before the exchange is asked; settings, in seconds."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta

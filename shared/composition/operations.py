@@ -21,7 +21,7 @@ from shared.ports.sagas import SagaReader
 
 @dataclass(frozen=True)
 class OperationsPorts:
-    """What operations need from outside."""
+    """The ports that operations need."""
 
     books: BookStore
     sagas: SagaReader

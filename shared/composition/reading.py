@@ -16,7 +16,7 @@ from shared.ports.trades import TradeReader
 
 @dataclass(frozen=True)
 class ReadingPorts:
-    """What reading needs from outside."""
+    """The ports that reading needs."""
 
     portfolios: PortfolioReader
     trades: TradeReader

@@ -26,7 +26,7 @@ from shared.ports.wakeups import Wakeups
 
 @dataclass(frozen=True)
 class TradingPorts:
-    """What trading needs from outside."""
+    """The ports that trading needs."""
 
     books: BookStore
     orders: OrderRecords

@@ -18,7 +18,7 @@ class DoubtsQuery(PageQuery):
 
 
 class DoubtView(View):
-    """An order whose state at the exchange could not be established; its hold stays until somebody decides."""
+    """An order whose state at the exchange could not be established; its hold stays until an operator resolves it."""
 
     order_id: Id
     user_id: Id
@@ -43,7 +43,7 @@ class ResolveDoubt(Body):
 
     resolution: Annotated[
         Literal["NOT_RECEIVED", "CANCELED"],
-        Field(description="NOT_RECEIVED: the exchange never took the order; CANCELED: it took it and it is gone"),
+        Field(description="NOT_RECEIVED: the exchange never took the order; CANCELED: it took it and has ended it"),
     ]
     reference: Annotated[Text, Field(description="The exchange's reference, ticket or message that proves it")]
     note: Annotated[Text, Field(description="What the client reads as the order's status message")]

@@ -18,8 +18,8 @@
         ├── OverloadedError          OVERLOADED
         └── UnavailableError         UNAVAILABLE
 
-Rules: messages are written for the client and name the remedy; they never carry another exception's text. Nothing here
-knows HTTP: statuses and titles are in `shared/contracts/problems.py`.
+Rules: messages are written for the client and name the remedy; they never carry another exception's text. HTTP
+is not known here: statuses and titles are in `shared/contracts/problems.py`.
 """
 
 from collections.abc import Iterable, Mapping

@@ -131,7 +131,7 @@ class Unit:
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """What left with the commit and now waits to be published by whoever committed."""
+    """What the commit wrote and the caller now has to publish."""
 
     effects: Sequence[PublishedEffect] = ()
     outbox: Sequence[ExchangeMessage] = ()

@@ -1,4 +1,4 @@
-"""What placing and reading orders needs from outside, beside the books."""
+"""The ports for placing and reading orders, beside the books."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -19,7 +19,7 @@ class Execution:
 
 @dataclass(frozen=True, slots=True)
 class LiveOrder:
-    """An order that lives at the venue, or that we hold to live there."""
+    """An order that is live at the venue, or that should be by our records."""
 
     order_id: str
     quantity: int

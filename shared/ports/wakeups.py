@@ -14,7 +14,7 @@ class Changes(Protocol):
 
 
 class Wakeups(Protocol):
-    """Hints between processes. One may be lost or come twice: whoever waits reads the facts, and polls too."""
+    """Hints between processes. One may be lost or come twice: a waiting caller reads the facts, and polls too."""
 
     def watch(self, user_id: UUID) -> AbstractAsyncContextManager[Changes]:
         """Watch a user from the moment the context is entered; read the facts only after that. Never raises."""

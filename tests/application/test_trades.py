@@ -21,10 +21,10 @@ def _trades(busy: BusyBroker) -> Trades:
 async def test_trades_are_what_clients_were_told(busy: BusyBroker) -> None:
     trades, position = await _trades(busy).page(ALICE, _ALL, None, 50)
     with psycopg.connect(busy.dsn) as connection:
-        told = connection.execute(
+        published = connection.execute(
             "SELECT payload FROM effects WHERE user_id = %s AND kind = 'trade' ORDER BY sequence DESC", (ALICE,)
         ).fetchall()
-    assert [trade.model_dump() for trade in trades] == [payload for (payload,) in told]
+    assert [trade.model_dump() for trade in trades] == [payload for (payload,) in published]
     assert position is None
 
 

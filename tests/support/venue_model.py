@@ -1,6 +1,6 @@
-"""A venue of one order, small enough to be obviously right: it tells what docs/reference/exchange-messages.md says.
+"""A venue of one order, small enough to be obviously right: it reports as docs/reference/exchange-messages.md says.
 
-`reports` keeps everything it ever told, in its own order; tests deliver them in any other.
+`reports` keeps everything it has reported, in its own order; tests deliver them in any other.
 """
 
 from dataclasses import dataclass, field
@@ -53,7 +53,7 @@ class VenueOfOne:
             self._refuse_new("STALE")
         else:
             self.status = "NEW"
-            self._tell("NEW")
+            self._report("NEW")
 
     def _reject(self, number: int) -> None:
         if self.status == "UNKNOWN" and self.now <= EXPIRE_AT:
@@ -61,7 +61,7 @@ class VenueOfOne:
 
     def _refuse_new(self, reason: str) -> None:
         self.status = "REJECTED"
-        self._tell("REJECTED", reason=reason)
+        self._report("REJECTED", reason=reason)
 
     def _trade(self, number: int) -> None:
         if self.status in LIVE:
@@ -76,7 +76,7 @@ class VenueOfOne:
         price = self.order.terms.limit_price + (-better if self.order.terms.side is Side.BUY else better)
         self.cum += quantity
         self.status = "PARTIALLY_FILLED" if self.leaves else "FILLED"
-        self._tell("TRADE", last_quantity=quantity, last_price=format_rupees(max(price, 5)))
+        self._report("TRADE", last_quantity=quantity, last_price=format_rupees(max(price, 5)))
 
     @property
     def leaves(self) -> int:
@@ -88,36 +88,36 @@ class VenueOfOne:
         self.answered_cancel = True
         if self.status in LIVE:
             self.status = "CANCELED"
-            self._tell("CANCELED", reason="REQUESTED", text="canceled as requested")
+            self._report("CANCELED", reason="REQUESTED", text="canceled as requested")
         elif self.known:
-            self._tell("CANCEL_REJECT", reason="TOO_LATE", request_id=self.cancel_id)
+            self._report("CANCEL_REJECT", reason="TOO_LATE", request_id=self.cancel_id)
         else:
             self.status = "TOMBSTONE"
-            self._tell("CANCEL_REJECT", reason="UNKNOWN_ORDER", tombstone=True, request_id=self.cancel_id)
+            self._report("CANCEL_REJECT", reason="UNKNOWN_ORDER", tombstone=True, request_id=self.cancel_id)
 
     def _refuse_cancel(self, number: int) -> None:
         if self.cancel_id is not None and not self.answered_cancel:
             self.answered_cancel = True
             reason = "MARKET_CLOSED" if self.known else "UNKNOWN_ORDER"
-            self._tell("CANCEL_REJECT", reason=reason, request_id=self.cancel_id)
+            self._report("CANCEL_REJECT", reason=reason, request_id=self.cancel_id)
 
     def _end(self, number: int) -> None:
         if self.status in LIVE:
             self.status = "CANCELED"
-            self._tell("CANCELED", reason="IOC_REMAINDER")
+            self._report("CANCELED", reason="IOC_REMAINDER")
 
     def _expire(self, number: int) -> None:
         if self.status in LIVE:
             self.status = "EXPIRED"
-            self._tell("EXPIRED", reason="SESSION_END", text="the session ended")
+            self._report("EXPIRED", reason="SESSION_END", text="the session ended")
 
     def _status(self, number: int) -> None:
-        self._tell("ORDER_STATUS")
+        self._report("ORDER_STATUS")
 
-    def _tell(self, exec_type: str, **values: Any) -> None:
+    def _report(self, exec_type: str, **values: Any) -> None:
         self.sequence += 1
         over = self.status in {"FILLED", "CANCELED", "EXPIRED", "REJECTED"}
-        told = {
+        report = {
             "exec_type": exec_type,
             "exec_id": f"{self.order.order_id.hex[:12]}-{self.sequence}",
             "venue": "NSE",
@@ -133,13 +133,13 @@ class VenueOfOne:
             "leaves_quantity": self.leaves if self.known and not over else 0,
         }
         if exec_type == "ORDER_STATUS":
-            told["last_sequence"] = self.numbered
+            report["last_sequence"] = self.numbered
         elif exec_type != "CANCEL_REJECT":
             self.numbered += 1
-            told["report_sequence"] = self.numbered
+            report["report_sequence"] = self.numbered
         if self.known:
-            told["exchange_order_id"] = f"X{self.order.order_id.hex[:8]}"
-        self.reports.append({name: _wire(value) for name, value in (told | values).items()})
+            report["exchange_order_id"] = f"X{self.order.order_id.hex[:8]}"
+        self.reports.append({name: _wire(value) for name, value in (report | values).items()})
 
 
 def _wire(value: Any) -> Any:

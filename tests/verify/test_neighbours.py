@@ -72,13 +72,17 @@ def test_live_order_that_ended_here_is_named(pair: Pair, rest_world: World) -> N
         connection.execute(
             "DELETE FROM report WHERE order_id = %s AND exec_type = 'CANCELED'", (rest_world.id("canceled"),)
         )
-    assert pair.named() == {"an order that lives at the venue is ours, working and held, and ours lives there"}
+    assert pair.named() == {
+        "an order that is live at the venue is ours, working and held, and each of ours is live there"
+    }
 
 
 def test_working_order_that_the_venue_lost_is_named(pair: Pair, rest_world: World) -> None:
     with psycopg.connect(pair.venue) as connection:
         connection.execute("DELETE FROM report WHERE order_id = %s", (rest_world.id("working"),))
-    assert pair.named() == {"an order that lives at the venue is ours, working and held, and ours lives there"}
+    assert pair.named() == {
+        "an order that is live at the venue is ours, working and held, and each of ours is live there"
+    }
 
 
 def test_report_that_never_came_is_named(pair: Pair, rest_world: World) -> None:
@@ -88,13 +92,17 @@ def test_report_that_never_came_is_named(pair: Pair, rest_world: World) -> None:
             "jsonb_set(body::jsonb, '{report_sequence}', '2')::json FROM report WHERE order_id = %s",
             (rest_world.id("working"),),
         )
-    assert pair.named() == {"an order that lives at the venue is ours, working and held, and ours lives there"}
+    assert pair.named() == {
+        "an order that is live at the venue is ours, working and held, and each of ours is live there"
+    }
 
 
 def test_working_order_that_is_not_fully_held_is_named(pair: Pair, rest_world: World) -> None:
     with psycopg.connect(pair.broker) as connection:
         connection.execute("UPDATE holds SET released = released + 1 WHERE source_id = %s", (rest_world.id("working"),))
-    assert pair.named() == {"an order that lives at the venue is ours, working and held, and ours lives there"}
+    assert pair.named() == {
+        "an order that is live at the venue is ours, working and held, and each of ours is live there"
+    }
 
 
 def test_running_system_is_only_accused_of_what_stays(pair: Pair) -> None:
@@ -218,7 +226,7 @@ def _faulty() -> Iterator[tuple[str, History]]:
     yield "start exactly once", _with(0, 1, None)
     yield "0 ends", _with(2, 2, None)
     yield "1 ends", replace(history, status="Running")
-    yield "instance is gone", replace(history, instance_id=None)
+    yield "instance does not exist", replace(history, instance_id=None)
 
 
 @pytest.mark.parametrize(("words", "history"), list(_faulty()), ids=lambda each: each if isinstance(each, str) else "")

@@ -1,6 +1,6 @@
 """The issuer's public keys (JWKS, RFC 7517), fetched when needed and kept.
 
-Rules: a key id nobody has seen causes a fetch, at most one every `retry_s` however many such tokens come; keys are
+Rules: an unknown key id causes a fetch, at most one every `retry_s` however many such tokens come; keys are
 fetched anew every `fresh_s`, behind the requests; keys already fetched are used while the endpoint is unavailable.
 """
 
@@ -56,7 +56,7 @@ class KeySet:
         """The fetch under way, a new one, or None when it is too early for another."""
         if self._fetching is not None and not self._fetching.done():
             return self._fetching
-        # Without any key nobody can be served, so ask more often.
+        # Without any key no call can be served, so fetch more often.
         if now - self._tried_at < (self._retry_s if self._keys else min(self._retry_s, 0.5)):
             return None
         self._tried_at = now

@@ -56,7 +56,7 @@ class PostgresBooks:
             busy = await self._busy(_users(scope))
             if busy:
                 raise UsersBusyError(busy) from error
-        # Whoever held the lock is gone.
+        # The lock's holder has released it.
         return await self._work(scope, work, brief=False)
 
     async def _busy(self, users: Sequence[UUID]) -> set[UUID]:

@@ -48,7 +48,7 @@ _SILENCE_S = 7.0
 
 
 class _Connection(AsyncConnection):
-    """Hangs up on a server that is silent: a machine that froze keeps its connections open and never ends them."""
+    """Closes when the server does not answer: a machine that froze keeps its connections open and never ends them."""
 
     silence_s = _SILENCE_S
 

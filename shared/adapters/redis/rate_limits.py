@@ -1,6 +1,6 @@
 """Calls counted exactly over a sliding window, by `limits`: in Redis, and in this process while Redis is unavailable.
 
-While Redis is unavailable a user's limit holds per process instead of over all of them: the broker goes on (AP).
+While Redis is unavailable a user's limit holds per process instead of over all of them: orders are still accepted.
 """
 
 import asyncio

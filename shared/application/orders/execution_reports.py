@@ -1,7 +1,7 @@
 """Execution reports from the exchange: taken in batches, booked in one ledger transaction each.
 
 Duplicates change nothing and any order of arrival ends in the same books. A report that contradicts
-the books, or that nobody can read, is parked whole for operations and never spoils its neighbours.
+the books, or that cannot be read, is parked whole for operations and does not affect the others of its batch.
 """
 
 import hashlib
@@ -57,7 +57,7 @@ class Arrival:
 
 
 class ExecutionReports:
-    """Books what the exchange says."""
+    """Books what the exchange reports."""
 
     def __init__(self, books: BookStore, publisher: Publisher, market: Market, timing: Timing) -> None:
         self._books = books

@@ -74,7 +74,7 @@ class Intake:
         return await self._wait_apart(user_id, candidates)
 
     async def _wait_apart(self, user_id: UUID, candidates: Sequence[Candidate]) -> Sequence[Taken]:
-        """Batches of one user whose row somebody has locked: nobody else waits with them."""
+        """Batches of one user whose row is locked: no other user's orders wait with them."""
         lane = self._apart.setdefault(user_id, _Apart(Batcher(self._commit_patiently, lanes=1, weigh=len)))
         lane.callers += 1
         try:

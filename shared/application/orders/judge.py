@@ -60,7 +60,7 @@ class PlaceCall:
 
 
 def calls_of_list(user_id: UUID, command: PlaceOrderList, key: str | None, request_id: str) -> list[PlaceCall]:
-    """A call for each order of a list. A client's key has no comma, so the derived keys are nobody else's."""
+    """A call for each order of a list. A client's key has no comma, so no client can send a derived key."""
     text = command.model_dump_json()
     return [
         PlaceCall(user_id, order, None if key is None else f"{key},{place}", request_id, list_text=text)

@@ -42,7 +42,7 @@ class Recovery:
             await sagas.recover(key)
 
     async def ask(self, key: OrderKey, sagas: OrderSagas) -> bool:
-        """Ask the exchange for the order's state; False when nobody needs to ask any more."""
+        """Ask the exchange for the order's state; False when there is nothing left to ask."""
         attempt = uuid4().hex
 
         def ask(unit: Unit) -> bool:

@@ -108,9 +108,9 @@ def _answer(order: Order, event: _Report, at: datetime, *, cum_quantity: int, bo
             deadline = min(deadline, order.deadline)  # the answer to the cancel is still due
         return changed(answered, owner=Owner.VENUE, deadline=deadline, in_doubt=False)
     if order.owner in {Owner.RECOVERY, Owner.OPERATIONS}:
-        return answered  # whoever asks goes on asking until the gap is closed
+        return answered  # the recovery continues until the gap is closed
     if order.owner is Owner.VENUE and _lacks_the_same(order, answered, booked):
-        return answered  # neither a repetition nor later reports put the question off
+        return answered  # neither a repetition nor later reports postpone the recovery
     return changed(answered, owner=Owner.VENUE, deadline=event.deadlines.gap)
 
 
@@ -182,7 +182,7 @@ def _note_issued(order: Order, event: ReportsIssued, at: datetime) -> Order:
     newest, missing = after_issue(order.venue_sequence, order.missing_reports, event.last_sequence)
     noted = changed(order, venue_sequence=newest, missing_reports=missing)
     if newest == order.venue_sequence or order.has_gap or order.owner is not Owner.VENUE:
-        return noted  # nothing new, or somebody asks already
+        return noted  # nothing new, or a recovery asks already
     return changed(noted, deadline=event.deadline)
 
 

@@ -138,30 +138,30 @@ async def test_watcher_after_an_idle_hour_is_heard(wakeups: RedisWakeups) -> Non
 
 async def test_watcher_hears_its_user_alone(wakeups: RedisWakeups) -> None:
     async with wakeups.watch(ALICE) as alice, wakeups.watch(BOB) as bob:
-        await hear(wakeups, alice, [ALICE])
+        await publish_until_noticed(wakeups, alice, [ALICE])
         assert not await bob.next(0.01)
 
 
-async def hear(wakeups: RedisWakeups, changes: object, users: list[UUID]) -> None:
-    """Publish until it is heard: a subscription takes a moment, and a hint may be lost."""
+async def publish_until_noticed(wakeups: RedisWakeups, changes: object, users: list[UUID]) -> None:
+    """Publish until the watcher notices: a subscription takes a moment, and a hint may be lost."""
     deadline = time.monotonic() + _PATIENCE_S
     while time.monotonic() < deadline:
         await wakeups.changed(users)
         if await changes.next(0.05):  # type: ignore[attr-defined]
             return
-    pytest.fail("nobody heard")
+    pytest.fail("no watcher noticed")
 
 
 async def test_every_watcher_of_a_user_is_woken(wakeups: RedisWakeups) -> None:
     async with wakeups.watch(ALICE) as first, wakeups.watch(ALICE) as second:
-        await hear(wakeups, first, [BOB, ALICE])
+        await publish_until_noticed(wakeups, first, [BOB, ALICE])
         assert await second.next(_PATIENCE_S)
 
 
 async def test_effects_wake_the_users_they_belong_to(wakeups: RedisWakeups, redis: Redis) -> None:
     other = RedisWakeups(redis)
     async with wakeups.watch(ALICE) as alice:
-        await hear(wakeups, alice, [ALICE])
+        await publish_until_noticed(wakeups, alice, [ALICE])
         await other.publish([PublishedEffect(ALICE, 1, "order", {})])
         assert await alice.next(_PATIENCE_S)
     await other.close()
@@ -169,17 +169,17 @@ async def test_effects_wake_the_users_they_belong_to(wakeups: RedisWakeups, redi
 
 async def test_watching_ends_with_its_context(wakeups: RedisWakeups, redis: Redis) -> None:
     async with wakeups.watch(ALICE) as alice:
-        await hear(wakeups, alice, [ALICE])
+        await publish_until_noticed(wakeups, alice, [ALICE])
     assert not wakeups._watches
     async with wakeups.watch(ALICE) as again:
-        await hear(wakeups, again, [ALICE])
+        await publish_until_noticed(wakeups, again, [ALICE])
 
 
 async def test_cut_connection_is_subscribed_again(wakeups: RedisWakeups, redis: Redis) -> None:
     async with wakeups.watch(ALICE) as alice:
-        await hear(wakeups, alice, [ALICE])
+        await publish_until_noticed(wakeups, alice, [ALICE])
         await redis.execute_command("CLIENT", "KILL", "TYPE", "pubsub")
-        await hear(wakeups, alice, [ALICE])
+        await publish_until_noticed(wakeups, alice, [ALICE])
 
 
 async def test_without_redis_watchers_wait_and_publishers_are_told() -> None:

@@ -37,7 +37,7 @@ def key_of(order: Order) -> OrderKey:
 
 
 class BrokerAndVenue(RuleBasedStateMachine):
-    """`road` holds reports that were told and may yet arrive, in any order and any number of times."""
+    """`in_flight` holds reports that were sent and may yet arrive, in any order and any number of times."""
 
     placed = Bundle("placed")
 
@@ -50,7 +50,7 @@ class BrokerAndVenue(RuleBasedStateMachine):
         self.deposits = invariants.deposits_of(self.books)
         self.venues: dict[OrderKey, VenueOfOne] = {}
         self.arrived: defaultdict[OrderKey, set[int]] = defaultdict(set)
-        self.road: list[dict[str, Any]] = []
+        self.in_flight: list[dict[str, Any]] = []
 
     def order(self, key: OrderKey) -> Order:
         return self.books.orders[key]
@@ -114,15 +114,15 @@ class BrokerAndVenue(RuleBasedStateMachine):
         venue = self.venues[key]
         if self.order(key).submitted_at is None:
             return
-        told = len(venue.reports)
+        before = len(venue.reports)
         venue.play(action, number)
-        self.road.extend(venue.reports[told:])
+        self.in_flight.extend(venue.reports[before:])
 
-    @precondition(lambda self: self.road)
+    @precondition(lambda self: self.in_flight)
     @rule(data=st.data(), repeated=st.booleans())
     def report_arrives(self, data: st.DataObject, repeated: bool) -> None:
-        place = data.draw(st.integers(0, len(self.road) - 1))
-        report = self.road[place] if repeated else self.road.pop(place)
+        place = data.draw(st.integers(0, len(self.in_flight) - 1))
+        report = self.in_flight[place] if repeated else self.in_flight.pop(place)
         self._deliver(report)
 
     def _deliver(self, report: dict[str, Any]) -> None:
@@ -134,10 +134,10 @@ class BrokerAndVenue(RuleBasedStateMachine):
         if read.report_sequence is not None:
             self.arrived[key].add(read.report_sequence)
 
-    @precondition(lambda self: self.road)
+    @precondition(lambda self: self.in_flight)
     @rule(data=st.data())
     def report_is_lost(self, data: st.DataObject) -> None:
-        self.road.pop(data.draw(st.integers(0, len(self.road) - 1)))
+        self.in_flight.pop(data.draw(st.integers(0, len(self.in_flight) - 1)))
 
     @rule(key=placed)
     def records_of_the_venue_are_compared(self, key: OrderKey) -> None:
@@ -154,7 +154,7 @@ class BrokerAndVenue(RuleBasedStateMachine):
             self.books.submit(key, HandedToRecovery(SOON))
             self._play(key, "wait", 6)
             self._play(key, "status", 0)
-            self.road.extend(self.venues[key].reports)
+            self.in_flight.extend(self.venues[key].reports)
 
     @rule(key=placed)
     def recovery_gives_up(self, key: OrderKey) -> None:
