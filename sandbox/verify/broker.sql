@@ -263,23 +263,20 @@ WHERE t.notional <> t.quantity * t.price OR t.instrument_id <> o.instrument_id O
 
 -- name: i11_positions_equal_the_replay_of_trades
 WITH replayed AS (
-    SELECT user_id, instrument_id, product, min(security_id) AS security_id,
+    SELECT user_id, trade_date, instrument_id, product,
            coalesce(sum(quantity) FILTER (WHERE side = 'BUY'), 0) AS buy_quantity,
            coalesce(sum(notional) FILTER (WHERE side = 'BUY'), 0) AS buy_value,
            coalesce(sum(quantity) FILTER (WHERE side = 'SELL'), 0) AS sell_quantity,
            coalesce(sum(notional) FILTER (WHERE side = 'SELL'), 0) AS sell_value,
            sum((SELECT coalesce(sum(value::bigint), 0) FROM jsonb_each_text(charges))) AS charges
-    FROM trades GROUP BY user_id, instrument_id, product
+    FROM trades GROUP BY user_id, trade_date, instrument_id, product
 )
-SELECT user_id, instrument_id, product, p.buy_quantity, r.buy_quantity AS traded_buy_quantity, p.buy_value,
+SELECT user_id, trade_date, instrument_id, product, p.buy_quantity, r.buy_quantity AS traded_buy_quantity, p.buy_value,
        r.buy_value AS traded_buy_value, p.sell_quantity, r.sell_quantity AS traded_sell_quantity, p.sell_value,
-       r.sell_value AS traded_sell_value, p.charges, r.charges AS traded_charges, p.security_id,
-       r.security_id AS traded_security_id
-FROM positions p FULL JOIN replayed r USING (user_id, instrument_id, product)
-WHERE (coalesce(p.buy_quantity, 0), coalesce(p.buy_value, 0), coalesce(p.sell_quantity, 0),
-       coalesce(p.sell_value, 0), coalesce(p.charges, 0), coalesce(p.security_id, r.security_id))
-   <> (coalesce(r.buy_quantity, 0), coalesce(r.buy_value, 0), coalesce(r.sell_quantity, 0),
-       coalesce(r.sell_value, 0), coalesce(r.charges, 0), coalesce(r.security_id, p.security_id))
+       r.sell_value AS traded_sell_value, p.charges, r.charges AS traded_charges
+FROM positions p FULL JOIN replayed r USING (user_id, trade_date, instrument_id, product)
+WHERE (p.buy_quantity, p.buy_value, p.sell_quantity, p.sell_value, p.charges)
+   IS DISTINCT FROM (r.buy_quantity, r.buy_value, r.sell_quantity, r.sell_value, r.charges)
 
 -- name: i11_holdings_equal_what_came_in_and_was_traded
 WITH owned AS (
@@ -294,7 +291,7 @@ WITH owned AS (
     SELECT user_id, security_id, sum(CASE side WHEN 'BUY' THEN quantity ELSE -quantity END) AS shares
     FROM trades GROUP BY user_id, security_id
 ), opened AS (
-    SELECT user_id, security_id, sum(opening_quantity) AS shares FROM positions GROUP BY user_id, security_id
+    SELECT user_id, security_id, opening_quantity AS shares FROM costs
 )
 SELECT user_id, security_id, owned.shares AS owned, deposited.shares AS deposited, traded.shares AS traded,
        opened.shares AS opening_quantity

@@ -24,7 +24,7 @@ INVARIANTS: Mapping[int, str] = {
     8: "orders move by legal transitions only; every order that has not ended has an owner and a deadline",
     9: "each due compensation has exactly one effect",
     10: "filled <= quantity; exact notional = sum of its executions",
-    11: "positions and holdings = replay of trades",
+    11: "positions, holdings, their cost and their lots = replay of openings and trades",
     12: "the venue's executions and our trades are equal by ExecID, both ways; live orders are ours and held",
     13: "per-user sequence numbers have no gap; what clients can see is published once a change, as it is",
     14: "replaying any stored orchestration history gives the same actions; a saga's turns do not grow",

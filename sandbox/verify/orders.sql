@@ -10,14 +10,17 @@ SELECT {order_columns},
                                                    'captured', h.captured, 'released', h.released)), '[]')
         FROM holds h
         WHERE h.user_id = o.user_id AND h.source = 'ORDER' AND h.source_id = o.order_id) AS holds,
-       (SELECT coalesce(json_agg(json_build_object('venue', t.venue, 'trade_date', t.trade_date,
-                                                   'exec_id', t.exec_id, 'quantity', t.quantity, 'price', t.price,
-                                                   'charges', t.charges)), '[]')
-        FROM trades t WHERE t.user_id = o.user_id AND t.order_id = o.order_id) AS trades,
+       coalesce(t.trades, '[]') AS trades,
        (SELECT coalesce(json_agg(json_build_array(f.entry_id, f.debit_account, f.credit_account, f.asset, f.amount)),
                         '[]')
         FROM transfers f WHERE f.user_id = o.user_id AND f.order_id = o.order_id) AS transfers
 FROM orders o
+LEFT JOIN (
+    SELECT user_id, order_id,
+           json_agg(json_build_object('venue', venue, 'trade_date', trade_date, 'exec_id', exec_id, 'quantity', quantity,
+                                      'price', price, 'charges', charges)) AS trades
+    FROM trades GROUP BY user_id, order_id
+) AS t ON t.user_id = o.user_id AND t.order_id = o.order_id
 ORDER BY o.user_id, o.order_id
 
 -- name: unknown_orders

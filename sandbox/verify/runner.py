@@ -10,7 +10,7 @@ from itertools import islice
 import psycopg
 from psycopg.rows import dict_row
 
-from sandbox.verify import durable, histories, journal, messaging, statements, venue
+from sandbox.verify import costs, durable, histories, journal, messaging, statements, venue
 from sandbox.verify.model import INVARIANTS, Check, Inspection, Sources, Terms, Verdict, Violation
 
 _MOST_PER_CHECK = 20
@@ -24,7 +24,7 @@ SELECT greatest((SELECT max(at) FROM order_events), (SELECT max(booked_at) FROM 
 
 def all_checks() -> list[Check]:
     """Every check, by invariant."""
-    modules = (statements, histories, journal, venue, durable, messaging)
+    modules = (statements, histories, costs, journal, venue, durable, messaging)
     return sorted((check for module in modules for check in module.checks()), key=lambda check: check.invariant)
 
 

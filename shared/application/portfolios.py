@@ -49,7 +49,7 @@ def _holding(holding: Holding, instrument_id: str, price: Price | None) -> Holdi
         free_quantity=holding.free,
         held_quantity=holding.held,
         unsettled_quantity=holding.unsettled,
-        average_price=format_average(*holding.came_in),
+        average_price=holding.standing.average_price,
         price=None if price is None else format_rupees(price.paise),
         price_source=None if price is None else price.source.value,
         cost=format_rupees(holding.cost),

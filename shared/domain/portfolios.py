@@ -1,15 +1,15 @@
 """What a client owns and what it earned: holdings, the day's positions and their profit and loss.
 
-Rules: exact values are stored and summed, averages are derived. The cost of what is left is the average cost of all
-that came in, so the order of fills does not matter. Prices and values in paise, quantities in shares.
+Prices and values in paise, quantities in shares. The cost of a holding is the moving average's (see `lots`): a sale
+leaves the average as it is, and what is bought after everything was sold begins anew.
 
-    holding:  pnl = value - cost of what is left          = (price - average) x (quantity + unsettled)
+    holding:  pnl = value - cost of what is left
     position: pnl = (sell value - buy value) + net quantity x price
 """
 
 from dataclasses import dataclass
 
-from shared.domain.money import round_half_up
+from shared.domain.lots import Standing
 from shared.domain.orders.terms import Product
 from shared.domain.positions import Turnover
 
@@ -23,9 +23,7 @@ class Holding:
     settled: int
     held: int
     unsettled: int
-    opening_quantity: int
-    opening_value: int
-    traded: Turnover
+    standing: Standing
 
     @property
     def free(self) -> int:
@@ -38,15 +36,9 @@ class Holding:
         return self.settled + self.unsettled
 
     @property
-    def came_in(self) -> tuple[int, int]:
-        """Value and quantity of all that was ever brought in or bought: the average price's fraction."""
-        return self.opening_value + self.traded.buy_value, self.opening_quantity + self.traded.buy_quantity
-
-    @property
     def cost(self) -> int:
-        """Cost of what is left, at the average price of all that came in."""
-        value, quantity = self.came_in
-        return round_half_up(value * self.quantity, quantity) if quantity else 0
+        """What is left had cost so much, in paise."""
+        return self.standing.cost_paise
 
 
 @dataclass(frozen=True, slots=True)

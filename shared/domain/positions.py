@@ -1,4 +1,5 @@
-"""What was bought and sold of one instrument in one product. Quantities in shares, values and charges in paise."""
+"""What was bought and sold on one day of one instrument in one product. Quantities in shares, values and charges in
+paise; what securities cost is in `lots`."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -8,9 +9,10 @@ from shared.domain.orders.terms import Product
 
 
 class PositionKey(NamedTuple):
-    """A user's position in one instrument and product."""
+    """A user's position of one day in one instrument and product; the trade date as text, YYYY-MM-DD."""
 
     user_id: UUID
+    trade_date: str
     instrument_id: str
     product: Product
 
@@ -39,9 +41,6 @@ class Turnover:
 class PositionChange:
     """What a unit of work adds to one position; sums only, so the order of fills does not matter."""
 
-    security_id: str
-    opening_quantity: int = 0
-    opening_value: int = 0
     buy_quantity: int = 0
     buy_value: int = 0
     sell_quantity: int = 0

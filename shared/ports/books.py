@@ -3,12 +3,12 @@
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from datetime import datetime
+from typing import NamedTuple, Protocol
 from uuid import UUID
 
 from shared.domain.ledger.accounts import AssetKey
 from shared.domain.ledger.books import Books
-from shared.domain.ledger.changes import ExecutionKey
 from shared.domain.ledger.entries import EntryKey
 from shared.domain.ledger.holds import HoldOwner
 from shared.domain.orders.order import Order, OrderKey
@@ -86,14 +86,28 @@ class DoubtSettled:
     reference: str
 
 
+class ScopedFill(NamedTuple):
+    """An execution of an order that the work may book: the trades of its security since then are loaded with it."""
+
+    user_id: UUID
+    order_id: UUID
+    venue: str
+    trade_date: str
+    exec_id: str
+    executed_at: datetime
+
+
 @dataclass(frozen=True, slots=True)
 class Scope:
     """What a unit of work may touch: these orders with their accounts and holds, new orders of these users, and
-    whatever else is named. What is not named is not loaded, and the books refuse to write it."""
+    whatever else is named. What is not named is not loaded, and the books refuse to write it.
+
+    With entries, the securities among `assets` are loaded with all their trades: an entry may bring shares in, and what
+    they had cost comes before every trade."""
 
     orders: Collection[OrderKey] = ()
     users: Collection[UUID] = ()
-    executions: Collection[ExecutionKey] = ()
+    fills: Collection[ScopedFill] = ()
     claims: Collection[Claim] = ()
     assets: Collection[AssetKey] = ()
     entries: Collection[EntryKey] = ()

@@ -27,7 +27,7 @@ class TradeRecord:
 
 @dataclass(frozen=True, slots=True)
 class TradePosition:
-    """Where a page ends; trades are listed from the newest on, ties by execution id, venue and date."""
+    """Where a page ends; trades are listed from the newest on, by trade date, time, execution id and venue."""
 
     executed_at: datetime
     exec_id: str

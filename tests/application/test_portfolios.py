@@ -1,17 +1,30 @@
 """Holdings, positions and their profit and loss."""
 
-from datetime import UTC, datetime
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta
+from uuid import uuid5
 
+import pytest
+
+from shared.adapters.postgres.database import Database
 from shared.adapters.postgres.reads import PostgresReads
 from shared.adapters.reference import load_reference_data
 from shared.application.portfolios import Portfolios
 from shared.application.prices import ReferencePrices
-from shared.domain.portfolios import Holding
+from shared.domain.ledger.accounts import Account
+from shared.domain.ledger.entries import Entry, EntrySource, Leg
+from shared.domain.orders.order import State
+from shared.domain.orders.terms import Side
 from shared.domain.positions import Turnover
+from shared.ports.prices import Price, PriceSource
+from tests.support.broker import Broker, fill
 from tests.support.busy import BusyBroker
+from tests.support.values import ALICE as OWNER
+from tests.support.values import SPACE
 from tests.verify.world import ALICE, BOB, DAY
 
 _INSTRUMENTS = load_reference_data().instruments
+_TCS = "INE467B01029"
 _TRADED_TODAY = f"""
 INSERT INTO market_clock (offset_us)
 SELECT extract(epoch FROM timestamptz '{DAY} 12:00+05:30' - now())::bigint * 1000000
@@ -63,9 +76,53 @@ async def test_unknown_user_owns_nothing(busy: BusyBroker) -> None:
     assert (portfolio.holdings, portfolio.positions, portfolio.totals.value) == ([], [], "0.00")
 
 
-def test_cost_of_the_rest_does_not_depend_on_order() -> None:
-    holding = Holding("INE009A01021", 3, 0, 0, 2, 200, Turnover(2, 300, 1, 170, 0))
-    assert holding.cost == 375  # three quarters of 500
+@pytest.mark.parametrize(
+    ("trades", "price", "average", "pnl"),
+    [
+        ([("BUY", 100, 1000), ("SELL", 100, 1100), ("BUY", 10, 2000)], 2000, "2000.0000", "0.00"),
+        ([("BUY", 10, 1000), ("SELL", 10, 1000), ("BUY", 10, 3000)], 3000, "3000.0000", "0.00"),
+        ([("BUY", 1, 100), ("BUY", 2, 101), ("SELL", 1, 500)], 101, "100.6667", "0.67"),
+    ],
+)
+async def test_bought_after_everything_was_sold_begins_anew(
+    broker: Broker, database: Database, trades: list[tuple[str, int, int]], price: int, average: str, pnl: str
+) -> None:
+    for number, (side, quantity, at) in enumerate(trades):
+        await _trade(broker, Side(side), quantity, at, number)
+        await _settle(broker, number)
+    view = await Portfolios(PostgresReads(database), _Prices(price * 100), _INSTRUMENTS).get(OWNER)
+    (held,) = [each for each in view.holdings if each.security_id == _TCS]
+    assert (held.average_price, held.pnl, view.totals.pnl) == (average, pnl, pnl)
+    assert held.cost == view.totals.cost
+    assert held.quantity == sum(quantity if side == "BUY" else -quantity for side, quantity, _ in trades)
+
+
+class _Prices:
+    """TCS alone has a price."""
+
+    def __init__(self, paise: int) -> None:
+        self._paise = paise
+
+    async def prices(self, instrument_ids: Sequence[str], on: date) -> dict[str, Price]:
+        return {each: Price(self._paise, PriceSource.REFERENCE) for each in instrument_ids if each == "NSE:TCS"}
+
+
+async def _trade(broker: Broker, side: Side, quantity: int, rupees: int, number: int) -> None:
+    order = {"instrument_id": "NSE:TCS", "security_id": _TCS, "price": rupees * 100, "limit_price": rupees * 100}
+    _, [key] = await broker.submitted(side=side, quantity=quantity, **order)
+    at = (datetime.now(UTC) + timedelta(seconds=number)).isoformat()
+    await broker.hear(fill(key, quantity, f"{rupees}.00", quantity, leaves_quantity=0, transact_time=at))
+    assert (await broker.order(key)).state is State.FILLED
+
+
+async def _settle(broker: Broker, number: int) -> None:
+    """What was bought may be sold from now on."""
+    unsettled = broker.rows(
+        "SELECT balance FROM accounts WHERE account = 'client.unsettled_shares' AND asset = %s AND balance > 0", _TCS
+    )
+    if unsettled:
+        leg = Leg(Account.UNSETTLED_SHARES, Account.HOLDINGS, _TCS, unsettled[0][0], "settled")
+        await broker.post(Entry(OWNER, uuid5(SPACE, f"settled {number}"), EntrySource.SETTLEMENT, (leg,)))
 
 
 def test_day_pnl_closes_the_net_quantity_at_the_price() -> None:

@@ -18,7 +18,7 @@ from shared.adapters.postgres.outbox import PostgresOutbox
 from shared.application.orders.intake import Intake
 from shared.domain.ledger.accounts import INR, Account, AssetKey
 from shared.domain.ledger.entries import Entry, EntrySource, Leg
-from shared.domain.orders.events import Event, FundsHeld, Refused, Submitted
+from shared.domain.orders.events import Event, Filled, FundsHeld, Refused, Submitted
 from shared.domain.orders.order import Order, OrderKey
 from shared.ports.books import BookStore, Committed, Scope, StoredAnswer, Unit
 from shared.ports.order_sagas import SagaRecords
@@ -29,7 +29,7 @@ from tests.fakes.memory import Memory
 from tests.fakes.order_sagas import MemorySagaRecords
 from tests.fakes.orders import MemoryOrderRecords
 from tests.fakes.outbox import MemoryOutbox
-from tests.support.broker import a_candidate
+from tests.support.broker import a_candidate, scope_of, scoped_fill
 from tests.support.values import INFY, RATE_CARDS
 
 CASH, SHARES = 10**9, 1_000
@@ -83,7 +83,17 @@ class Store:
             for event in events:
                 unit.books.submit(key, event)
 
-        return (await self.books.work(Scope(orders=[key]), work))[1]
+        return (await self.books.work(scope_of(key, *events), work))[1]
+
+    async def fill(self, *fills: tuple[OrderKey, Filled]) -> None:
+        """Book executions of several orders together."""
+
+        def work(unit: Unit) -> None:
+            for key, event in fills:
+                unit.books.submit(key, event)
+
+        scope = Scope(orders=[key for key, _ in fills], fills=[scoped_fill(*each) for each in fills])
+        await self.books.work(scope, work)
 
     async def send(self, saga_id: UUID, *keys: OrderKey, answer_by: datetime | None = None) -> Committed:
         """Hold and submit the orders of a saga, and count them as submitted."""

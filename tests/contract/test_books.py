@@ -1,5 +1,6 @@
 """`BookStore`: what a unit of work writes is what the next one loads, and failed work leaves no trace."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -16,6 +17,7 @@ from shared.domain.orders.order import Order, Owner, Request, State, changed
 from shared.domain.orders.terms import OrderType, Side, Terms, TimeInForce
 from shared.ports.books import Claim, Scope, Unit, UsersBusyError
 from tests.contract.conftest import CASH, SHARES, Store
+from tests.support.broker import scope_of, scoped_fill
 from tests.support.values import DEADLINES, INFY, acknowledged, cancel_requested, ended
 
 UNUSUAL: dict[str, Any] = {
@@ -88,13 +90,13 @@ async def test_books_are_loaded_as_they_were_written(store: Store) -> None:
     key = await store.place(await store.open())
     saga_id = await store.claim()
     await store.send(saga_id, key)
-    scope = Scope(orders=[key])
+    scope, event = Scope(orders=[key]), fill("E1")
 
     def book(unit: Unit) -> Unit:
-        unit.books.submit(key, fill("E1"))
+        unit.books.submit(key, event)
         return unit
 
-    written, committed = await store.books.work(scope, book)
+    written, committed = await store.books.work(scope_of(key, event), book)
     loaded = (await load(store, scope)).books
     assert (loaded.orders, loaded.holds) == (written.books.orders, written.books.holds)
     touched = written.books.changes.balances
@@ -108,13 +110,51 @@ async def test_execution_on_record_is_booked_once(store: Store) -> None:
     await store.send(await store.claim(), key)
     exec_id = uuid4().hex
     event, execution = fill(exec_id), ExecutionKey("NSE", "2026-11-23", exec_id)
-    scope = Scope(orders=[key], executions=[execution])
+    scope = scope_of(key, event)
     for _ in range(2):
         order, _ = await store.books.work(scope, lambda unit: unit.books.submit(key, event))
     assert (order.filled_quantity, order.notional) == (4, 4 * 149_990)
     loaded = (await load(store, scope)).books
     assert loaded.executions == {execution}
     assert loaded.balances[BalanceKey(user_id, Account.CASH, INR)].balance == CASH - order.notional - order.charges
+
+
+async def test_fills_in_any_order_and_batches_end_in_the_same_cost(store: Store) -> None:
+    at = datetime(2026, 11, 23, 5, 0, tzinfo=UTC)
+    trades = [(Side.BUY, 3, 100_00), (Side.BUY, 4, 101_00), (Side.SELL, 6, 90_00), (Side.BUY, 7, 99_95)]
+    ends = []
+    for arrival in (
+        ((0,), (1,), (2,), (3,)),
+        ((3,), (2,), (1,), (0,)),
+        ((1, 3), (2, 0)),
+        ((3, 0, 2), (1,)),
+        ((2, 1, 0, 3),),
+    ):
+        user_id = await store.open()
+        keys = [
+            await store.place(user_id, side=side, quantity=quantity, limit_price=110_00 if side is Side.BUY else 90_00)
+            for side, quantity, _ in trades
+        ]
+        await store.send(await store.claim(), *keys)
+        events = [
+            replace(fill(uuid4().hex, quantity, price), executed_at=at + timedelta(seconds=number))
+            for number, (_, quantity, price) in enumerate(trades)
+        ]
+        fills = list(zip(keys, events, strict=True))
+        for batch in arrival:
+            await store.fill(*(fills[number] for number in batch))
+        whole = Scope(orders=keys, fills=[scoped_fill(*each) for each in fills])
+        cost = (await load(store, whole)).books.costs[AssetKey(user_id, INFY)]
+        ends.append((cost.now, cost.newest))
+    assert ends == [ends[0]] * len(ends)
+    assert ends[0][0].average_price == "100.0277"
+
+
+async def test_fill_that_the_scope_does_not_name_is_refused(store: Store) -> None:
+    key = await store.place(await store.open())
+    await store.send(await store.claim(), key)
+    with pytest.raises(UnloadedError, match="the trades in"):
+        await store.books.work(Scope(orders=[key]), lambda unit: unit.books.submit(key, fill("E1")))
 
 
 async def test_hold_shrinks_with_every_fill_and_ends(store: Store) -> None:

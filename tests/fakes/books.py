@@ -1,6 +1,7 @@
 """`BookStore` in memory: the same `Books`, loaded from copies, so that work which fails leaves no trace."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from copy import deepcopy
 from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
@@ -10,12 +11,13 @@ from shared.contracts.published import event_detail, event_name, published_effec
 from shared.domain.errors import UnavailableError
 from shared.domain.ledger.accounts import INR, AssetKey
 from shared.domain.ledger.books import Books
-from shared.domain.ledger.changes import Changes, OrderEvent
+from shared.domain.ledger.changes import Changes, ExecutionKey, OrderEvent
 from shared.domain.ledger.holds import Hold, HoldOwner, HoldSource
-from shared.domain.orders.order import OrderKey, State
+from shared.domain.lots import SecurityCost
+from shared.domain.orders.order import Order, OrderKey, State
 from shared.domain.times import wire_time
 from shared.json_values import Json
-from shared.ports.books import Committed, OrderRecordsOfUnit, Scope, Unit, UsersBusyError
+from shared.ports.books import Committed, OrderRecordsOfUnit, Scope, ScopedFill, Unit, UsersBusyError
 from shared.ports.outbox import ExchangeMessage, PublishedEffect
 from tests.fakes.memory import Leaving, Memory
 
@@ -57,7 +59,8 @@ class MemoryBooks:
             },
             holds={owner: self._holds(owner) for owner in owners.union(scope.hold_owners)},
             entries={key: key in memory.entries for key in scope.entries},
-            executions={key for key in scope.executions if key in memory.trades},
+            executions={_execution(fill) for fill in scope.fills}.intersection(memory.trades),
+            costs={key: deepcopy(memory.costs.get(key, SecurityCost())) for key in _costs(scope, orders)},
         )
         return Unit(books, self._known(scope))
 
@@ -114,6 +117,7 @@ class MemoryBooks:
         memory.entries |= changes.entries
         memory.transfers += changes.transfers
         memory.trades.update({trade.key: trade for trade in changes.trades})
+        memory.costs.update({key: books.costs[key] for key in changes.costs})
 
     def _write_records(self, unit: Unit) -> None:
         memory = self._memory
@@ -141,6 +145,16 @@ class MemoryBooks:
                 memory.signals[saga_id] = Leaving(saga_id, at)
                 answered.append(saga_id)
         return answered
+
+
+def _costs(scope: Scope, orders: Mapping[OrderKey, Order]) -> set[AssetKey]:
+    filled = {OrderKey(fill.user_id, fill.order_id) for fill in scope.fills}
+    costs = {AssetKey(key.user_id, order.terms.security_id) for key, order in orders.items() if key in filled}
+    return costs.union(scope.assets if scope.entries else ())
+
+
+def _execution(fill: ScopedFill) -> ExecutionKey:
+    return ExecutionKey(fill.venue, fill.trade_date, fill.exec_id)
 
 
 def _users(scope: Scope) -> set[UUID]:

@@ -5,10 +5,11 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from shared.domain.charges.rate_cards import RateCards
-from shared.domain.ledger.accounts import BalanceKey
+from shared.domain.ledger.accounts import AssetKey, BalanceKey
 from shared.domain.ledger.changes import ExecutionKey, Trade
 from shared.domain.ledger.entries import EntryKey, Transfer
 from shared.domain.ledger.holds import Balance, Hold, HoldKey
+from shared.domain.lots import SecurityCost
 from shared.domain.orders.order import Order, OrderKey
 from shared.json_values import Json
 from shared.ports.books import Doubt, DoubtSettled, ParkedReport, SagaStep, StoredAnswer
@@ -60,6 +61,7 @@ class Memory:
     entries: set[EntryKey] = field(default_factory=set)
     transfers: list[Transfer] = field(default_factory=list)
     trades: dict[ExecutionKey, Trade] = field(default_factory=dict)
+    costs: dict[AssetKey, SecurityCost] = field(default_factory=dict)
     waiting: list[OrderKey] = field(default_factory=list)
     sagas: dict[UUID, MemorySaga] = field(default_factory=dict)
     steps: dict[tuple[UUID, OrderKey, str], StepTaken] = field(default_factory=dict)

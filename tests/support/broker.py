@@ -25,8 +25,9 @@ from shared.composition.trading import TradingPorts, wire_trading
 from shared.domain.ids import new_order_id
 from shared.domain.ledger.accounts import INR, Account, AssetKey
 from shared.domain.ledger.entries import Entry, EntrySource, Leg
+from shared.domain.orders.events import Filled
 from shared.domain.orders.order import Order, OrderKey
-from shared.ports.books import Claim, Scope
+from shared.ports.books import Claim, Scope, ScopedFill
 from tests.fakes.order_sagas import RecordingSagas
 from tests.fakes.outbox import RecordingAudience, RecordingExchange
 from tests.fakes.wakeups import MemoryWakeups
@@ -125,7 +126,7 @@ class Broker:
                 order = unit.books.submit(key, event)
             return order  # type: ignore[no-any-return]
 
-        return (await self.books.work(Scope(orders=[key]), work))[0]
+        return (await self.books.work(scope_of(key, *events), work))[0]
 
 
 def a_candidate(key: str | None = None, **changes: Any) -> Candidate:
@@ -146,6 +147,16 @@ def fresh_order(**changes: Any) -> Order:
         "deadline": at + timedelta(seconds=30),
     }
     return an_order(**(values | changes))
+
+
+def scope_of(key: OrderKey, *events: object) -> Scope:
+    """What the order's events may touch."""
+    return Scope(orders=[key], fills=[scoped_fill(key, event) for event in events if isinstance(event, Filled)])
+
+
+def scoped_fill(key: OrderKey, event: Filled) -> ScopedFill:
+    """The fill as a scope names it."""
+    return ScopedFill(*key, event.venue, event.trade_date, event.exec_id, event.executed_at)
 
 
 def a_user(number: int) -> UUID:

@@ -90,11 +90,12 @@ def _check_positions(books: Books) -> None:
     replayed: dict[object, Counter[str]] = defaultdict(Counter)
     for trade in books.changes.trades:
         terms = trade.order.terms
-        row = replayed[PositionKey(trade.order.user_id, terms.instrument_id, terms.product)]
+        row = replayed[PositionKey(trade.order.user_id, trade.fill.trade_date, terms.instrument_id, terms.product)]
         side = terms.side.value.lower()
         row[f"{side}_quantity"] += trade.fill.quantity
         row[f"{side}_value"] += trade.fill.quantity * trade.fill.price
         row["charges"] += sum(trade.charges.values())
     for key, change in books.changes.positions.items():
-        sums = [name for name in change.__slots__ if name != "security_id"]
-        assert {name: getattr(change, name) for name in sums} == {name: replayed[key][name] for name in sums}
+        assert {name: getattr(change, name) for name in change.__slots__} == {
+            name: replayed[key][name] for name in change.__slots__
+        }

@@ -9,6 +9,7 @@ from shared.adapters.reference import load_reference_data
 from shared.domain.ledger.accounts import INR, Account, AssetKey, BalanceKey
 from shared.domain.ledger.books import Books
 from shared.domain.ledger.holds import Balance
+from shared.domain.lots import SecurityCost
 from shared.domain.orders.events import (
     Acknowledged,
     CancelRefused,
@@ -180,6 +181,7 @@ def books(
             for user in users
             for asset, amount in assets.items()
         },
+        costs={AssetKey(user, asset): SecurityCost() for user in users for asset in assets},
     )
     for order in orders:
         made.open_order(order)

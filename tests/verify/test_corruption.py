@@ -8,7 +8,7 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
-from sandbox.verify import Sources, Terms, Violation, histories, statements, verify
+from sandbox.verify import Sources, Terms, Violation, costs, histories, statements, verify
 from sandbox.verify.model import Inspection
 from sandbox.verify.queries import load
 from tests.verify.conftest import Prepared
@@ -37,6 +37,9 @@ _FREE_BALANCES = """
 ALTER TABLE accounts DROP CONSTRAINT available_is_never_negative;
 ALTER TABLE accounts DROP CONSTRAINT accounts_held_check;
 """
+
+_AVERAGE = "what a security cost is the moving average of its openings and trades"
+_LOTS = "sales consume purchases first in, first out"
 
 CORRUPTIONS = [
     Corruption(
@@ -277,13 +280,24 @@ CORRUPTIONS = [
     Corruption(
         11,
         "holdings equal what came in and was traded",
-        "UPDATE positions SET opening_quantity = opening_quantity + 1 WHERE instrument_id = 'NSE:LT'",
+        "UPDATE costs SET opening_quantity = opening_quantity + 1 WHERE security_id = 'INE018A01030'",
     ),
     Corruption(
         11,
         "holdings equal what came in and was traded",
         "UPDATE trades SET security_id = 'INE467B01029' WHERE order_id = '{partly}'",
     ),
+    Corruption(11, _AVERAGE, "UPDATE costs SET cost = cost + 1 WHERE user_id = '{alice}'"),
+    Corruption(11, _AVERAGE, "UPDATE costs SET opening_value = opening_value + 1 WHERE security_id = 'INE018A01030'"),
+    Corruption(11, _AVERAGE, "UPDATE trades SET cost_before = cost_before - 1 WHERE order_id = '{partly}'"),
+    Corruption(11, _AVERAGE, "UPDATE trades SET bought_before = NULL WHERE order_id = '{canceled}'"),
+    Corruption(
+        11, _AVERAGE, "UPDATE trades SET executed_at = executed_at + interval '1 s' WHERE order_id = '{filled}'"
+    ),
+    Corruption(11, _AVERAGE, "DELETE FROM costs WHERE user_id = '{bob}'"),
+    Corruption(11, _LOTS, "UPDATE trades SET bought_before = bought_before + 1 WHERE order_id = '{filled}'"),
+    Corruption(11, _LOTS, "UPDATE trades SET sold_before = sold_before + 148 WHERE order_id = '{partly}'"),
+    Corruption(11, _LOTS, "UPDATE costs SET sold = sold + 1 WHERE security_id = 'INE009A01021'"),
     Corruption(
         13, "sequences have no gap", "UPDATE users SET next_sequence = next_sequence + 1 WHERE user_id = '{bob}'"
     ),
@@ -327,7 +341,7 @@ def test_corrupted_row_is_named(corruption: Corruption, busy_world: World, datab
     with psycopg.connect(database, row_factory=dict_row) as connection:
         connection.execute(_filled_in(corruption.statement, busy_world))
         inspection = Inspection(connection, Sources(database), Terms(RATE_CARDS), datetime.now(UTC))
-        checks = (*statements.checks(), *histories.checks())
+        checks = (*statements.checks(), *histories.checks(), *costs.checks())
         found = {(each.invariant, each.check) for check in checks for each in check.run(inspection)}
         connection.rollback()
     assert (corruption.invariant, corruption.check) in found

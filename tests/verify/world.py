@@ -9,7 +9,7 @@ bob    partly     SELL 6 INFY, 2 filled             canceled  BUY 10 SBIN, 4 fil
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
@@ -26,7 +26,6 @@ from shared.adapters.postgres.migrate import migrate
 from shared.adapters.postgres.order_sagas import PostgresSagaRecords
 from shared.adapters.reference import load_reference_data
 from shared.application.orders.intake import Candidate, Intake
-from shared.domain.ledger.changes import ExecutionKey
 from shared.domain.orders.events import (
     Acknowledged,
     Deadlines,
@@ -42,7 +41,7 @@ from shared.domain.orders.events import (
 from shared.domain.orders.order import Order, OrderKey, State
 from shared.domain.orders.rejects import Reject, RejectCode, reject
 from shared.domain.orders.terms import OrderType, Product, Side, Terms, TimeInForce
-from shared.ports.books import Claim, Doubt, SagaStep, Scope, Unit
+from shared.ports.books import Claim, Doubt, SagaStep, Scope, ScopedFill, Unit
 
 DAY = "2026-11-20"
 LATER = timedelta(hours=8)
@@ -210,13 +209,10 @@ class _Builder:
         cum, exec_id = order.filled_quantity + quantity, f"E{len(self._world.reports):012d}-0"
         number = 2 if cum == quantity else 3
         fill = {"quantity": quantity, "price": price, "cum_quantity": cum, "match_id": f"M-{exec_id}"}
-        await self._apply(
-            name,
-            lambda at: Filled(
-                "NSE", DAY, exec_id, executed_at=at, deadlines=_deadlines(at), report_sequence=number, **fill
-            ),
-            executions={ExecutionKey("NSE", DAY, exec_id)},
-        )
+        at = datetime.now(UTC)
+        event = Filled("NSE", DAY, exec_id, executed_at=at, deadlines=_deadlines(at), report_sequence=number, **fill)
+        scoped = ScopedFill(*order.key, event.venue, event.trade_date, event.exec_id, event.executed_at)
+        await self._apply(name, lambda _: event, fills=[scoped])
         leaves = order.terms.quantity - cum
         self._report(
             name,
@@ -240,10 +236,10 @@ class _Builder:
 
         await self._books.work(Scope(orders=[key]), doubt)
 
-    async def _apply(self, name: str, event: Callable[[datetime], Event], executions: Any = ()) -> None:
+    async def _apply(self, name: str, event: Callable[[datetime], Event], fills: Sequence[ScopedFill] = ()) -> None:
         key = self._world.orders[name]
         await self._books.work(
-            Scope(orders=[key], executions=executions), lambda unit: unit.books.submit(key, event(unit.books.at))
+            Scope(orders=[key], fills=fills), lambda unit: unit.books.submit(key, event(unit.books.at))
         )
 
     async def _order(self, name: str) -> Order:

@@ -16,6 +16,7 @@ from psycopg import AsyncConnection, AsyncCursor
 from uuid_utils.compat import uuid7
 
 from shared.adapters.postgres.database import Database, LockedError
+from shared.adapters.postgres.fills import asked_orders, fill_rows, read_costs, restated_rows
 from shared.adapters.postgres.queries import load
 from shared.adapters.postgres.rows import Row, moving_row, new_row, order_from_row
 from shared.contracts.exchange_requests import messages
@@ -23,7 +24,7 @@ from shared.contracts.published import event_detail, event_name, published_effec
 from shared.domain.charges.rate_cards import RateCards
 from shared.domain.ledger.accounts import CLIENT_ACCOUNTS, INR, Account, AssetKey, BalanceKey
 from shared.domain.ledger.books import Books
-from shared.domain.ledger.changes import Changes, Effect, ExecutionKey, OrderEvent
+from shared.domain.ledger.changes import Effect, ExecutionKey, OrderEvent
 from shared.domain.ledger.entries import EntryKey
 from shared.domain.ledger.holds import Balance, Hold, HoldKey, HoldOwner, HoldSource
 from shared.domain.orders.order import Order, OrderKey, Owner
@@ -80,7 +81,8 @@ class PostgresBooks:
     async def _load(self, connection: AsyncConnection, scope: Scope) -> Unit:
         cursors = await _ask(connection, scope)
         rows = {name: await cursor.fetchall() for name, cursor in cursors.items()}
-        orders = {OrderKey(row[0], row[1]): order_from_row(row) for row in rows.get("load_orders", ())}
+        found = (*rows.get("load_orders", ()), *rows.get("load_orders_and_costs", ()))
+        orders = {OrderKey(row[0], row[1]): order_from_row(row) for row in found}
         on_record = {EntryKey(*row) for row in rows.get("load_entries", ())}
         books = Books(
             at=datetime.now(UTC),
@@ -92,6 +94,7 @@ class PostgresBooks:
             holds=_holds(_hold_owners(scope), rows),
             entries={key: key in on_record for key in scope.entries},
             executions={ExecutionKey(*row) for row in rows.get("load_executions", ())},
+            costs=read_costs(rows.get("load_orders_and_costs", ()), rows.get("load_costs", ())),
         )
         known = OrderRecordsOfUnit(
             answers={
@@ -150,7 +153,10 @@ async def _ask(connection: AsyncConnection, scope: Scope) -> Cursors:
 def _questions(scope: Scope) -> Iterator[tuple[str, dict[str, Any]]]:
     if scope.orders:
         keys = {"keys": _keys(scope.orders), "accounts": _CLIENT_ACCOUNTS}
-        yield "load_orders", keys
+        if scope.fills:
+            yield "load_orders_and_costs", {"keys": _text(asked_orders(scope))}
+        else:
+            yield "load_orders", keys
         yield "load_balances_of_orders", keys
     if scope.orders or scope.hold_owners:
         yield "load_holds", {"owners": _keys(_hold_owners(scope))}
@@ -158,8 +164,9 @@ def _questions(scope: Scope) -> Iterator[tuple[str, dict[str, Any]]]:
         yield "load_balances", {"keys": _keys(scope.assets), "accounts": _CLIENT_ACCOUNTS}
     if scope.entries:
         yield "load_entries", {"keys": _text(key._asdict() for key in scope.entries)}
-    if scope.executions:
-        yield "load_executions", {"keys": _keys(scope.executions)}
+        yield "load_costs", {"keys": _keys([key for key in scope.assets if key.asset != INR])}
+    if scope.fills:
+        yield "load_executions", {"keys": _keys(scope.fills)}
     if scope.claims:
         claims = {"claims": _text(_slots(claim) for claim in scope.claims)}
         yield "load_answers", claims
@@ -178,6 +185,9 @@ async def _write(connection: AsyncConnection, unit: Unit, before: Orders) -> Com
     for name, rows in (_deadlines(unit.books, before) | _statements(unit, effects, outbox)).items():
         if rows:
             await connection.execute(_SQL[name], {"rows": _text(rows), "at": at})
+    fills = fill_rows(unit.books)
+    if any(fills.values()):
+        await connection.execute(_SQL["write_fills"], {name: _text(rows) for name, rows in fills.items()} | {"at": at})
     answered = await _count_answered(connection, unit.books)
     effects_of = [await _leave_effects(connection, effects, at)] if effects else []
     return Committed(effects, outbox, answered, effects_of)
@@ -240,8 +250,7 @@ def _statements(
         "write_accounts": [key._asdict() | _slots(books.balances[key]) for key in sorted(changes.balances)],
         "write_holds": [_hold(changes.holds[key]) for key in sorted(changes.holds)],
         "insert_transfers": [_slots(transfer) for transfer in changes.transfers],
-        "insert_trades": _trades(changes),
-        "write_positions": [key._asdict() | _slots(change) for key, change in sorted(changes.positions.items())],
+        "restate_trades": restated_rows(books),
         "insert_effects": [_slots(effect) for effect in effects],
         "insert_steps": sorted(
             (_slots(step) for step in unit.sagas.steps),
@@ -295,30 +304,6 @@ def _event(line: OrderEvent) -> Row:
 def _hold(hold: Hold) -> Row:
     amounts = {"amount": hold.amount, "captured": hold.captured, "released": hold.released}
     return hold.key._asdict() | {"account": hold.account, "asset": hold.asset} | amounts
-
-
-def _trades(changes: Changes) -> list[Row]:
-    rows = [
-        {
-            "trade_date": trade.fill.trade_date,
-            "venue": trade.fill.venue,
-            "exec_id": trade.fill.exec_id,
-            "user_id": trade.order.user_id,
-            "order_id": trade.order.order_id,
-            "instrument_id": trade.order.terms.instrument_id,
-            "security_id": trade.order.terms.security_id,
-            "product": trade.order.terms.product,
-            "side": trade.order.terms.side,
-            "quantity": trade.fill.quantity,
-            "price": trade.fill.price,
-            "notional": trade.fill.quantity * trade.fill.price,
-            "charges": trade.charges,
-            "match_id": trade.fill.match_id,
-            "executed_at": trade.fill.executed_at,
-        }
-        for trade in changes.trades
-    ]
-    return sorted(rows, key=lambda row: (row["venue"], row["trade_date"], row["exec_id"]))
 
 
 def _slots(value: Any) -> Row:

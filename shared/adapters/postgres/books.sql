@@ -14,6 +14,19 @@ SELECT {order_columns}
 FROM json_to_recordset(%(keys)s::json) AS k (user_id uuid, order_id uuid)
 JOIN orders o ON o.user_id = k.user_id AND o.order_id = k.order_id
 
+-- name: load_orders_and_costs
+-- For fills: with what the orders' securities cost and, where a fill comes late, the trades since then.
+SELECT {order_columns}, k.trade_date::text, k.executed_at, {cost_columns},
+       (SELECT json_agg({costed_trade})
+        FROM (SELECT * FROM trades
+              WHERE (c.last_trade_date, c.last_executed_at) >= (k.trade_date, k.executed_at)
+                AND user_id = k.user_id AND (trade_date, executed_at) >= (k.trade_date, k.executed_at)
+                AND security_id = o.security_id AND bought_before IS NOT NULL
+              ORDER BY trade_date, executed_at) AS t)
+FROM json_to_recordset(%(keys)s::json) AS k (user_id uuid, order_id uuid, trade_date date, executed_at timestamptz)
+JOIN orders o ON o.user_id = k.user_id AND o.order_id = k.order_id
+LEFT JOIN costs c ON c.user_id = k.user_id AND c.security_id = o.security_id
+
 -- name: load_holds
 SELECT h.user_id, h.source, h.source_id, h.request_id, h.account, h.asset, h.amount, h.captured, h.released
 FROM json_to_recordset(%(owners)s::json) AS k (user_id uuid, source text, source_id uuid)
@@ -45,6 +58,15 @@ JOIN transfers t ON k.user_id IS NULL AND t.user_id IS NULL AND t.entry_id = k.e
 SELECT t.venue, t.trade_date::text, t.exec_id
 FROM json_to_recordset(%(keys)s::json) AS k (venue text, trade_date date, exec_id text)
 JOIN trades t ON t.venue = k.venue AND t.trade_date = k.trade_date AND t.exec_id = k.exec_id
+
+-- name: load_costs
+-- Whole, because what is brought in comes before every trade.
+SELECT k.user_id, k.asset, '0001-01-01'::text, '0001-01-01'::timestamptz, {cost_columns},
+       (SELECT json_agg({costed_trade} ORDER BY t.trade_date, t.executed_at)
+        FROM trades t
+        WHERE t.user_id = k.user_id AND t.security_id = k.asset AND t.bought_before IS NOT NULL)
+FROM json_to_recordset(%(keys)s::json) AS k (user_id uuid, asset text)
+LEFT JOIN costs c ON c.user_id = k.user_id AND c.security_id = k.asset
 
 -- name: load_answers
 SELECT o.user_id, o.idempotency_key, o.order_id, o.fingerprint, o.answer_status, o.answer_body
@@ -114,29 +136,44 @@ SELECT user_id, entry_id, debit, credit, asset, amount, reason, source, order_id
 FROM json_to_recordset(%(rows)s::json) AS n (user_id uuid, entry_id uuid, debit text, credit text, asset text,
     amount bigint, reason text, source text, order_id uuid)
 
--- name: insert_trades
-INSERT INTO trades (trade_date, venue, exec_id, user_id, order_id, instrument_id, security_id, product, side, quantity,
-    price, notional, charges, match_id, executed_at, booked_at)
-SELECT trade_date, venue, exec_id, user_id, order_id, instrument_id, security_id, product, side, quantity,
-    price, notional, charges, match_id, executed_at, %(at)s
-FROM json_to_recordset(%(rows)s::json) AS n (trade_date date, venue text, exec_id text, user_id uuid, order_id uuid,
-    instrument_id text, security_id text, product text, side text, quantity bigint, price bigint, notional bigint,
-    charges jsonb, match_id text, executed_at timestamptz)
+-- name: write_fills
+-- What was traded, the sums of the day, and what the securities cost now. One statement, because each has its price.
+WITH traded AS (
+    INSERT INTO trades (trade_date, venue, exec_id, user_id, order_id, instrument_id, security_id, product, side,
+        quantity, price, notional, charges, match_id, executed_at, booked_at, bought_before, sold_before, cost_before)
+    SELECT trade_date, venue, exec_id, user_id, order_id, instrument_id, security_id, product, side,
+        quantity, price, notional, charges, match_id, executed_at, %(at)s, bought_before, sold_before, cost_before
+    FROM json_to_recordset(%(trades)s::json) AS n (trade_date date, venue text, exec_id text, user_id uuid,
+        order_id uuid, instrument_id text, security_id text, product text, side text, quantity bigint, price bigint,
+        notional bigint, charges jsonb, match_id text, executed_at timestamptz, bought_before bigint,
+        sold_before bigint, cost_before numeric)
+), moved AS (
+    INSERT INTO positions AS p (user_id, trade_date, instrument_id, product, buy_quantity, buy_value, sell_quantity,
+        sell_value, charges)
+    SELECT user_id, trade_date, instrument_id, product, buy_quantity, buy_value, sell_quantity, sell_value, charges
+    FROM json_to_recordset(%(positions)s::json) AS n (user_id uuid, trade_date date, instrument_id text, product text,
+        buy_quantity bigint, buy_value bigint, sell_quantity bigint, sell_value bigint, charges bigint)
+    ON CONFLICT (user_id, trade_date, instrument_id, product) DO UPDATE SET
+        buy_quantity = p.buy_quantity + excluded.buy_quantity, buy_value = p.buy_value + excluded.buy_value,
+        sell_quantity = p.sell_quantity + excluded.sell_quantity, sell_value = p.sell_value + excluded.sell_value,
+        charges = p.charges + excluded.charges
+)
+INSERT INTO costs (user_id, security_id, opening_quantity, opening_value, bought, sold, cost, last_trade_date,
+    last_executed_at)
+SELECT user_id, asset, opening_quantity, opening_value, bought, sold, cost, last_trade_date, last_executed_at
+FROM json_to_recordset(%(costs)s::json) AS n (user_id uuid, asset text, opening_quantity bigint,
+    opening_value bigint, bought bigint, sold bigint, cost numeric, last_trade_date date, last_executed_at timestamptz)
+ON CONFLICT (user_id, security_id) DO UPDATE SET
+    opening_quantity = excluded.opening_quantity, opening_value = excluded.opening_value, bought = excluded.bought,
+    sold = excluded.sold, cost = excluded.cost, last_trade_date = excluded.last_trade_date,
+    last_executed_at = excluded.last_executed_at
 
--- name: write_positions
-INSERT INTO positions AS p (user_id, instrument_id, product, security_id, opening_quantity, opening_value, buy_quantity,
-    buy_value, sell_quantity, sell_value, charges)
-SELECT user_id, instrument_id, product, security_id, opening_quantity, opening_value, buy_quantity,
-    buy_value, sell_quantity, sell_value, charges
-FROM json_to_recordset(%(rows)s::json) AS n (user_id uuid, instrument_id text, product text, security_id text,
-    opening_quantity bigint, opening_value bigint, buy_quantity bigint, buy_value bigint, sell_quantity bigint,
-    sell_value bigint, charges bigint)
-ON CONFLICT (user_id, instrument_id, product) DO UPDATE SET
-    opening_quantity = p.opening_quantity + excluded.opening_quantity,
-    opening_value = p.opening_value + excluded.opening_value,
-    buy_quantity = p.buy_quantity + excluded.buy_quantity, buy_value = p.buy_value + excluded.buy_value,
-    sell_quantity = p.sell_quantity + excluded.sell_quantity, sell_value = p.sell_value + excluded.sell_value,
-    charges = p.charges + excluded.charges
+-- name: restate_trades
+-- Trades that an earlier one came after.
+UPDATE trades t SET bought_before = n.bought_before, sold_before = n.sold_before, cost_before = n.cost_before
+FROM json_to_recordset(%(rows)s::json) AS n (venue text, trade_date date, exec_id text, bought_before bigint,
+    sold_before bigint, cost_before numeric)
+WHERE t.venue = n.venue AND t.trade_date = n.trade_date AND t.exec_id = n.exec_id
 
 -- name: insert_effects
 INSERT INTO effects (user_id, sequence, kind, payload, created_at)

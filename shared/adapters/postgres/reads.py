@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, Final
 from uuid import UUID
 
 from shared.adapters.postgres.database import Database
 from shared.adapters.postgres.queries import load
 from shared.domain.ledger.accounts import Account
+from shared.domain.lots import Standing
 from shared.domain.orders.terms import Product
 from shared.domain.portfolios import DayPosition, Holding
 from shared.domain.positions import Turnover
@@ -16,7 +18,7 @@ from shared.ports.portfolios import PortfolioRecord
 from shared.ports.trades import TradeFilter, TradePosition, TradeRecord
 
 _SQL = load("reads.sql")
-_NO_TRADE_POSITION = {"executed_at": None, "exec_id": None, "venue": None, "trade_date": None}
+_NEVER: Final = datetime.min.replace(tzinfo=UTC)
 _NO_LINE = {"transfer_no": None, "balance": None}
 
 
@@ -42,8 +44,10 @@ class PostgresReads:
         self, user_id: UUID, wanted: TradeFilter, after: TradePosition | None, limit: int
     ) -> Sequence[TradeRecord]:
         """See `TradeReader.trades`."""
-        position = _NO_TRADE_POSITION if after is None else asdict(after)
-        rows = await self._rows("trades", {"user_id": user_id, "limit": limit} | asdict(wanted) | position)
+        statement = "trades" if wanted.instrument_id is None else "trades_of_instrument"
+        bounds = {"from_date": wanted.from_date or date.min} | asdict(_before(wanted.to_date or date.max, after))
+        values = {"user_id": user_id, "instrument_id": wanted.instrument_id, "limit": limit} | bounds
+        rows = await self._rows(statement, values)
         return [TradeRecord(*row) for row in rows]
 
     async def funds(self, user_id: UUID) -> FundsRecord:
@@ -67,6 +71,13 @@ class PostgresReads:
             return await cursor.fetchall()
 
 
+def _before(to_date: date, after: TradePosition | None) -> TradePosition:
+    """What the trades to list come before."""
+    if after is not None and after.trade_date <= to_date:
+        return after
+    return TradePosition(_NEVER, "", "", to_date + timedelta(days=1) if to_date < date.max else date.max)
+
+
 def _holding(row: list[Any]) -> Holding:
-    values = [*row[:6], Turnover(*row[6:])]
-    return Holding(*values)
+    security_id, settled, held, unsettled, *standing = row
+    return Holding(security_id, settled, held, unsettled, Standing(*standing))

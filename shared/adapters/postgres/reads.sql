@@ -5,34 +5,23 @@
 WITH today AS MATERIALIZED (
     SELECT ((now() + coalesce((SELECT offset_us FROM market_clock), 0) * interval '1 microsecond')
             AT TIME ZONE 'Asia/Kolkata')::date AS trade_date
-), parts AS (
-    SELECT asset AS security_id,
-           CASE account WHEN 'client.holdings' THEN balance ELSE 0 END AS settled,
-           CASE account WHEN 'client.holdings' THEN held ELSE 0 END AS held,
-           CASE account WHEN 'client.unsettled_shares' THEN balance ELSE 0 END AS unsettled,
-           0 AS opening_quantity, 0 AS opening_value,
-           0 AS buy_quantity, 0 AS buy_value, 0 AS sell_quantity, 0 AS sell_value, 0 AS charges
-    FROM accounts
-    WHERE user_id = %(user_id)s AND account IN ('client.holdings', 'client.unsettled_shares')
-    UNION ALL
-    SELECT security_id, 0, 0, 0, opening_quantity, opening_value, buy_quantity, buy_value, sell_quantity, sell_value,
-           charges
-    FROM positions WHERE user_id = %(user_id)s
 ), owned AS (
-    SELECT json_build_array(security_id, sum(settled), sum(held), sum(unsettled), sum(opening_quantity),
-                            sum(opening_value), sum(buy_quantity), sum(buy_value), sum(sell_quantity),
-                            sum(sell_value), sum(charges)) AS holding
-    FROM parts GROUP BY security_id ORDER BY security_id
+    SELECT json_build_array(a.asset, a.settled, a.held, a.unsettled,
+                            coalesce(c.bought, 0), coalesce(c.sold, 0), coalesce(c.cost, 0)) AS holding
+    FROM (SELECT asset, coalesce(sum(balance) FILTER (WHERE account = 'client.holdings'), 0) AS settled,
+                 coalesce(sum(held) FILTER (WHERE account = 'client.holdings'), 0) AS held,
+                 coalesce(sum(balance) FILTER (WHERE account = 'client.unsettled_shares'), 0) AS unsettled
+          FROM accounts
+          WHERE user_id = %(user_id)s AND account IN ('client.holdings', 'client.unsettled_shares')
+          GROUP BY asset) AS a
+    LEFT JOIN costs c ON c.user_id = %(user_id)s AND c.security_id = a.asset
+    ORDER BY a.asset
 ), traded AS (
-    SELECT json_build_array(instrument_id, product,
-                            coalesce(sum(quantity) FILTER (WHERE side = 'BUY'), 0),
-                            coalesce(sum(notional) FILTER (WHERE side = 'BUY'), 0),
-                            coalesce(sum(quantity) FILTER (WHERE side = 'SELL'), 0),
-                            coalesce(sum(notional) FILTER (WHERE side = 'SELL'), 0),
-                            sum((SELECT coalesce(sum(value::bigint), 0) FROM jsonb_each_text(t.charges)))) AS position
-    FROM trades t
+    SELECT json_build_array(instrument_id, product, buy_quantity, buy_value, sell_quantity, sell_value,
+                            charges) AS position
+    FROM positions
     WHERE user_id = %(user_id)s AND trade_date = (SELECT trade_date FROM today)
-    GROUP BY instrument_id, product ORDER BY instrument_id, product
+    ORDER BY instrument_id, product
 )
 SELECT today.trade_date,
        (SELECT coalesce(json_agg(holding), '[]') FROM owned),
@@ -40,17 +29,24 @@ SELECT today.trade_date,
 FROM today
 
 -- name: trades
+-- One condition bounds the newest trade, so that the index is entered there.
 SELECT user_id, order_id, venue, trade_date, exec_id, instrument_id, side, quantity, price, notional, charges,
        executed_at
 FROM trades
 WHERE user_id = %(user_id)s
-  AND (%(instrument_id)s::text IS NULL OR instrument_id = %(instrument_id)s)
-  AND (%(from_date)s::date IS NULL OR trade_date >= %(from_date)s)
-  AND (%(to_date)s::date IS NULL OR trade_date <= %(to_date)s)
-  AND executed_at <= coalesce(%(executed_at)s::timestamptz, 'infinity')
-  AND (%(executed_at)s::timestamptz IS NULL OR executed_at < %(executed_at)s
-       OR (exec_id, venue, trade_date) > (%(exec_id)s::text, %(venue)s::text, %(trade_date)s::date))
-ORDER BY executed_at DESC, exec_id, venue, trade_date
+  AND trade_date >= %(from_date)s
+  AND (trade_date, executed_at, exec_id, venue) < (%(trade_date)s, %(executed_at)s, %(exec_id)s, %(venue)s)
+ORDER BY trade_date DESC, executed_at DESC, exec_id DESC, venue DESC
+LIMIT %(limit)s
+
+-- name: trades_of_instrument
+SELECT user_id, order_id, venue, trade_date, exec_id, instrument_id, side, quantity, price, notional, charges,
+       executed_at
+FROM trades
+WHERE user_id = %(user_id)s AND instrument_id = %(instrument_id)s
+  AND trade_date >= %(from_date)s
+  AND (trade_date, executed_at, exec_id, venue) < (%(trade_date)s, %(executed_at)s, %(exec_id)s, %(venue)s)
+ORDER BY trade_date DESC, executed_at DESC, exec_id DESC, venue DESC
 LIMIT %(limit)s
 
 -- name: funds

@@ -54,14 +54,24 @@ def _typed(names: tuple[str, ...]) -> str:
     return ", ".join(f"{name} {_sql_type(name)}" for name in names)
 
 
+_COST: Final = (
+    *("c.opening_quantity", "c.opening_value", "c.bought", "c.sold", "c.cost", "c.last_trade_date::text"),
+    "c.last_executed_at",
+)
+_COSTED_TRADE: Final = (
+    *("t.trade_date", "t.executed_at", "t.exec_id", "t.venue", "t.side", "t.quantity", "t.price"),
+    *("t.bought_before", "t.sold_before", "t.cost_before"),
+)
 PARTS: Final[Mapping[str, str]] = {
     "order_columns": ", ".join(f"o.{name}::text" if name == "trade_date" else f"o.{name}" for name in COLUMNS),
     "new_columns": ", ".join(NEW),
     "new_record": _typed(NEW),
     "moving_record": _typed(MOVING),
     "moves": ", ".join(f"{name} = n.{name}" for name in MOVING[2:]),
+    "cost_columns": ", ".join(_COST),
+    "costed_trade": f"json_build_array({', '.join(_COSTED_TRADE)})",
 }
-"""Texts for `queries.load`. Aliases: `o` is the stored order, `n` the new row."""
+"""Texts for `queries.load`. Aliases: `o` is the stored order, `n` the new row, `c` a cost and `t` a trade."""
 
 
 def order_values(order: Order) -> tuple[Any, ...]:
@@ -97,8 +107,8 @@ _TERMS_END: Final = _TERMS_AT + len(Terms._fields)
 
 
 def order_from_row(row: tuple[Any, ...]) -> Order:
-    """The order of one row of `{order_columns}`."""
-    values = list(row)
+    """The order of one row that begins with `{order_columns}`."""
+    values = list(row[: len(COLUMNS)])
     for place, kind in _CONVERTERS:
         if values[place] is not None:
             values[place] = kind(values[place])

@@ -20,7 +20,6 @@ from shared.application.publishing import Publisher
 from shared.application.timing import Timing, venue_deadlines
 from shared.contracts.execution_reports import ExecutionReport
 from shared.domain.errors import UnavailableError
-from shared.domain.ledger.changes import ExecutionKey
 from shared.domain.money import parse_rupees
 from shared.domain.orders.events import (
     Acknowledged,
@@ -38,7 +37,7 @@ from shared.domain.orders.order import OrderKey, State
 from shared.domain.orders.transitions import IllegalTransitionError
 from shared.domain.sessions import MarketTime
 from shared.halving import halve
-from shared.ports.books import BookStore, ParkedReport, Scope, Unit
+from shared.ports.books import BookStore, ParkedReport, Scope, ScopedFill, Unit
 from shared.ports.market import Market
 from shared.ports.order_sagas import OrderSagas
 
@@ -137,11 +136,15 @@ def _account_of(arrival: Arrival) -> UUID | None:
 
 def _scope(arrivals: Sequence[Arrival]) -> Scope:
     reports = [arrival.report for arrival in arrivals if arrival.report is not None]
-    trades = [report for report in reports if report.exec_type == "TRADE"]
     return Scope(
         orders={OrderKey(report.account, report.order_id) for report in reports},
-        executions={ExecutionKey(r.venue, r.trade_date.isoformat(), r.exec_id) for r in trades},
+        fills={_fill(report) for report in reports if report.exec_type == "TRADE"},
     )
+
+
+def _fill(report: ExecutionReport) -> ScopedFill:
+    execution = (report.venue, report.trade_date.isoformat(), report.exec_id)
+    return ScopedFill(report.account, report.order_id, *execution, report.at)
 
 
 def _parked(arrival: Arrival, reason: str) -> ParkedReport:

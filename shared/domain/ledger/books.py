@@ -31,6 +31,7 @@ from shared.domain.ledger.changes import (
 )
 from shared.domain.ledger.entries import Entry, EntryKey, EntrySource, Leg, Transfer
 from shared.domain.ledger.holds import Balance, Hold, HoldChange, HoldKey, HoldOwner, HoldSource
+from shared.domain.lots import THE_BEGINNING, Moment, SecurityCost
 from shared.domain.orders.events import Event, Filled, FundsHeld, Refused, Repeated
 from shared.domain.orders.order import Order, OrderKey, changed
 from shared.domain.orders.requests import ExchangeRequest, request_of
@@ -44,8 +45,8 @@ _NOTHING: Final = Booked()
 
 
 class UnloadedError(LookupError):
-    """A unit of work touches an account, entry or hold that its scope does not name: writing it would overwrite what
-    is there."""
+    """A unit of work touches an account, entry, hold or cost that its scope does not name: writing it would overwrite
+    what is there."""
 
 
 class OverdrawnError(ValueError):
@@ -56,7 +57,8 @@ class OverdrawnError(ValueError):
 class Books:
     """Loaded rows of the locked users; `at` is the instant of the transaction.
 
-    `assets`, `entries` and the keys of `holds` say what was looked for: what is not among them is unknown, not absent.
+    `assets`, `entries` and the keys of `holds` and `costs` say what was looked for: what is not among them is unknown,
+    not absent.
     """
 
     at: datetime
@@ -70,6 +72,8 @@ class Books:
     entries: dict[EntryKey, bool] = field(default_factory=dict)
     """Whether an entry of the scope is on record."""
     executions: set[ExecutionKey] = field(default_factory=set)
+    costs: dict[AssetKey, SecurityCost] = field(default_factory=dict)
+    """What each security cost, with the trades that the scope can put in their places."""
     changes: Changes = field(default_factory=Changes)
     policies: Mapping[Product, ProductPolicy] = field(default_factory=lambda: POLICIES, repr=False, compare=False)
     known_charges: dict[tuple[object, ...], Charges] = field(default_factory=dict, repr=False, compare=False)
@@ -97,7 +101,8 @@ class Books:
     def submit(self, key: OrderKey, event: Event) -> Order:
         """Apply one event; returns the order, the very same object when nothing changed.
 
-        Raises IllegalTransitionError and changes nothing when the event contradicts the order.
+        Raises IllegalTransitionError and changes nothing when the event contradicts the order; UnloadedError for a fill
+        that the scope does not name.
         """
         before = self.orders[key]
         if isinstance(event, Filled) and ExecutionKey(event.venue, event.trade_date, event.exec_id) in self.executions:
@@ -162,9 +167,9 @@ class Books:
             self._transfer(Transfer(entry.user_id, entry.entry_id, *leg, entry.source))
         for acquired in entry.acquisitions:
             assert entry.user_id is not None
-            change = self._position(PositionKey(entry.user_id, *acquired[:2]), acquired.security_id)
-            change.opening_quantity += acquired.quantity
-            change.opening_value += acquired.value
+            self._cost(AssetKey(entry.user_id, acquired.security_id), THE_BEGINNING).open(
+                acquired.quantity, acquired.value
+            )
         self.entries[entry.key] = True
         self.changes.entries.add(entry.key)
         return True
@@ -284,8 +289,11 @@ class Books:
         self._post_fill(order, entry_id, booking.legs)
         for hold_change in booking.holds:
             self.change_hold(hold_change)
-        self._add_to_position(fill)
         trade = Trade(order, event, charges)
+        self._add_to_position(fill, event.trade_date)
+        if booking.delivers:
+            cost = self._cost(AssetKey(order.user_id, order.terms.security_id), trade.place.moment)
+            cost.add(trade.place, order.terms.side, event.quantity, event.price)
         self.executions.add(trade.key)
         self.changes.trades.append(trade)
         self._publish(order.user_id, Traded(trade))
@@ -295,9 +303,9 @@ class Books:
         for leg in legs:
             self._transfer(Transfer(order.user_id, entry_id, *leg, EntrySource.ORDER, order.order_id))
 
-    def _add_to_position(self, fill: Fill) -> None:
-        key = PositionKey(fill.user_id, fill.terms.instrument_id, fill.terms.product)
-        change = self._position(key, fill.terms.security_id)
+    def _add_to_position(self, fill: Fill, trade_date: str) -> None:
+        key = PositionKey(fill.user_id, trade_date, fill.terms.instrument_id, fill.terms.product)
+        change = self.changes.positions.setdefault(key, PositionChange())
         if fill.terms.side is Side.BUY:
             change.buy_quantity += fill.quantity
             change.buy_value += fill.value
@@ -306,8 +314,15 @@ class Books:
             change.sell_value += fill.value
         change.charges += fill.charges
 
-    def _position(self, key: PositionKey, security_id: str) -> PositionChange:
-        return self.changes.positions.setdefault(key, PositionChange(security_id))
+    def _cost(self, key: AssetKey, moment: Moment) -> SecurityCost:
+        """The cost that a trade of that moment, or an opening at the beginning, is about to change."""
+        cost = self.costs.get(key)
+        if cost is None or not cost.knows(moment):
+            raise UnloadedError(
+                f"the scope does not name the trades in {key.asset} of user {key.user_id} since {moment}"
+            )
+        self.changes.costs.add(key)
+        return cost
 
     # --- what clients learn --------------------------------------------------------------------------------
 

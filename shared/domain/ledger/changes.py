@@ -5,9 +5,10 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 from uuid import UUID
 
-from shared.domain.ledger.accounts import Account, BalanceKey
+from shared.domain.ledger.accounts import Account, AssetKey, BalanceKey
 from shared.domain.ledger.entries import EntryKey, Transfer
 from shared.domain.ledger.holds import Hold, HoldKey
+from shared.domain.lots import Place
 from shared.domain.orders.events import Event, Filled
 from shared.domain.orders.order import Order, OrderKey, State
 from shared.domain.orders.requests import ExchangeRequest
@@ -65,6 +66,10 @@ class Trade:
     def key(self) -> ExecutionKey:
         return ExecutionKey(self.fill.venue, self.fill.trade_date, self.fill.exec_id)
 
+    @property
+    def place(self) -> Place:
+        return Place(self.fill.trade_date, self.fill.executed_at, self.fill.exec_id, self.fill.venue)
+
 
 @dataclass(frozen=True, slots=True)
 class OrderChanged:
@@ -120,6 +125,7 @@ class Changes:
     entries: set[EntryKey] = field(default_factory=set)
     trades: list[Trade] = field(default_factory=list)
     positions: dict[PositionKey, PositionChange] = field(default_factory=dict)
+    costs: set[AssetKey] = field(default_factory=set)
     requests: list[ExchangeRequest] = field(default_factory=list)
     effects: list[Effect] = field(default_factory=list)
     answered: Counter[UUID] = field(default_factory=Counter)

@@ -40,7 +40,7 @@ class Delivery:
     def book(self, fill: Fill) -> Booking:
         """Bought and sold shares and their value pass through unsettled accounts; charges are paid at once."""
         captured = fill.value + fill.charges if fill.terms.side is Side.BUY else fill.quantity
-        return Booking(captured, tuple(_legs(fill)))
+        return Booking(captured, tuple(_legs(fill)), delivers=True)
 
 
 def _legs(fill: Fill) -> Iterator[Leg]:

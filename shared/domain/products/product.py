@@ -38,11 +38,13 @@ class Fill(NamedTuple):
 
 
 class Booking(NamedTuple):
-    """What a fill does: what it takes of the order's hold, the legs of its entry, and other holds it changes."""
+    """What a fill does: what it takes of the order's hold, the legs of its entry, other holds it changes, and whether
+    the securities change hands, so that the client owns them at a cost."""
 
     captured: int
     legs: tuple[Leg, ...]
     holds: tuple[HoldChange, ...] = ()
+    delivers: bool = False
 
 
 class ProductPolicy(Protocol):

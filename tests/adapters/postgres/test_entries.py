@@ -4,6 +4,7 @@ from uuid import uuid5
 
 from shared.domain.ledger.accounts import INR, Account
 from shared.domain.ledger.entries import Acquisition, Entry, EntrySource, Leg
+from shared.domain.lots import COST_UNITS
 from shared.domain.orders.terms import Product
 from shared.ports.books import Scope
 from tests.support.broker import Broker
@@ -29,5 +30,5 @@ async def test_securities_brought_in_have_a_cost(broker: Broker) -> None:
         (Acquisition("NSE:INFY", Product.CNC, INFY, 5, 700_000),),
     )
     await broker.post(brought)
-    row = "SELECT product, security_id, opening_quantity, opening_value FROM positions"
-    assert broker.rows(row) == [("CNC", INFY, 5, 700_000)]
+    row = "SELECT security_id, opening_quantity, opening_value, bought, sold, cost FROM costs"
+    assert broker.rows(row) == [(INFY, 5, 700_000, 5, 0, 700_000 * COST_UNITS)]

@@ -101,6 +101,7 @@ def summary(made: Books) -> dict[str, Any]:
         },
         "balances": {key: (b.balance, b.held) for key, b in made.balances.items() if b.balance or b.held},
         "holds": {h.key: (h.amount, h.open) for holds in made.holds.values() for h in holds},
+        "costs": {key: (cost.now, cost.trades) for key, cost in deepcopy(made.costs).items()},
         "positions": {key: deepcopy(change) for key, change in made.changes.positions.items()},
         "trades": Counter(
             (t.order.order_id, t.fill.exec_id, t.fill.quantity, t.fill.price) for t in made.changes.trades
@@ -136,10 +137,12 @@ def test_batch_equals_its_reports_one_by_one(data: st.DataObject, world: list[Li
     written = [alone.changes]
     for report in delivery:
         # As after a commit and a new load: only rows survive, not what changed.
-        alone = replace(alone, changes=Changes(), balances=deepcopy(alone.balances), holds=deepcopy(alone.holds))
+        copied = {name: deepcopy(getattr(alone, name)) for name in ("balances", "holds", "costs")}
+        alone = replace(alone, changes=Changes(), **copied)
         deliver(alone, report)
         written.append(alone.changes)
     assert (alone.orders, alone.balances, alone.holds) == (together.orders, together.balances, together.holds)
+    assert alone.costs == together.costs
     for lines in ("events", "transfers", "trades", "effects"):
         assert [line for each in written for line in getattr(each, lines)] == getattr(together.changes, lines)
 
