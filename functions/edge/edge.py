@@ -106,7 +106,9 @@ class Endpoint[Body, Query]:
             return self._refuse(await admission.counted(error), request, request_id, admission.rate_limit)
         except Exception:  # noqa: BLE001 - a defect: logged, and answered without its details
             _log.exception("unexpected error", route=self.route.name)
-            unexpected = BrokerError("Internal error: repeat the request, or give support the request_id")
+            unexpected = BrokerError(
+                "Internal error: repeat the request with the same Idempotency-Key, or give support the request_id"
+            )
             return self._refuse(unexpected, request, request_id, admission.rate_limit)
 
     def _refuse(

@@ -53,7 +53,7 @@ ERRORS: Final[Mapping[type[BrokerError], ErrorEntry]] = {
     OrderRejectedError: ErrorEntry(422, "The order was refused by a rule"),
     IdempotencyKeyReusedError: ErrorEntry(422, "The idempotency key belongs to another request"),
     RateLimitedError: ErrorEntry(429, "Too many requests"),
-    BrokerError: ErrorEntry(500, "Something went wrong on our side"),
+    BrokerError: ErrorEntry(500, "Internal error"),
     OverloadedError: ErrorEntry(503, "The broker is at capacity"),
     UnavailableError: ErrorEntry(503, "A part of the broker is not available"),
 }
