@@ -52,7 +52,7 @@ def wire_operations(ports: OperationsPorts, publisher: Publisher) -> Operations:
     """One process's operations on these ports."""
     return Operations(
         sagas=Sagas(ports.sagas),
-        doubts=Doubts(ports.books, ports.doubts, ports.replies, publisher),
+        doubts=Doubts(ports.books, ports.doubts, ports.replies, publisher, ports.venue),
         ledger=Ledger(ports.ledger),
         reconciliation=Reconciliation(ports.trade_day, ports.venue),
         backlog=Backlog(ports.backlog, ports.queues),

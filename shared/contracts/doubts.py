@@ -7,18 +7,27 @@ from pydantic import Field
 from shared.contracts.common import Amount, Body, Id, Instant, Page, PageQuery, Text, View
 from shared.contracts.cursors import ID, INSTANT, CursorFormat
 
+type Decision = Annotated[
+    Literal["NOT_RECEIVED", "CANCELED"],
+    Field(description="NOT_RECEIVED: the exchange never took the order; CANCELED: it took it and has ended it"),
+]
+
 DOUBTS: Final = CursorFormat(INSTANT, ID)
-"""Since when the last order is in doubt, and its id."""
+"""Since when the last order is in doubt, or when it was closed; and its id."""
 
 
 class DoubtsQuery(PageQuery):
-    """Open doubts, oldest first."""
+    """OPEN: oldest first; CLOSED: the last closed first."""
 
+    state: Literal["OPEN", "CLOSED"] = "OPEN"
     cursor: Annotated[str, DOUBTS] | None = None
 
 
 class DoubtView(View):
-    """An order whose state at the exchange could not be established; its hold stays until an operator resolves it."""
+    """An order whose state at the exchange could not be established; its hold stays until an operator resolves it.
+
+    `resolution` and what follows it are null while it is open. ANSWERED_BY_EXCHANGE is no operator's decision.
+    """
 
     order_id: Id
     user_id: Id
@@ -33,6 +42,14 @@ class DoubtView(View):
     hold_asset: str | None
     hold_open: Amount | None
     evidence: Any
+    resolution: Literal["NOT_RECEIVED", "CANCELED", "ANSWERED_BY_EXCHANGE"] | None
+    resolved_at: Instant | None
+    resolved_by: Id | None
+    reference: str | None
+    venue_consulted: Annotated[
+        bool | None, Field(description="Whether the venue's records were read for the decision; false: it was away")
+    ]
+    venue_status: Annotated[str | None, Field(description="How the venue had the order; null: it did not know it")]
 
 
 DoubtPage = Page[DoubtView]
@@ -41,10 +58,7 @@ DoubtPage = Page[DoubtView]
 class ResolveDoubt(Body):
     """What was established with the exchange. Resolving an order that fills afterwards needs a new trade: be sure."""
 
-    resolution: Annotated[
-        Literal["NOT_RECEIVED", "CANCELED"],
-        Field(description="NOT_RECEIVED: the exchange never took the order; CANCELED: it took it and has ended it"),
-    ]
+    resolution: Decision
     reference: Annotated[Text, Field(description="The exchange's reference, ticket or message that proves it")]
     note: Annotated[Text, Field(description="What the client reads as the order's status message")]
 
@@ -58,4 +72,14 @@ class ResolvedView(View):
     reference: str
     resolved_by: Id
     resolved_at: Instant
+    venue_consulted: bool
+    venue_status: str | None
     order_state: str
+
+
+class AskedView(View):
+    """What the exchange has been asked; its answers are booked as they come, and end the doubt if they settle it."""
+
+    order_id: Id
+    asked_at: Instant
+    requests: Annotated[list[str], Field(examples=[["STATUS", "RESEND"]])]

@@ -77,13 +77,18 @@ class Doubt:
 
 @dataclass(frozen=True, slots=True)
 class DoubtSettled:
-    """Who closed an order in doubt, how, and on what evidence."""
+    """Who closed an order in doubt, how, and on what evidence.
+
+    `venue_status` is how the venue had the order, None when it did not know it or was not consulted.
+    """
 
     user_id: UUID
     order_id: UUID
     resolved_by: UUID
     resolution: str
     reference: str
+    venue_consulted: bool
+    venue_status: str | None
 
 
 class ScopedFill(NamedTuple):

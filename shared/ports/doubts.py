@@ -11,15 +11,19 @@ from shared.json_values import Json
 
 @dataclass(frozen=True, slots=True)
 class DoubtPosition:
-    """Where a page of doubts ends, oldest first."""
+    """Where a page ends: `at` is since when an open doubt is there, or when a closed one was closed."""
 
-    since: datetime
+    at: datetime
     order_id: UUID
 
 
 @dataclass(frozen=True, slots=True)
 class DoubtRecord:
-    """An order in doubt, what is known of it, what its hold keeps, and who closed it."""
+    """An order in doubt, what is known of it, what its hold keeps, and how it was closed.
+
+    `resolution` is a decision of staff, or ANSWERED_BY_EXCHANGE, which nobody decided. `venue_status` is how the venue
+    had the order at the decision; None when it did not know it, or was not consulted.
+    """
 
     order_id: UUID
     user_id: UUID
@@ -38,13 +42,18 @@ class DoubtRecord:
     resolved_by: UUID | None
     resolution: str | None
     reference: str | None
+    venue_consulted: bool | None
+    venue_status: str | None
 
 
 class DoubtReader(Protocol):
     """Reads doubts. Raises UnavailableError."""
 
-    async def doubts(self, after: DoubtPosition | None, limit: int) -> Sequence[DoubtRecord]:
-        """Open doubts, oldest first."""
+    async def open(self, after: DoubtPosition | None, limit: int) -> Sequence[DoubtRecord]:
+        """At most `limit` open doubts after the position, oldest first."""
+
+    async def closed(self, after: DoubtPosition | None, limit: int) -> Sequence[DoubtRecord]:
+        """At most `limit` closed ones after the position, the last closed first."""
 
     async def doubt(self, order_id: UUID) -> DoubtRecord | None:
         """The doubt of one order, open or closed."""

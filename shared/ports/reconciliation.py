@@ -26,6 +26,14 @@ class LiveOrder:
     cum_quantity: int
 
 
+@dataclass(frozen=True, slots=True)
+class VenueOrder:
+    """How an order stands at the venue: its `order_status`; TOMBSTONE is an id that it has promised never to take."""
+
+    status: str
+    cum_quantity: int
+
+
 class TradeDay(Protocol):
     """Our side. Raises UnavailableError."""
 
@@ -52,3 +60,6 @@ class VenueRecords(Protocol):
 
     def live_orders(self) -> AsyncIterator[Sequence[LiveOrder]]:
         """All our orders that live there, page by page."""
+
+    async def order(self, order_id: UUID) -> VenueOrder | None:
+        """One order, live or ended; None when the venue does not know it."""

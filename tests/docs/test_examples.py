@@ -8,7 +8,7 @@ import pytest
 from pydantic import BaseModel, ValidationError
 
 from shared.contracts.backlog import BacklogView
-from shared.contracts.doubts import DoubtPage, ResolveDoubt, ResolvedView
+from shared.contracts.doubts import AskedView, DoubtPage, ResolveDoubt, ResolvedView
 from shared.contracts.funds import FundsView, StatementPage
 from shared.contracts.health import HealthView
 from shared.contracts.instruments import InstrumentPage
@@ -35,6 +35,7 @@ ANSWERS: tuple[type[BaseModel], ...] = (
     PortfolioView,
     TradePage,
     Problem,
+    AskedView,
     ResolvedView,
     ReconciliationView,
     BacklogView,

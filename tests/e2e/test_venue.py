@@ -148,21 +148,54 @@ def test_unanswered_orders_are_in_doubt_until_decided(venue: Broker) -> None:
     body = {"resolution": "NOT_RECEIVED", "reference": "NSE call 4711", "note": "never reached the exchange"}
     resolved = resolve(olga, never, body)
     again = resolve(olga, never, body)
+    agreeing = resolve(venue.client("oscar"), never, body)
     other_decision = resolve(olga, never, body | {"resolution": "CANCELED"}, key="another")
     assert (resolved.status_code, resolved.json()["resolution"]) == (200, "NOT_RECEIVED")
-    assert again.content == resolved.content
+    assert again.content == agreeing.content == resolved.content
     assert other_decision.status_code == 409
     assert resolve(venue.client("alice"), gone, body).status_code == 403
-    assert resolve(olga, gone, body | {"resolution": "CANCELED"}).status_code == 200
-    assert trader.read(f"/orders/{never}")["status"] == "REJECTED"
-    assert trader.read(f"/orders/{gone}")["status"] == "CANCELED"
+    contradicted = resolve(olga, gone, body | {"resolution": "CANCELED"}, key="wrong")
+    assert (contradicted.status_code, "has never taken the order" in contradicted.json()["message"]) == (409, True)
+    assert resolve(olga, gone, body).json()["venue_consulted"] is True
+    assert trader.read(f"/orders/{never}")["status"] == trader.read(f"/orders/{gone}")["status"] == "REJECTED"
     assert float(trader.read("/funds")["utilised"]["holds"]) == pytest.approx(float(held) / 2)
 
     venue.faults()
     assert trader.until(late, "REJECTED")["filled_quantity"] == 0
     trader.until(canceled, "REJECTED", "CANCELED")
     assert olga.read("/operations/in-doubt")["items"] == []
+    closed = olga.read("/operations/in-doubt", state="CLOSED")["items"]
+    assert {doubt["order_id"]: doubt["resolution"] for doubt in closed if doubt["user_id"] == trader.user_id} == {
+        never: "NOT_RECEIVED",
+        gone: "NOT_RECEIVED",
+        late: "ANSWERED_BY_EXCHANGE",
+        canceled: "ANSWERED_BY_EXCHANGE",
+    }
     assert trader.read("/funds")["available"]["cash"] == f"{CASH}"
+
+
+def test_an_order_live_at_the_exchange_is_not_resolved_away(venue: Broker) -> None:
+    """A silent exchange has the order in its book: no decision is taken against its records, and asking settles it."""
+    olga, trader = venue.client("olga"), venue.trader()
+    venue.faults(silent=True)
+    order_id = trader.order(price="1400.00")
+    eventually(lambda: venue.ask("SELECT in_doubt FROM orders WHERE order_id = %s", order_id), "the doubt")
+    assert trader.read(f"/orders/{order_id}")["status_message"].startswith("The exchange has not confirmed")
+
+    for resolution, words in {"NOT_RECEIVED": "has taken the order", "CANCELED": "is NEW at the venue"}.items():
+        body = {"resolution": resolution, "reference": "NSE call 4711", "note": "gone"}
+        refused = resolve(olga, order_id, body, key=resolution)
+        assert (refused.status_code, words in refused.json()["message"]) == (409, True)
+
+    venue.faults()
+    asked = olga.post(f"/operations/in-doubt/{order_id}/resend", None, Idempotency_Key=f"resend-{order_id}")
+    assert (asked.status_code, asked.json()["requests"]) == (202, ["STATUS", "RESEND"]) or asked.status_code == 409
+    trader.until(order_id, "NEW")
+    decided = resolve(olga, order_id, body)
+    assert (decided.status_code, "has answered by itself" in decided.json()["message"]) == (409, True)
+    assert olga.read(f"/operations/in-doubt/{order_id}")["resolution"] == "ANSWERED_BY_EXCHANGE"
+    trader.cancel(order_id)
+    trader.until(order_id, "CANCELED")
 
 
 def test_day_orders_expire_by_the_exchange(venue: Broker) -> None:

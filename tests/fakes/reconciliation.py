@@ -3,9 +3,10 @@
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from uuid import UUID
 
 from shared.domain.errors import UnavailableError
-from shared.ports.reconciliation import Execution, LiveOrder
+from shared.ports.reconciliation import Execution, LiveOrder, VenueOrder
 
 
 @dataclass
@@ -14,6 +15,7 @@ class MemoryVenue:
 
     days: dict[date, list[Execution]] = field(default_factory=dict)
     live: list[LiveOrder] = field(default_factory=list)
+    orders: dict[UUID, VenueOrder] = field(default_factory=dict)
     away: bool = False
 
     async def executions(self, trade_date: date) -> AsyncIterator[Sequence[Execution]]:
@@ -23,6 +25,10 @@ class MemoryVenue:
     async def live_orders(self) -> AsyncIterator[Sequence[LiveOrder]]:
         self._require_venue()
         yield list(self.live)
+
+    async def order(self, order_id: UUID) -> VenueOrder | None:
+        self._require_venue()
+        return self.orders.get(order_id)
 
     def _require_venue(self) -> None:
         if self.away:

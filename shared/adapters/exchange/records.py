@@ -6,6 +6,7 @@ What the venue answers is checked before it is compared; an answer that cannot b
 import math
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from datetime import date, timedelta
+from http import HTTPStatus
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -17,7 +18,7 @@ from shared.domain.errors import UnavailableError
 from shared.domain.money import parse_rupees
 from shared.domain.orders.order import OrderKey
 from shared.ports.missing_reports import ChangedOrders, IssuedReports
-from shared.ports.reconciliation import Execution, LiveOrder
+from shared.ports.reconciliation import Execution, LiveOrder, VenueOrder
 
 _log = structlog.get_logger(__name__)
 _TIMEOUT = aiohttp.ClientTimeout(total=10, connect=2)
@@ -70,6 +71,20 @@ class _Changes(_Answer):
     more: bool
 
 
+class _OrderStatus(_Answer):
+    order_status: Text
+    cum_quantity: int
+
+
+class _Report(_Answer):
+    exec_type: Text
+
+
+class _OneOrder(_Answer):
+    order: _OrderStatus | None
+    reports: list[_Report]
+
+
 class HttpVenueRecords:
     """Reads the venue at `url`."""
 
@@ -105,14 +120,30 @@ class HttpVenueRecords:
         reached = {lane: page.positions[lane] for lane in positions}
         return ChangedOrders(reached, list(_issued(page.orders)), page.more)
 
-    async def _get[Answer: _Answer](self, path: str, query: dict[str, str], model: type[Answer]) -> Answer:
+    async def order(self, order_id: UUID) -> VenueOrder | None:
+        """See `VenueRecords.order`."""
+        found = await self._get(f"/orders/{order_id}", {}, _OneOrder, unknown=_OneOrder(order=None, reports=[]))
+        if found.order is not None:
+            return VenueOrder(found.order.order_status, found.order.cum_quantity)
+        # An order that the venue refused is in none of its books: its reports say so.
+        return VenueOrder("REJECTED", 0) if any(each.exec_type == "REJECTED" for each in found.reports) else None
+
+    async def _get[Answer: _Answer](
+        self, path: str, query: dict[str, str], model: type[Answer], unknown: Answer | None = None
+    ) -> Answer:
         try:
             async with aiohttp.ClientSession(timeout=_TIMEOUT) as session:
                 return model.model_validate(await _json(session, self._url + path, query))
+        except aiohttp.ClientResponseError as error:
+            if unknown is not None and error.status == HTTPStatus.NOT_FOUND:
+                return unknown
+            raise _away() from error
         except (aiohttp.ClientError, TimeoutError, ValidationError, ValueError) as error:
-            raise UnavailableError(
-                "The venue does not answer: its records cannot be read now", retry_after_s=5
-            ) from error
+            raise _away() from error
+
+
+def _away() -> UnavailableError:
+    return UnavailableError("The venue does not answer: its records cannot be read now", retry_after_s=5)
 
 
 async def _json(session: aiohttp.ClientSession, url: str, query: dict[str, str]) -> Any:

@@ -208,13 +208,14 @@ ON CONFLICT (fingerprint) DO NOTHING
 INSERT INTO in_doubt AS d (user_id, order_id, since, evidence)
 SELECT user_id, order_id, %(at)s, evidence
 FROM json_to_recordset(%(rows)s::json) AS n (user_id uuid, order_id uuid, evidence jsonb)
-ON CONFLICT (user_id, order_id) DO UPDATE SET evidence = excluded.evidence, resolved_at = NULL
+ON CONFLICT (user_id, order_id) DO UPDATE SET evidence = excluded.evidence, resolved_at = NULL, resolved_by = NULL,
+    resolution = NULL, reference = NULL, venue_consulted = NULL, venue_status = NULL
 
 -- name: settle_doubts
 UPDATE in_doubt d SET resolved_at = %(at)s, resolved_by = n.resolved_by, resolution = n.resolution,
-    reference = n.reference
+    reference = n.reference, venue_consulted = n.venue_consulted, venue_status = n.venue_status
 FROM json_to_recordset(%(rows)s::json) AS n (user_id uuid, order_id uuid, resolved_by uuid, resolution text,
-    reference text)
+    reference text, venue_consulted boolean, venue_status text)
 WHERE d.user_id = n.user_id AND d.order_id = n.order_id AND d.resolved_at IS NULL
 
 -- name: close_doubts

@@ -9,7 +9,8 @@ from shared.adapters.postgres.queries import load
 from shared.adapters.postgres.statements import Statements
 from shared.ports.doubts import DoubtPosition, DoubtRecord
 
-_SQL = load("doubts.sql")
+_PARTS = load("doubts.sql")
+_SQL = {name: f"{_PARTS['records']}\n{part}" for name, part in _PARTS.items() if name != "records"}
 
 
 class PostgresDoubts(Statements):
@@ -18,12 +19,19 @@ class PostgresDoubts(Statements):
     def __init__(self, database: Database) -> None:
         super().__init__(database, _SQL)
 
-    async def doubts(self, after: DoubtPosition | None, limit: int) -> Sequence[DoubtRecord]:
-        """See `DoubtReader.doubts`."""
-        position = {"since": None, "order_id": None} if after is None else asdict(after)
-        return [DoubtRecord(*row) for row in await self._rows("doubts", limit=limit, **position)]
+    async def open(self, after: DoubtPosition | None, limit: int) -> Sequence[DoubtRecord]:
+        """See `DoubtReader.open`."""
+        return await self._page("open", after, limit)
+
+    async def closed(self, after: DoubtPosition | None, limit: int) -> Sequence[DoubtRecord]:
+        """See `DoubtReader.closed`."""
+        return await self._page("closed", after, limit)
 
     async def doubt(self, order_id: UUID) -> DoubtRecord | None:
         """See `DoubtReader.doubt`."""
-        rows = await self._rows("doubt", order_id=order_id)
+        rows = await self._rows("of_order", order_id=order_id)
         return DoubtRecord(*rows[0]) if rows else None
+
+    async def _page(self, which: str, after: DoubtPosition | None, limit: int) -> Sequence[DoubtRecord]:
+        position = {"at": None, "order_id": None} if after is None else asdict(after)
+        return [DoubtRecord(*row) for row in await self._rows(which, limit=limit, **position)]

@@ -49,7 +49,7 @@ class Recovery:
             order = unit.books.orders.get(key)
             if order is None or order.owner is not Owner.RECOVERY:
                 return False
-            for question in _questions(order, attempt):
+            for question in questions(order, attempt):
                 unit.books.ask(question)
             return True
 
@@ -77,11 +77,11 @@ def _overdue(order: Order, unit: Unit) -> bool:
     return order.deadline is not None and order.deadline <= unit.books.at
 
 
-def _questions(order: Order, attempt: str) -> list[ExchangeRequest]:
-    # How an order ended or traded is said by its own reports, so they are always asked for beside the status.
-    questions = [ask_status(order, attempt), ask_resend(order, attempt)]
+def questions(order: Order, attempt: str) -> list[ExchangeRequest]:
+    """What to ask the exchange about an order: its status and, because they say how it traded, all its reports."""
+    asked = [ask_status(order, attempt), ask_resend(order, attempt)]
     cancel = cancel_again(order)
-    return questions if cancel is None else [cancel, *questions]
+    return asked if cancel is None else [cancel, *asked]
 
 
 def _evidence(order: Order) -> Json:

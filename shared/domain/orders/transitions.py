@@ -50,6 +50,7 @@ class IllegalTransitionError(Exception):
     def __init__(self, order: Order, event: Event, why: str = "") -> None:
         self.order = order
         self.event = event
+        self.why = why
         detail = f": {why}" if why else ""
         super().__init__(f"{type(event).__name__} is not legal for an order that is {order.state}{detail}")
 

@@ -14,10 +14,11 @@ from shared.adapters.exchange.records import HttpVenueRecords
 from shared.domain.errors import UnavailableError
 from shared.domain.orders.order import OrderKey
 from shared.ports.missing_reports import ChangedOrders, IssuedReports
-from shared.ports.reconciliation import Execution, LiveOrder
+from shared.ports.reconciliation import Execution, LiveOrder, VenueOrder
 
 _SPACE = UUID("5f0f5f3e-0d7c-5c3f-8f7e-3a5b0f7a9a10")
 _DAY = date(2026, 11, 20)
+_ORDER = UUID("01935d3a-0000-7000-8000-000000000001")
 type Handler = Callable[[web.Request], Awaitable[web.Response]]
 
 
@@ -26,7 +27,7 @@ async def _venue(
     executions: Handler | None = None, orders: Handler | None = None, changes: Handler | None = None
 ) -> AsyncIterator[HttpVenueRecords]:
     app = web.Application()
-    handlers = {"/executions": executions, "/orders": orders, "/changes": changes}
+    handlers = {"/executions": executions, "/orders": orders, "/orders/{order_id}": orders, "/changes": changes}
     app.add_routes([web.get(path, handler) for path, handler in handlers.items() if handler])
     async with TestServer(app) as server:
         yield HttpVenueRecords(str(server.make_url("/")))
@@ -111,3 +112,24 @@ async def test_venue_that_is_away_is_unavailable() -> None:
     venue = HttpVenueRecords("http://127.0.0.1:1")
     with pytest.raises(UnavailableError):
         _ = [page async for page in venue.live_orders()]
+
+
+@pytest.mark.parametrize(
+    ("answer", "order"),
+    [
+        (_answering({"order": {"order_status": "NEW", "cum_quantity": 0}, "reports": []}), VenueOrder("NEW", 0)),
+        (_answering({"order": None, "reports": [{"exec_type": "REJECTED"}]}), VenueOrder("REJECTED", 0)),
+        (_answering({"order": None, "reports": [{"exec_type": "ORDER_STATUS"}]}), None),
+        (_answering({"error": "the venue does not know this order"}, status=404), None),
+    ],
+)
+async def test_one_order_is_known_refused_or_unknown(answer: Handler, order: VenueOrder | None) -> None:
+    async with _venue(answer, answer) as venue:
+        assert await venue.order(_ORDER) == order
+
+
+@pytest.mark.parametrize("answer", [_answering({}, status=500), _answering({"order": {}})])
+async def test_unreadable_order_is_not_taken_for_unknown(answer: Handler) -> None:
+    async with _venue(answer, answer) as venue:
+        with pytest.raises(UnavailableError):
+            await venue.order(_ORDER)
