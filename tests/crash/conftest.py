@@ -45,7 +45,7 @@ class Doomed(Broker):
         eventually(self._is_settled, "rest", within_s)
 
     def state_of(self, order_id: str) -> str | None:
-        """The order's state by the database, None while that is away."""
+        """The order's state by the database, None while that is unavailable."""
         state: str | None = self.ask("SELECT state FROM orders WHERE order_id = %s", order_id)
         return state
 

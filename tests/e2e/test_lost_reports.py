@@ -47,7 +47,7 @@ def test_a_lost_last_fill_is_found(venue: Broker) -> None:
 
 
 def test_a_lost_end_is_found(venue: Broker) -> None:
-    """The venue cancels a resting order that would trade with its own account; nobody asked for it."""
+    """The venue cancels a resting order that would trade with its own account; no request causes this report."""
     trader = venue.trader()
     resting = trader.working(quantity=10, price="1500.00")
 

@@ -166,7 +166,7 @@ class Broker:
         return body
 
     def ask(self, question: str, *values: object) -> Any:
-        """The first value of a query of the broker's database, None while that is away: the API counts questions."""
+        """The first value of a query of the broker's database, None while that is down: the API limits requests."""
         try:
             with psycopg.connect(self.sandbox.dsn(), connect_timeout=5) as connection:
                 row = connection.execute(question, values).fetchone()

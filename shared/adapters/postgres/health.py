@@ -24,5 +24,5 @@ class PostgresProgress(Statements):
         return Progress(waiting if waiting is not None and waiting > _NO_WAIT else None, since_sweep)
 
     async def write(self) -> None:
-        """One commit on disk. Raises UnavailableError when PostgreSQL is away or has no room."""
+        """One commit on disk. Raises UnavailableError when PostgreSQL is unavailable or has no room."""
         await self._rows("write")

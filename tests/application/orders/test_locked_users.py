@@ -1,4 +1,4 @@
-"""Somebody holds a lock on one user's row: that user's items wait in bounded time, nobody else's do."""
+"""One user's row is locked: that user's items wait in bounded time, and no other user's do."""
 
 import asyncio
 from collections.abc import Iterator
