@@ -76,7 +76,7 @@ def _written(value: object) -> object:
 
 def _positive_rupees(text: str) -> str:
     if parse_rupees(text) == 0:
-        raise ValueError("the amount must be above zero")
+        raise ValueError("the amount must be above zero: send a positive one")
     return text
 
 

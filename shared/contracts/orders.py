@@ -78,7 +78,7 @@ class PlaceOrder(Body):
         if price is None and order_type is OrderType.LIMIT:
             raise ValueError("a LIMIT order needs a price")
         if price is not None and order_type is OrderType.MARKET:
-            raise ValueError("a MARKET order carries no price")
+            raise ValueError("a MARKET order has no price: leave it out")
         return price
 
 
