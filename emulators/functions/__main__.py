@@ -45,6 +45,9 @@ def main(
         int | None,
         typer.Option(min=1, help="Refuse (503) what is not GET while requests wait this long for their turn."),
     ] = None,
+    no_keys: Annotated[
+        bool, typer.Option("--no-keys", help="Let HTTP functions, /admin and webhooks need no key, as Core Tools do.")
+    ] = False,
     group: Annotated[str | None, typer.Option(hidden=True)] = None,
     template: Annotated[bool, typer.Option("--template", hidden=True)] = False,
     channel_fd: Annotated[int, typer.Option(hidden=True)] = -1,
@@ -71,6 +74,7 @@ def main(
             listen_fd,
             parent,
             refuse_after_ms,
+            no_keys,
         )
         _run_process(options, preload or [], template=template)
         return
@@ -89,6 +93,7 @@ def main(
         watch,
         tuple(preload or ()),
         refuse_after_ms,
+        no_keys,
     )
     try:
         check_host()

@@ -191,7 +191,7 @@ class _Group:
         }
         if isinstance(function.trigger, HttpTrigger):
             path = f"{self.host_json.route_prefix}/{function.trigger.route.lstrip('/')}".strip("/")
-            summary["url"] = f"{self.options.public_url}/{path}"
+            summary |= {"url": f"{self.options.public_url}/{path}", "auth_level": function.trigger.auth_level}
             summary["methods"] = list(function.trigger.methods)
         return summary
 
@@ -221,7 +221,7 @@ class _Group:
         self.executor.outputs, self.executor.storage = self.outputs, self.storage
         names = [function.name for function in enabled] if self.options.group == _HTTP else []
         try:
-            keys = Keys.load(self.options.data, names)
+            keys = Keys.load(self.options.data, names, required=not self.options.no_keys)
         except SettingsError as error:
             raise CannotStartError(str(error)) from error
         await self._open_hub(enabled, database, keys)

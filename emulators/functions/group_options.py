@@ -21,3 +21,4 @@ class GroupOptions:
     listen_fd: int | None
     parent: int
     refuse_after_ms: int | None
+    no_keys: bool = False

@@ -8,7 +8,7 @@ import fcntl
 import json
 import secrets
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hmac import compare_digest
 from pathlib import Path
 
@@ -20,22 +20,23 @@ _MASTER, _HOST, _DURABLE_KEY = "_master", "default", "durabletask_extension"
 
 @dataclass(frozen=True)
 class Keys:
-    """All keys of one app as they stand in `keys.json`."""
+    """All keys of one app as they stand in `keys.json`; unless they are `required`, no key opens everything too."""
 
     master: str
     host: str
     durable: str
     functions: Mapping[str, str]
+    required: bool = True
 
     @classmethod
-    def load(cls, data: Path, functions: Iterable[str] = ()) -> "Keys":
+    def load(cls, data: Path, functions: Iterable[str] = (), *, required: bool = True) -> "Keys":
         """Read the keys, making those that are missing; safe between processes. Raises SettingsError."""
         path = data / "keys.json"
         try:
             data.mkdir(parents=True, exist_ok=True)
             with (data / "keys.lock").open("w") as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX)
-                return cls._read_and_complete(path, functions)
+                return replace(cls._read_and_complete(path, functions), required=required)
         except OSError as error:
             raise SettingsError(f"cannot keep keys in {path}: {error.strerror}; choose a folder with --data") from error
         except (ValueError, AttributeError) as error:
@@ -62,7 +63,7 @@ class Keys:
         return level is AuthLevel.FUNCTION and (_same(key, self.host) or (own is not None and _same(key, own)))
 
     def is_master(self, key: str) -> bool:
-        return _same(key, self.master)
+        return not self.required or _same(key, self.master)
 
     def opens_webhook(self, key: str) -> bool:
         """Whether `key` is enough for the Durable extension's webhooks."""

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from emulators.functions.children import Child, Nursery
-from emulators.functions.console import described, report, say, warn
+from emulators.functions.console import KEYS_HINT, described, needs_keys, report, say, warn
 from emulators.functions.settings import SettingsError, load_local_settings
 from emulators.functions.sockets import bind
 from emulators.functions.watching import Watcher
@@ -55,6 +55,7 @@ class HostOptions:
     watch: bool = False
     preload: Sequence[str] = ()
     refuse_after_ms: int | None = None
+    no_keys: bool = False
 
     def public_url(self, port: int) -> str:
         """Where clients reach this host."""
@@ -253,6 +254,7 @@ class Supervisor:
         words += ["--settings", str(options.settings)] if options.settings else []
         words += ["--log-level", options.log_level] if options.log_level else []
         words += ["--refuse-after-ms", str(options.refuse_after_ms)] if options.refuse_after_ms else []
+        words += ["--no-keys"] if options.no_keys else []
         return [*words, "--parent", str(os.getpid())]
 
     async def _follow(self, child: Child) -> None:
@@ -324,9 +326,12 @@ class Supervisor:
     def _announce(self) -> None:
         assert self._index is not None
         say("\nFunctions:\n")
-        for function in self._index["functions"]:
-            say(f"        {described(function)}")
+        functions, needed = self._index["functions"], not self._options.no_keys
+        for function in functions:
+            say(f"        {described(function, keys=needed)}")
         say("")
+        if needed and needs_keys(functions):
+            say(KEYS_HINT.format(file=self._options.data / "keys.json"))
         groups = ", ".join(self._index["groups"])
         seconds = time.monotonic() - self._began
         say(f"Host ready at {self._public_url} in {seconds:.2f} s (processes: {groups}). Press Ctrl+C to stop.")

@@ -93,6 +93,8 @@ async def _serve(database: str, entities: Entities, settings: ServerSettings) ->
         scheme = "http" if settings.admin_certificate is None else "https"
         admin = f" admin={scheme}://{settings.host}:{server.admin_port}" if server.admin_port else ""
         typer.echo(f"messaging ready amqp://{settings.host}:{server.port} {_counts(entities)}{admin}")
+        if settings.shared_key.key == DEFAULT_KEY:
+            typer.echo(f"connection string: {server.connection_string}")
         failed = asyncio.create_task(server.wait_failed())
         stopped = asyncio.create_task(stop.wait())
         done, pending = await asyncio.wait({failed, stopped}, return_when=asyncio.FIRST_COMPLETED)

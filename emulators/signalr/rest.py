@@ -256,7 +256,7 @@ class RestApi:
     async def _served(self, scope: Any, receive: Receive) -> int:
         """Do what was asked; returns the status. Raises RestError."""
         segments = scope["raw_path"].decode("latin-1").strip("/").split("/")[1:]
-        if segments == ["health"]:
+        if segments in (["health"], ["v1", "health"]):
             return 200
         query = parse_qs(scope["query_string"].decode("latin-1"), errors="replace", max_num_fields=1000)
         routes, below = _version(segments, query)

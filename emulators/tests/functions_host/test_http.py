@@ -2,12 +2,15 @@
 
 import json
 import socket
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import pytest
 
+from emulators.tests.functions_host.conftest import StartHost
 from emulators.tests.functions_host.running import RunningHost, eventually
 
 
@@ -93,6 +96,26 @@ def test_admin_level_takes_only_the_master_key(http_host: RunningHost) -> None:
 
 def test_keys_file_is_private(http_host: RunningHost) -> None:
     assert (http_host.folder / "data" / "keys.json").stat().st_mode & 0o077 == 0
+
+
+def test_printed_addresses_say_which_key_they_need(http_host: RunningHost) -> None:
+    lines = [line.strip() for line in http_host.output.splitlines()]
+    assert f"guarded: {http_host.url}/api/guarded (needs a function key)" in lines
+    assert f"mastered: {http_host.url}/api/mastered (needs the master key)" in lines
+    assert f"item_special: [GET] {http_host.url}/api/items/special" in lines
+    [hint] = [line for line in lines if line.startswith("Keys: ")]
+    assert str(http_host.folder / "data" / "keys.json") in hint
+
+
+def test_switch_opens_everything_without_keys(start_host: StartHost, write_app: Callable[[str], Path]) -> None:
+    source = (
+        "import azure.functions as func\napp = func.FunctionApp()\n"
+        '@app.route(route="guarded")\ndef guarded(req: func.HttpRequest) -> str:\n    return "open"\n'
+    )
+    host = start_host(write_app(source), "--no-keys").wait_ready()
+    assert host.call("GET", "/api/guarded").text == "open"
+    assert host.call("GET", "/admin/host/status").status_code == 200
+    assert "key" not in host.output
 
 
 def test_raised_exception_is_empty_500_and_logged(http_host: RunningHost) -> None:

@@ -180,5 +180,6 @@ async def test_request_without_its_own_token_is_refused(service: Service) -> Non
         assert answer.headers["www-authenticate"] == "Bearer"
 
 
-async def test_health_is_told_to_anybody(service: Service) -> None:
-    assert (await service.http.head(service.url + "/api/health?api-version=2022-06-01")).status_code == 200
+@pytest.mark.parametrize("path", ["/api/health?api-version=2022-06-01", "/api/health", "/api/v1/health"])
+async def test_health_needs_no_token(service: Service, path: str) -> None:
+    assert (await service.http.head(service.url + path)).status_code == 200
