@@ -171,6 +171,7 @@ async def compose(dsn: str, actors: Mapping[str, Actor]) -> Application:
         order_saga=trading.order_saga,
         recovery=trading.recovery,
         execution_reports=trading.execution_reports,
+        missing_reports=trading.missing_reports,
         sweep=trading.sweep,
         portfolios=reading.portfolios,
         trades=reading.trades,
