@@ -131,8 +131,10 @@ ON CONFLICT (user_id, source, source_id, request_id) DO UPDATE
 
 -- name: insert_transfers
 INSERT INTO transfers (user_id, entry_id, debit_account, credit_account, asset, amount, reason, source, order_id,
-    booked_at)
-SELECT user_id, entry_id, debit, credit, asset, amount, reason, source, order_id, %(at)s
+    booked_at, market_date)
+SELECT user_id, entry_id, debit, credit, asset, amount, reason, source, order_id, %(at)s,
+       ((%(at)s::timestamptz + coalesce((SELECT offset_us FROM market_clock), 0) * interval '1 microsecond')
+        AT TIME ZONE 'Asia/Kolkata')::date
 FROM json_to_recordset(%(rows)s::json) AS n (user_id uuid, entry_id uuid, debit text, credit text, asset text,
     amount bigint, reason text, source text, order_id uuid)
 

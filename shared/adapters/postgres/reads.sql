@@ -50,15 +50,14 @@ ORDER BY trade_date DESC, executed_at DESC, exec_id DESC, venue DESC
 LIMIT %(limit)s
 
 -- name: funds
--- A user's transfers are numbered under the user's lock, so today's are the newest numbers.
+-- A user's transfers are numbered under the user's lock, so today's are the newest numbers, unless the clock was set
+-- back: what is from a later date than today is not of today.
 WITH today AS MATERIALIZED (
-    SELECT market.day AS trade_date, market.day::timestamp AT TIME ZONE 'Asia/Kolkata' - market.shift AS began_at
-    FROM (SELECT clock.shift, ((now() + clock.shift) AT TIME ZONE 'Asia/Kolkata')::date AS day
-          FROM (SELECT coalesce((SELECT offset_us FROM market_clock), 0) * interval '1 microsecond' AS shift) AS clock
-         ) AS market
+    SELECT ((now() + coalesce((SELECT offset_us FROM market_clock), 0) * interval '1 microsecond')
+            AT TIME ZONE 'Asia/Kolkata')::date AS trade_date
 ), earlier AS MATERIALIZED (
     SELECT coalesce((SELECT transfer_no FROM transfers
-                     WHERE user_id = %(user_id)s AND booked_at < (SELECT began_at FROM today)
+                     WHERE user_id = %(user_id)s AND market_date < (SELECT trade_date FROM today)
                      ORDER BY transfer_no DESC LIMIT 1), 0) AS transfer_no
 ), moved AS (
     SELECT coalesce(sum(amount) FILTER (WHERE credit_account = 'client.cash'), 0)
@@ -73,6 +72,7 @@ WITH today AS MATERIALIZED (
                                         credit_account IN ('house.brokerage', 'exchange.fees', 'tax')), 0) AS charges
     FROM transfers
     WHERE user_id = %(user_id)s AND transfer_no > (SELECT transfer_no FROM earlier) AND asset = 'INR'
+      AND market_date = (SELECT trade_date FROM today)
 ), cash AS (
     SELECT coalesce(sum(balance) FILTER (WHERE account = 'client.cash'), 0) AS balance,
            coalesce(sum(held) FILTER (WHERE account = 'client.cash'), 0) AS held,
