@@ -4,7 +4,7 @@ Purpose: an activity that was started is worth more than the connection over whi
 runner outlives sessions with the database, so an activity keeps running while PostgreSQL restarts and its
 outcome is delivered to the session that follows.
 Rules: one call runs at most once at a time in this process; its outcome is kept until `forget`, which is
-called once the outcome is committed. At most `capacity` calls are in memory; `room` tells when those that
+called once the outcome is committed. At most `capacity` calls are in memory; `room` is set when those that
 were left in the table can be read. A call may be for later (`due_at`): built-in HTTP calls poll that way.
 """
 

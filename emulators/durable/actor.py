@@ -43,15 +43,15 @@ class Actor:
 
     @property
     def in_question(self) -> bool:
-        """True if only the instance's row can tell which execution is the current one: something waits for another
+        """True if only the instance's row says which execution is the current one: something waits for another
         execution than the one in memory, or than the one that the only start which waits would begin.
         """
         execution = self.execution or self.fresh()
         if execution is None:
             return True
         # An outcome is never newer than its execution's start, so it is stale if it is for another one.
-        telling = (i for i in self.pending if i.execution_id is None or isinstance(i.event, ExecutionStarted))
-        return not all(incoming.is_for(execution.start.execution_id, execution.incarnation) for incoming in telling)
+        decisive = (i for i in self.pending if i.execution_id is None or isinstance(i.event, ExecutionStarted))
+        return not all(incoming.is_for(execution.start.execution_id, execution.incarnation) for incoming in decisive)
 
     def fresh(self, execution_id: str | None = None) -> Execution | None:
         """The execution that a waiting start begins: this one, or the first."""

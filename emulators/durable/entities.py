@@ -161,7 +161,7 @@ def parse_batch(text: str, entity: EntityId, count: int) -> Batch:
 
 
 def refuse(before: EntityState, message: str, count: int) -> Batch:
-    """The answer that leaves the state alone and tells every caller why."""
+    """The answer that leaves the state alone and gives every caller the reason."""
     return Batch(before, (OperationResult(is_error=True, result=json.dumps(message)),) * count)
 
 

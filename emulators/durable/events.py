@@ -1,7 +1,7 @@
 """What all history events have in common: their shape in JSON, and how tasks, retries and parents are named.
 
 Rules: an attribute of a subclass is a JSON field with its name in PascalCase, unless `RENAMED` says otherwise;
-`SLIM` tells whether a replay needs the event. The events themselves are in history.py.
+`SLIM` says whether a replay needs the event. The events themselves are in history.py.
 """
 
 from collections.abc import Mapping

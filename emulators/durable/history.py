@@ -291,7 +291,7 @@ class ExecutionRewound(_Operation):
 
 @dataclass(frozen=True, slots=True)
 class GenericEvent(Event):
-    """Something that no replay reads; `data` tells people what stood here."""
+    """An entry that no replay reads; `data` is a note for people on what was here before."""
 
     EVENT_TYPE: ClassVar[int] = 17
     SLIM: ClassVar[bool] = False

@@ -53,7 +53,7 @@ class Mailbox:
 
     def reserve(self, letters: Iterable[Incoming]) -> None:
         """These are about to be committed by this process, which delivers them itself: before the commit,
-        because a sweep may see the row before the one who wrote it hears that it is committed. While older
+        because a sweep may see the row before its writer learns that it is committed. While older
         messages wait in the table nothing is reserved, so that no message overtakes them.
         """
         if self._full():

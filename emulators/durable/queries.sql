@@ -71,7 +71,7 @@ ORDER BY fire_at, execution_id, seq
 LIMIT %(limit)s;
 
 -- name: arrivals
--- A page ends where it has enough bytes, but not before its first message; `available` tells where it would end else.
+-- A page ends where it has enough bytes, but not before its first message; `available` is where it would end otherwise.
 WITH page AS MATERIALIZED (
     SELECT * FROM durable.inbox
     WHERE hub = %(hub)s AND partition = ANY(%(partitions)s)

@@ -239,7 +239,7 @@ class Session:
         return True
 
     def _begin(self, actor: Actor) -> Execution:
-        """Take up the execution that waits to begin; if it was replaced, its first commit will tell."""
+        """Take up the execution that waits to begin; if it was replaced, its first commit fails."""
         execution = actor.fresh()
         assert execution is not None
         self._take_up(actor, execution)

@@ -198,7 +198,7 @@ class Store:
         return cursor.rowcount
 
     async def wake(self, channel: str, partitions: Sequence[int], what: str = "arrived") -> None:
-        """Tell the owners of the partitions that something `arrived` in the inbox or was `delayed`."""
+        """Notify the owners of the partitions that something `arrived` in the inbox or was `delayed`."""
         await self.rows("wake", channel=channel, payload=f"{what}:{','.join(map(str, sorted(partitions)))}")
 
 

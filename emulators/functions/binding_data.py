@@ -1,4 +1,4 @@
-"""Binding expressions, `{...}`: what the trigger tells, and how a path or name is made of it.
+"""Binding expressions, `{...}`: the values of a trigger, and how a path or name is made of them.
 
 `{name}` is a name of the trigger's metadata, of its JSON object's members (`{order.id}` for a member of a member), of
 a blob trigger's path or of an HTTP route; `{headers.x}` and `{query.x}` are those of a request; `{rand-guid}`,

@@ -163,7 +163,7 @@ class FunctionDefinition:
 
     @cached_property
     def has_expressions(self) -> bool:
-        """Whether bindings may be named by what the trigger tells."""
+        """Whether bindings may be named by values of the trigger."""
         places = [one.place for one in self.outputs if isinstance(one, QueueOutput | BlobOutput)]
         return bool(self.blob_inputs) or any("{" in place for place in places)
 

@@ -81,7 +81,7 @@ class DurableHost:
         return self._hub.client_binding(WebhookAddresses(public_url, system_key, rpc_url))
 
     def webhook_routes(self) -> list[BaseRoute]:
-        """Routes for the public door; the host checks the system key before it calls them."""
+        """Routes for the public address; the host checks the system key before it calls them."""
         return [
             Mount(WEBHOOK_PATH, routes=self._hub.routes()),
             Mount(PAGE_PATH, routes=self._hub.page_routes()),

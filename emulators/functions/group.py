@@ -75,7 +75,7 @@ class CannotStartError(Exception):
 
 
 def run_group(options: GroupOptions) -> None:
-    """Run this process until it is told to stop; never returns."""
+    """Run this process until a signal or the supervisor ends it; never returns."""
     end_with(options.parent)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         code = runner.run(_Group(options).run())
@@ -144,7 +144,7 @@ class _Group:
         self.stopping.set()
 
     async def _load(self, channel: Channel) -> None:
-        """Index the app and tell the supervisor what it holds. Raises CannotStartError."""
+        """Index the app and report its functions to the supervisor. Raises CannotStartError."""
         try:
             os.chdir(self.options.app)
             self.local = load_local_settings(self.options.app, self.options.settings)
@@ -198,14 +198,14 @@ class _Group:
     async def _database(self, channel: Channel) -> str | None:
         """The DSN (empty when nothing needs one), or None when this process is to stop."""
 
-        async def told() -> str | None:
+        async def answer() -> str | None:
             async for message in channel.messages():
                 if message["event"] == "start":
                     self.timers_in_storage = bool(message.get("timers_in_storage"))
                     return str(message["database"])
             return None
 
-        waiting = asyncio.create_task(told())
+        waiting = asyncio.create_task(answer())
         stopped = asyncio.create_task(self.stopping.wait())
         await asyncio.wait([waiting, stopped], return_when=asyncio.FIRST_COMPLETED)
         stopped.cancel()

@@ -6,7 +6,7 @@ from heapq import heappop, heappush
 
 from azure.servicebus import ServiceBusReceivedMessage
 
-# A queue dead-letters after ten deliveries unless it is told otherwise; a dead-letter queue never does.
+# A queue dead-letters after ten deliveries unless configured otherwise; a dead-letter queue never does.
 _DELIVERIES_AT_ONCE = 10
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 4.0
 """The longest is shorter than the shortest lock that Service Bus grants (5 s)."""

@@ -145,7 +145,7 @@ def _list(payload: bytes, start: int) -> list[object]:
 
 
 def _check_map(payload: bytes, start: int) -> None:
-    """Application properties are taken apart later, when nobody could be told that they are malformed."""
+    """Application properties are decoded later, when it is too late to refuse malformed ones."""
     value, _ = decode(payload, start)
     if not isinstance(value, dict):
         raise DecodeError("Application properties are not a map.")

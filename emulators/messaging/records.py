@@ -157,7 +157,7 @@ class ChangeSet:
         self.durable = True
 
     def finish(self, error: StoreUnavailableError | None) -> None:
-        """Tell everyone who waits, once."""
+        """Call everyone who waits, once."""
         callbacks, self.callbacks = self.callbacks, []
         for callback in callbacks:
             try:

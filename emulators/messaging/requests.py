@@ -88,7 +88,7 @@ class ReplySource:
         self._link.finish_drain()
 
     def on_outcome(self, tag: bytes, outcome: Outcome | None, settle: Settle) -> None:  # noqa: ARG002
-        """Answers are sent settled; whoever settles them again is told that nothing happened."""
+        """Answers are sent settled; settling them again has no effect."""
         settle(modified(delivery_failed=False, undeliverable_here=False))
 
     def on_detach(self) -> None:

@@ -153,7 +153,7 @@ class MessagingServer:
             self.admin_port = await self._admin.listen(self.settings.host, self.settings.admin_port, tls)
 
     def _connect(self) -> asyncio.Protocol:
-        """A connection past the limit is told so when it opens, and there are not many of those either."""
+        """A connection beyond the limit is refused by name when it opens; the number of those is limited too."""
         limits = self.settings.limits
         refusal = None
         if len(self._connections) >= limits.max_connections and not self._make_room():

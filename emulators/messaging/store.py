@@ -5,7 +5,7 @@ Rules:
   its commit. Changes commit in the order in which they were written, so an effect is never ahead of its cause.
 - Natural batching: while one group commits, the next one gathers. No timer adds delay.
 - A group whose commit failed is tried again until it succeeds; every statement is idempotent, so a commit whose answer
-  was lost does no harm. Those who wait are told after `_PATIENCE_S` that the store is away, and new work is refused.
+  was lost does no harm. After `_PATIENCE_S` those who wait get an error, and new work is refused.
 - One server owns a database (advisory lock).
 """
 

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
-EXIT_REFUSED = 77  # sysexits.h, EX_NOPERM: the sentence on standard error tells why
+EXIT_REFUSED = 77  # sysexits.h, EX_NOPERM: the reason is on standard error
 
 _PR_SET_PDEATHSIG, _PR_SET_KEEPCAPS, _PR_SET_SECUREBITS, _PR_CAP_AMBIENT, _PR_CAP_AMBIENT_RAISE = 1, 8, 28, 47, 2
 # access(2), with which PostgreSQL checks its own programs, otherwise forgets the capabilities of a plain user.

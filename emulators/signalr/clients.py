@@ -99,7 +99,7 @@ class Clients:
             limits=self._registry.limits,
             expires_on=expires,
             opened=now,
-            heard=now,
+            last_message_at=now,
             pinged=now,
         )
         try:
@@ -139,7 +139,7 @@ class Clients:
             message = await receive()
             if message["type"] == "websocket.disconnect":
                 return
-            connection.heard = time.monotonic()
+            connection.last_message_at = time.monotonic()
             data = message.get("bytes") or (message.get("text") or "").encode()
             try:
                 for record in records.feed(data):

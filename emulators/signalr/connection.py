@@ -30,7 +30,7 @@ class Connection:
     ready: bool = False
     closing: bool = False
     opened: float = 0.0
-    heard: float = 0.0
+    last_message_at: float = 0.0
     pinged: float = 0.0
 
     def write(self, frame: bytes) -> None:
@@ -64,7 +64,7 @@ class Connection:
         if not self.ready:
             if now - self.opened > self.limits.handshake_timeout_s:
                 self.cut("no handshake")
-        elif now - self.heard > self.limits.client_timeout_s:
+        elif now - self.last_message_at > self.limits.client_timeout_s:
             self.close("Client hasn't sent a message/ping within the configured ClientTimeoutInterval.")
         elif self.expires_on is not None and epoch > self.expires_on:
             self.close("The access token expired.", allow_reconnect=True)

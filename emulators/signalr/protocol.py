@@ -68,7 +68,7 @@ def invocation_frame(invocation: Invocation) -> bytes:
 
 
 def close_frame(error: str | None, *, allow_reconnect: bool) -> bytes:
-    """Tells the client that the connection ends, and whether to come back."""
+    """The message that the connection ends, and whether the client may reconnect."""
     message: dict[str, Any] = {"type": MessageType.CLOSE}
     if error:
         message["error"] = error

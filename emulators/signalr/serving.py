@@ -48,7 +48,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         self._received += len(data)
         super().data_received(data)
-        # The parser tells nothing of a header that does not end.
+        # The parser reports nothing about a header that does not end.
         if self._in_head and self._received > HEAD_BYTES and not self.transport.is_closing():
             self._refuse_head()
 
@@ -107,7 +107,7 @@ def _websocket_protocol(limits: Limits) -> type[asyncio.Protocol]:
                 await self.app(self.scope, self.receive, self.send)
             except ClientDisconnected:
                 pass  # it left while it was answered
-            except Exception:  # one connection's fault is told and ends that connection
+            except Exception:  # one connection's fault is logged and ends that connection
                 _logger.exception("A connection failed")
             finally:
                 if self.close_timer is None:
@@ -163,7 +163,7 @@ class SignalRServer(uvicorn.Server):
         yield
 
     async def run_until(self, stop: asyncio.Event) -> None:
-        """Serve until told to stop, then send the clients away."""
+        """Serve until `stop` is set, then close the clients' connections."""
         sweeping = asyncio.create_task(persistently(self._sweep, _report))
         stopping = asyncio.create_task(self._exit_after(stop))
         try:

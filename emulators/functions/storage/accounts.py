@@ -71,9 +71,9 @@ def _development(name: str, host: str) -> StorageAccount:
 
 
 def _endpoint(parts: Mapping[str, str], service: str) -> str:
-    """Told, or made of the account's name; empty when neither is there."""
-    told = parts.get(f"{service}endpoint", "").rstrip("/")
-    if told or not parts.get("accountname"):
-        return told
+    """The one given, or one made of the account's name; empty when there is neither."""
+    given = parts.get(f"{service}endpoint", "").rstrip("/")
+    if given or not parts.get("accountname"):
+        return given
     scheme = parts.get("defaultendpointsprotocol", "https")
     return f"{scheme}://{parts['accountname']}.{service}.{parts.get('endpointsuffix', 'core.windows.net')}"

@@ -58,7 +58,7 @@ def blob_input(content: bytes, *, text: bool) -> TypedData:
 
 
 async def download(blob: BlobClient, etag: str | None = None) -> bytes | None:
-    """The content (of this version, if an entity tag is told), None when it is not there. Raises AzureError."""
+    """The content (of this version, if an entity tag is given), None when it is not there. Raises AzureError."""
     try:
         if etag is None:
             return await (await blob.download_blob()).readall()

@@ -1,4 +1,4 @@
-"""When storage counts as configured, and the door to the parts that need the azure-storage SDKs.
+"""When storage counts as configured, and the import of the parts that need the azure-storage SDKs.
 
 A binding's connection is configured when its app setting holds a connection string; an app with queue or blob bindings
 starts when their services answer. Timers go to `AzureWebJobsStorage` when it names an account, and for
@@ -161,6 +161,6 @@ def storage_host_id(app: Path) -> str:
 
     Other apps may share the account, so the folder's path counts; queue names allow lower case, digits and hyphens.
     """
-    told = os.environ.get(_HOST_ID)
-    name = told or f"{app.name[:20]}-{hashlib.sha256(str(app.resolve()).encode()).hexdigest()[:8]}"
+    given = os.environ.get(_HOST_ID)
+    name = given or f"{app.name[:20]}-{hashlib.sha256(str(app.resolve()).encode()).hexdigest()[:8]}"
     return re.sub(r"-+", "-", re.sub(r"[^a-z0-9-]", "-", name.lower())).strip("-")[:32].strip("-") or "app"

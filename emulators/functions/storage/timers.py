@@ -67,7 +67,7 @@ class BlobTimerLedger:
 
 
 def _status(content: bytes) -> TimerStatus:
-    """The schedule is not told: whoever reads it compares what follows from the times."""
+    """The schedule is not kept: a reader compares what follows from the times."""
     document = orjson.loads(content)
     last, following, updated = (_time(document[name]) for name in ("Last", "Next", "LastUpdated"))
     return TimerStatus(None, None if last.year == 1 else last, following, updated)

@@ -204,7 +204,7 @@ async def test_running_activity_outlives_the_database_connection(
     assert len(app.calls) == 1
 
 
-async def test_clients_are_told_while_postgres_is_away(tmp_path: Path) -> None:
+async def test_clients_get_an_error_while_postgres_is_away(tmp_path: Path) -> None:
     _open_to_postgres(tmp_path)
     server = PostgresServer.start(tmp_path / "server", fsync=False)
     dsn = server.create_database("away")

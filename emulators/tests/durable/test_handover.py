@@ -175,7 +175,7 @@ class Heartbeats:
 
 
 def _waited_for_processors_s() -> float:
-    """Seconds in which something on this machine waited for a processor; 0 where the kernel does not tell."""
+    """Seconds in which something on this machine waited for a processor; 0 where the kernel does not report it."""
     pressure = Path("/proc/pressure/cpu")
     return int(pressure.read_text().split("total=")[1].split()[0]) / 1e6 if pressure.exists() else 0.0
 

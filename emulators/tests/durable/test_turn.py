@@ -222,7 +222,7 @@ def test_what_the_sdk_would_not_write_is_unreadable(text: str) -> None:
         parse_reply(text)
 
 
-def test_parents_hear_how_their_children_end() -> None:
+def test_parents_receive_how_their_children_end() -> None:
     start = ExecutionStarted(T0, "child", None, None, "c", "e1", Parent("i", "e0", "Main", 4))
     assert play(Execution(start), (), state(done=True, output=[1])).parent_event == SubOrchestrationCompleted(
         T0, 4, "[1]"

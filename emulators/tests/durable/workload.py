@@ -1,6 +1,6 @@
 """A workload for crash tests, and a process that runs it: `python -m emulators.tests.durable.workload DSN HUB`.
 
-Every activity run is journaled in its own transaction, so a test can tell which runs happened when.
+Every activity run is journaled in its own transaction, so a test can see which runs happened when.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""Apps that use neither Event Hubs nor storage run without their SDKs; those that do are told what is missing."""
+"""Apps that use neither Event Hubs nor storage run without their SDKs; others are refused, naming what is missing."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -43,7 +43,7 @@ def test_http_app_runs_without_the_event_hubs_sdk(
         "def f(req: func.HttpRequest, e: func.Out[str]) -> str: ...\n",
     ],
 )
-def test_event_hubs_app_without_the_sdk_is_told(
+def test_event_hubs_app_without_the_sdk_is_refused(
     start_host: StartHost, write_app: Callable[[str], Path], without_sdks: str, binding: str
 ) -> None:
     host = start_host(write_app(HEADER + binding), "--groups", "flex", PYTHONPATH=without_sdks, C="Endpoint=x")
@@ -52,7 +52,7 @@ def test_event_hubs_app_without_the_sdk_is_told(
     assert "Traceback" not in host.errors
 
 
-def test_storage_app_without_the_sdk_is_told(
+def test_storage_app_without_the_sdk_is_refused(
     start_host: StartHost, write_app: Callable[[str], Path], without_sdks: str
 ) -> None:
     binding = (

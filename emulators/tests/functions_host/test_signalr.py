@@ -73,7 +73,7 @@ def test_user_comes_from_query_route_and_body(world: World) -> None:
     assert claims["nameid"] == "abc"
 
 
-async def test_client_hears_user_group_and_all_messages(world: World) -> None:
+async def test_client_receives_user_group_and_all_messages(world: World) -> None:
     async with javascript_client(f"{world.host.url}/api/users/al%20ice") as client:
         assert world.send({"userId": "al ice", "groupName": "g g", "action": "add"}) == 200
         assert world.send({"target": "hello", "userId": "bob", "arguments": ["no"]}) == 200

@@ -177,8 +177,8 @@ def test_hostile_bodies_harm_nothing_else(scene: Scene) -> None:
     eventually(lambda: "%% not base64 <&>" in scene.peek("one-poison"), "the undecodable message")
     eventually(lambda: {encoded("[1, 2"), encoded("{}")} <= set(scene.peek("orders-poison")), "orders without kind")
     assert not [line for line in scene.seen("one") if "base64" in line["body"]]
-    told = [line for line in scene.host.log if "No value for named parameter" in line.get("exception", "")]
-    assert told
+    logged = [line for line in scene.host.log if "No value for named parameter" in line.get("exception", "")]
+    assert logged
 
 
 def test_members_of_a_message_name_blobs_and_queues(scene: Scene) -> None:

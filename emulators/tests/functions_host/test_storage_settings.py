@@ -40,7 +40,7 @@ _HTTP = {"type": "httpTrigger", "name": "req", "direction": "IN"}
 
 
 @pytest.mark.parametrize(
-    ("bindings", "settings", "told"),
+    ("bindings", "settings", "message"),
     [
         ([{"type": "queueTrigger", "queueName": "abc"}], {}, "type 'queueTrigger': no storage endpoint is configured"),
         ([{"type": "blobTrigger", "path": "abc/{n}"}], {"S": ""}, "type 'blobTrigger': no storage endpoint"),
@@ -65,7 +65,7 @@ _HTTP = {"type": "httpTrigger", "name": "req", "direction": "IN"}
     ],
 )
 def test_what_cannot_run_is_refused_by_name(
-    bindings: list[dict[str, Any]], settings: dict[str, str], told: str
+    bindings: list[dict[str, Any]], settings: dict[str, str], message: str
 ) -> None:
     raw = [json.dumps({"name": "m", "direction": "IN", "connection": "S"} | binding) for binding in bindings]
     item = SimpleNamespace(name="f", function_id="1", raw_bindings=raw, retry_options=None)
@@ -76,7 +76,7 @@ def test_what_cannot_run_is_refused_by_name(
 
     with pytest.raises((IndexingError, SettingsError)) as refused:
         find()
-    assert told in str(refused.value)
+    assert message in str(refused.value)
     assert "\n" not in str(refused.value)
 
 
@@ -110,7 +110,7 @@ def test_blob_names_fit_patterns_as_documented(path: str, name: str, values: dic
     assert PathPattern(path).match(name) == values
 
 
-def test_expressions_take_what_the_trigger_tells() -> None:
+def test_expressions_take_the_values_of_the_trigger() -> None:
     data = BindingData(
         "f", TypedData(string='{"Order": {"id": 7}, "a": true}'), {"QueueTrigger": TypedData(string="t")}
     )

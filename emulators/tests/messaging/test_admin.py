@@ -68,16 +68,16 @@ async def test_administration_refuses_a_wrong_key(start_server: StartServer, tmp
             await asyncio.to_thread(ask, string)
 
 
-async def test_slow_crowd_keeps_nobody_out_of_the_administration(start_server: StartServer) -> None:
+async def test_slow_connections_keep_nobody_out_of_administration(start_server: StartServer) -> None:
     """More connections than there may be, each with half a head; then the last of them wait in vain."""
     limits = Limits(open_timeout_s=5)
     async with start_server(ServerSettings(admin_port=0, limits=limits)) as server:
-        crowd = [await asyncio.open_connection("127.0.0.1", server.admin_port) for _ in range(300)]
-        for _, writer in crowd:
+        connections = [await asyncio.open_connection("127.0.0.1", server.admin_port) for _ in range(300)]
+        for _, writer in connections:
             writer.write(b"GET /plain HTTP/1.1\r\nHost: x\r\nX: ")
         async with aiohttp.ClientSession() as session, session.get(f"http://127.0.0.1:{server.admin_port}/x") as answer:
             assert answer.status == 401
-        for reader, writer in crowd:
+        for reader, writer in connections:
             with contextlib.suppress(ConnectionError):
                 assert await asyncio.wait_for(reader.read(), 20) == b""
             writer.close()

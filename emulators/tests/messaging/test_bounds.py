@@ -61,7 +61,7 @@ async def test_full_queue_refuses_by_name(start_server: StartServer) -> None:
             await send(client, "plain", ServiceBusMessage("3"))
 
 
-async def test_connection_beyond_the_limit_is_told_why(start_server: StartServer) -> None:
+async def test_connection_beyond_the_limit_is_refused_by_name(start_server: StartServer) -> None:
     async with (
         start_server(ServerSettings(limits=Limits(max_connections=1))) as server,
         ServiceBusClient.from_connection_string(server.connection_string, retry_total=0) as client,
@@ -74,16 +74,16 @@ async def test_connection_beyond_the_limit_is_told_why(start_server: StartServer
     assert Condition.RESOURCE_LIMIT.encode() in answer
 
 
-async def test_crowd_that_proves_nothing_keeps_nobody_out(start_server: StartServer) -> None:
+async def test_connections_without_claims_keep_nobody_out(start_server: StartServer) -> None:
     """Half-open connections, five times as many as there may be: the oldest give way."""
     async with start_server(ServerSettings(limits=Limits(max_connections=20))) as server:
-        crowd = [await asyncio.open_connection("127.0.0.1", server.port) for _ in range(100)]
-        for number, (_, writer) in enumerate(crowd):
-            writer.write((b"", AMQP_HEADER[:3], AMQP_HEADER + write_frame(Open("crowd")))[number % 3])
+        connections = [await asyncio.open_connection("127.0.0.1", server.port) for _ in range(100)]
+        for number, (_, writer) in enumerate(connections):
+            writer.write((b"", AMQP_HEADER[:3], AMQP_HEADER + write_frame(Open("many")))[number % 3])
         async with ServiceBusClient.from_connection_string(server.connection_string, retry_total=0) as client:
             await send(client, "plain", ServiceBusMessage("served"))
         assert len(server._connections) <= 20
-        for _, writer in crowd:
+        for _, writer in connections:
             writer.close()
 
 

@@ -55,7 +55,7 @@ class Journal:
 
     @property
     def done(self) -> bool:
-        """Everything that was acknowledged was completed, whether or not the consumer was told."""
+        """Everything that was acknowledged was completed, whether or not the consumer got the answer."""
         return all(self.seen(session) >= count for session, count in self.acknowledged.items())
 
     def seen(self, session: str) -> int:

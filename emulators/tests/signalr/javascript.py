@@ -55,9 +55,9 @@ class JavaScriptClient:
             while True:
                 line = await self.process.stdout.readline()
                 assert line, f"the client ended before '{name}'"
-                told = json.loads(line)
-                if told["event"] == name:
-                    return told.get("data")
+                event = json.loads(line)
+                if event["event"] == name:
+                    return event.get("data")
 
     def order(self, word: str) -> None:
         assert self.process.stdin is not None

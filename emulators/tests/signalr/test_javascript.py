@@ -83,7 +83,7 @@ async def test_client_reconnects_after_kill_and_after_stop() -> None:
             assert await client.event("hello") == ["again"]
 
 
-async def test_invoking_client_is_told_and_closed() -> None:
+async def test_invoking_client_is_closed_with_the_reason() -> None:
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     async with emulator(port), javascript_client(f"{url}/client/?hub=chat", token(url, "alice")) as client:

@@ -38,7 +38,7 @@ async def test_connection_message_reaches_that_connection_only(service: Service)
             assert (await other.receive())["target"] == "all"
 
 
-async def test_other_hub_hears_nothing_at_all(service: Service) -> None:
+async def test_other_hub_receives_nothing_at_all(service: Service) -> None:
     async with service.client(hub="prices") as prices, service.client() as chat:
         await service.call("POST", "/api/v1/hubs/chat", HELLO)
         await service.call("POST", "/api/v1/hubs/prices", {"target": "price"})
@@ -95,7 +95,7 @@ async def test_oldest_of_a_users_groups_is_forgotten_past_100(service: Service) 
     assert "g0" not in hub.user_groups("alice")
 
 
-async def test_existence_of_connections_and_users_is_told(service: Service) -> None:
+async def test_existence_of_connections_and_users_is_answered(service: Service) -> None:
     async with service.client("alice"):
         (its_id,) = service.connection_ids()
         for path in (f"connections/{its_id}", "users/alice"):
