@@ -10,10 +10,10 @@ from functions import (
     execution_reports,
     funds,
     health,
+    housekeeping,
     instruments,
     ledger,
     missing_reports,
-    nightly,
     orders,
     portfolios,
     reconciliation,
@@ -45,7 +45,7 @@ for module in (
     execution_reports,
     sweep,
     missing_reports,
-    nightly,
+    housekeeping,
     order_sagas,
 ):
     app.register_functions(module.blueprint)

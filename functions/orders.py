@@ -1,6 +1,5 @@
 """Orders: place, list, read, follow, cancel."""
 
-from datetime import datetime
 from typing import Final
 from uuid import UUID
 
@@ -91,12 +90,12 @@ def _page(orders: list[Order], limit: int) -> Json:
     more = len(orders) > limit
     return {
         "items": [published_order(order) for order in shown],
-        "next_cursor": ORDERS.write(shown[-1].accepted_at, shown[-1].order_id) if more else None,
+        "next_cursor": ORDERS.write(shown[-1].order_id) if more else None,
     }
 
 
-def _position(accepted_at: datetime, order_id: UUID) -> tuple[datetime, UUID]:
-    return accepted_at, order_id
+def _position(order_id: UUID) -> UUID:
+    return order_id
 
 
 blueprint = blueprint_of(place_order, place_order_list, list_orders, get_order, get_order_history, cancel_order)

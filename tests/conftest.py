@@ -15,10 +15,13 @@ from tests.verify.world import World, build
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """How long and with which choices tests/crash kills processes."""
+    """How long and with which choices tests/crash kills processes, and how much history is compared."""
     group = parser.getgroup("crash")
     group.addoption("--crash-rounds", type=int, default=20, help="kills at random moments (20)")
     group.addoption("--crash-seed", type=int, default=1, help="seed of the moments and their order (1)")
+    parser.addoption(
+        "--growth-orders", type=int, nargs=2, default=(3_000, 24_000), help="lengths of history (3000 24000)"
+    )
 
 
 @pytest.fixture(scope="session")

@@ -11,8 +11,12 @@ from sandbox.verify.model import Check, Inspection, Violation
 _NAME = "every 202 in the client's journal is on record"
 _PAGE = 1000
 _FIND = """
-SELECT order_id::text, user_id::text, client_order_id, idempotency_key, answer_status
-FROM orders WHERE order_id = ANY(%s::uuid[])
+SELECT o.order_id::text, o.user_id::text, o.client_order_id, e.event, a.idempotency_key,
+       coalesce(uuid_extract_timestamp(o.order_id) < now() - interval '7 days', false) AS key_is_past_retention
+FROM orders o
+LEFT JOIN order_events e ON e.user_id = o.user_id AND e.order_id = o.order_id AND e.revision = 1
+LEFT JOIN order_answers a ON a.user_id = o.user_id AND a.order_id = o.order_id
+WHERE o.order_id = ANY(%s::uuid[])
 """
 
 
@@ -46,9 +50,10 @@ def _accepted(journal: Path) -> Iterator[Mapping[str, Any]]:
 
 def _missing(page: Sequence[Mapping[str, Any]], known: Mapping[str, Mapping[str, Any]]) -> Iterator[Violation]:
     for entry in page:
-        row = known.get(entry["order_id"], {"answer_status": None})
-        wanted = {"answer_status": 202} | {
-            name: entry[name] for name in ("user_id", "client_order_id", "idempotency_key") if entry.get(name)
-        }
+        row = known.get(entry["order_id"], {"event": None})
+        named = ["user_id", "client_order_id"]
+        if not row.get("key_is_past_retention"):
+            named.append("idempotency_key")
+        wanted = {"event": "Accepted"} | {name: entry[name] for name in named if entry.get(name)}
         if any(row.get(name) != value for name, value in wanted.items()):
             yield Violation(7, _NAME, ({"journal": dict(entry), "on_record": dict(row)},))

@@ -15,7 +15,7 @@ from shared.application.backlog import Backlog
 from shared.application.doubts import Doubts
 from shared.application.funds import Funds
 from shared.application.health import Health
-from shared.application.housekeeping import Nightly
+from shared.application.housekeeping import Upkeep
 from shared.application.instruments import Instruments
 from shared.application.ledger import Ledger
 from shared.application.orders.cancel import CancelOrders
@@ -37,6 +37,7 @@ from shared.composition.operations import wire_operations
 from shared.composition.reading import wire_reading
 from shared.composition.trading import wire_trading
 from shared.config import Settings, settings
+from shared.ports.housekeeping import FinishedSagas
 from shared.ports.identity import TokenVerifier
 from shared.ports.order_sagas import OrderSagas
 from shared.ports.rate_limits import RateLimiter
@@ -49,7 +50,8 @@ class Application:
     identity: TokenVerifier
     limiter: RateLimiter
     order_sagas: Callable[[df.DurableOrchestrationClient], OrderSagas]
-    """The engine, by the client that an invocation brings along."""
+    finished_sagas: Callable[[df.DurableOrchestrationClient], FinishedSagas]
+    """The engine and its records, by the client that an invocation brings along."""
     place_orders: PlaceOrders
     cancel_orders: CancelOrders
     read_orders: ReadOrders
@@ -67,7 +69,7 @@ class Application:
     ledger: Ledger
     reconciliation: Reconciliation
     backlog: Backlog
-    nightly: Nightly
+    upkeep: Upkeep
     health: Health
 
 
@@ -90,6 +92,7 @@ async def build(config: Settings) -> Application:
         identity=adapters.identity,
         limiter=limiter,
         order_sagas=adapters.order_sagas,
+        finished_sagas=adapters.finished_sagas,
         place_orders=trading.place_orders,
         cancel_orders=trading.cancel_orders,
         read_orders=trading.read_orders,
@@ -107,7 +110,7 @@ async def build(config: Settings) -> Application:
         ledger=operations.ledger,
         reconciliation=operations.reconciliation,
         backlog=operations.backlog,
-        nightly=operations.nightly,
+        upkeep=operations.upkeep,
         health=Health(adapters.dependencies),
     )
 

@@ -9,6 +9,7 @@ from functools import partial
 
 import azure.durable_functions as df
 
+from shared.adapters.durable.finished_sagas import DurableFinishedSagas
 from shared.adapters.durable.order_sagas import DurableOrderSagas
 from shared.adapters.entra.keys import KeySet
 from shared.adapters.entra.tokens import EntraTokenVerifier
@@ -41,6 +42,7 @@ from shared.composition.operations import OperationsPorts
 from shared.composition.reading import ReadingPorts
 from shared.composition.trading import TradingPorts
 from shared.config import Settings
+from shared.ports.housekeeping import FinishedSagas
 from shared.ports.identity import TokenVerifier
 from shared.ports.order_sagas import OrderSagas
 from shared.ports.rate_limits import RequestCounter
@@ -56,7 +58,8 @@ class Adapters:
     counter: RequestCounter
     trading: TradingPorts
     order_sagas: Callable[[df.DurableOrchestrationClient], OrderSagas]
-    """The engine, by the client that an invocation brings along."""
+    finished_sagas: Callable[[df.DurableOrchestrationClient], FinishedSagas]
+    """The engine and its records, by the client that an invocation brings along."""
     reading: ReadingPorts
     operations: OperationsPorts
     dependencies: tuple[Dependency, ...]
@@ -80,6 +83,7 @@ async def connect_adapters(config: Settings, reference: ReferenceData) -> Adapte
         ),
         counter=RedisRequestCounter(redis),
         order_sagas=DurableOrderSagas,
+        finished_sagas=DurableFinishedSagas,
         trading=TradingPorts(
             books=books,
             orders=PostgresOrderRecords(database),
@@ -104,6 +108,7 @@ async def connect_adapters(config: Settings, reference: ReferenceData) -> Adapte
             backlog=PostgresBacklog(database),
             queues=inspector,
             housekeeping=PostgresHousekeeping(database),
+            market=market,
         ),
         dependencies=(
             Dependency("postgresql", required=True, probe=progress.write),

@@ -1,10 +1,10 @@
-"""What staff see and do, and the nightly round."""
+"""What staff see and do, and housekeeping."""
 
 from dataclasses import dataclass
 
 from shared.application.backlog import Backlog
 from shared.application.doubts import Doubts
-from shared.application.housekeeping import Nightly
+from shared.application.housekeeping import Upkeep
 from shared.application.ledger import Ledger
 from shared.application.publishing import Publisher
 from shared.application.reconciliation import Reconciliation
@@ -14,6 +14,7 @@ from shared.ports.books import BookStore
 from shared.ports.doubts import DoubtReader
 from shared.ports.housekeeping import Housekeeping
 from shared.ports.ledger import LedgerBook
+from shared.ports.market import Market
 from shared.ports.reconciliation import TradeDay, VenueRecords
 from shared.ports.replies import Replies
 from shared.ports.sagas import SagaReader
@@ -34,6 +35,7 @@ class OperationsPorts:
     backlog: BacklogReader
     queues: QueueInspector
     housekeeping: Housekeeping
+    market: Market
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,7 @@ class Operations:
     ledger: Ledger
     reconciliation: Reconciliation
     backlog: Backlog
-    nightly: Nightly
+    upkeep: Upkeep
 
 
 def wire_operations(ports: OperationsPorts, publisher: Publisher) -> Operations:
@@ -56,5 +58,5 @@ def wire_operations(ports: OperationsPorts, publisher: Publisher) -> Operations:
         ledger=Ledger(ports.ledger),
         reconciliation=Reconciliation(ports.trade_day, ports.venue),
         backlog=Backlog(ports.backlog, ports.queues),
-        nightly=Nightly(ports.housekeeping, ports.ledger),
+        upkeep=Upkeep(ports.housekeeping, ports.ledger, ports.market),
     )

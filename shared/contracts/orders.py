@@ -25,7 +25,7 @@ from shared.contracts.common import (
     Rupees,
     View,
 )
-from shared.contracts.cursors import ID, INSTANT, CursorFormat
+from shared.contracts.cursors import ID, CursorFormat
 from shared.contracts.problems import Problem
 from shared.domain.orders.order import Request, Status
 from shared.domain.orders.terms import OrderType, Product, Side, TimeInForce
@@ -50,7 +50,7 @@ _MARKET_CARRIES_NONE: Final[JsonDict] = {
     "if": {"properties": {"order_type": {"const": "MARKET"}}, "required": ["order_type"]},
     "then": {"properties": {"price": {"type": "null"}}},
 }
-ORDERS: Final = CursorFormat(INSTANT, ID)
+ORDERS: Final = CursorFormat(ID)
 """When the last order was accepted, and its id."""
 
 

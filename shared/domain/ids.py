@@ -6,11 +6,14 @@ The 4,096 slots map to cells, so an order id names its user's cell.
 """
 
 import zlib
+from datetime import UTC, datetime, timedelta
 from typing import Final
 from uuid import UUID
 
 SLOTS: Final = 4096
 _NS_PER_MS: Final = 1_000_000
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MS: Final = timedelta(milliseconds=1)
 
 
 def user_slot(user_id: UUID) -> int:
@@ -29,3 +32,13 @@ def new_order_id(user_id: UUID, at_ns: int, random_bits: int) -> UUID:
     high = (milliseconds & ((1 << 48) - 1)) << 16 | 7 << 12 | user_slot(user_id)
     low = 0b10 << 62 | nanoseconds << 42 | random_bits & ((1 << 42) - 1)
     return UUID(int=high << 64 | low)
+
+
+def first_id(at: datetime) -> UUID:
+    """Not above any UUIDv7 that is made from this millisecond on, and above all that were made before."""
+    return UUID(int=(at - _EPOCH) // _MS << 80)
+
+
+def made_at(uuid7: UUID) -> datetime:
+    """When a UUIDv7 was made, to the millisecond."""
+    return _EPOCH + (uuid7.int >> 80) * _MS

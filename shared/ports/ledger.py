@@ -35,4 +35,4 @@ class LedgerBook(Protocol):
         """Every account's exact sum: checkpoint and tail of one snapshot."""
 
     async def take_checkpoint(self) -> bool:
-        """Sum up everything older than every running transaction; False when nothing is new."""
+        """Add a bounded part of what is older than every running transaction; True while there is more."""

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
@@ -33,11 +32,11 @@ class Inquiry:
 
 @dataclass(frozen=True, slots=True)
 class OrderFilter:
-    """Which orders of one user to list; `before` is the (accepted_at, order_id) of the page's end."""
+    """Which orders of one user to list; `before` is the order_id at the end of the page before."""
 
     status: Status | None = None
     instrument_id: str | None = None
-    before: tuple[datetime, UUID] | None = None
+    before: UUID | None = None
 
 
 class OrderRecords(Protocol):
@@ -50,7 +49,7 @@ class OrderRecords(Protocol):
         """One order of the user."""
 
     async def page(self, user_id: UUID, wanted: OrderFilter, limit: int) -> list[Order]:
-        """Newest first."""
+        """Newest first, in the order of their ids."""
 
     async def history(self, user_id: UUID, order_id: UUID) -> list[Json]:
         """Events of one order, oldest first: revision, version, event, state, detail, at."""

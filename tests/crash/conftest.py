@@ -14,7 +14,7 @@ _HOOKS = Path(__file__).with_name("hooks")
 _UNSETTLED = """
 SELECT (SELECT count(*) FROM orders WHERE state IN ('ACCEPTED', 'HELD', 'SUBMITTED') OR pending_request IS NOT NULL)
      + (SELECT count(*) FROM dispatch_queue) + (SELECT count(*) FROM sagas WHERE finished_at IS NULL)
-     + (SELECT count(*) FROM exchange_outbox WHERE sent_at IS NULL)
+     + (SELECT count(*) FROM exchange_outbox)
      + (SELECT count(*) FROM effects_outbox)
 """
 

@@ -34,6 +34,7 @@ from functions import (
 )
 from functions.edge.edge import Endpoint
 from functions.edge.fallback import answer_unknown
+from shared.adapters.durable.finished_sagas import DurableFinishedSagas
 from shared.adapters.durable.order_sagas import DurableOrderSagas
 from shared.adapters.postgres.backlog import PostgresBacklog
 from shared.adapters.postgres.books import PostgresBooks
@@ -158,6 +159,7 @@ async def compose(dsn: str, actors: Mapping[str, Actor]) -> Application:
             backlog=PostgresBacklog(database),
             queues=Queues(),
             housekeeping=PostgresHousekeeping(database),
+            market=market,
         ),
         trading.publisher,
     )
@@ -165,6 +167,7 @@ async def compose(dsn: str, actors: Mapping[str, Actor]) -> Application:
         identity=Identity(actors),
         limiter=limiter,
         order_sagas=DurableOrderSagas,
+        finished_sagas=DurableFinishedSagas,
         place_orders=trading.place_orders,
         cancel_orders=trading.cancel_orders,
         read_orders=trading.read_orders,
@@ -182,7 +185,7 @@ async def compose(dsn: str, actors: Mapping[str, Actor]) -> Application:
         ledger=operations.ledger,
         reconciliation=operations.reconciliation,
         backlog=operations.backlog,
-        nightly=operations.nightly,
+        upkeep=operations.upkeep,
         health=Health([Dependency("postgresql", required=True, probe=database.ping)]),
     )
 

@@ -141,7 +141,7 @@ async def test_old_backlog_or_missing_sweep_shows(
     [
         "UPDATE dispatch_queue SET accepted_at = now() - interval '20 s'",
         "UPDATE sagas SET claimed_at = now() - interval '30 s'",
-        "UPDATE exchange_outbox SET sent_at = NULL, created_at = now() - interval '20 s'",
+        "INSERT INTO exchange_outbox VALUES (gen_random_uuid(), '1', '', now() - interval '20 s')",
     ],
 )
 async def test_each_kind_of_backlog_is_seen(broker: Broker, database: Database, age: str) -> None:

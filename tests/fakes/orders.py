@@ -49,9 +49,9 @@ class MemoryOrderRecords:
             if key.user_id == user_id
             and wanted.status in {None, order.status}
             and wanted.instrument_id in {None, order.terms.instrument_id}
-            and (wanted.before is None or (order.accepted_at, order.order_id) < wanted.before)
+            and (wanted.before is None or order.order_id < wanted.before)
         ]
-        return sorted(found, key=lambda order: (order.accepted_at, order.order_id), reverse=True)[:limit]
+        return sorted(found, key=lambda order: order.order_id, reverse=True)[:limit]
 
     async def history(self, user_id: UUID, order_id: UUID) -> list[Json]:
         return list(self._memory.history.get(OrderKey(user_id, order_id), ()))

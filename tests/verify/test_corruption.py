@@ -26,13 +26,11 @@ class Corruption:
 
 _COPY_ORDER = """
 CREATE TEMP TABLE twin AS SELECT * FROM orders WHERE order_id = '{waiting}';
-UPDATE twin SET order_id = gen_random_uuid(), {change};
+UPDATE twin SET {change};
+ALTER TABLE orders ALTER COLUMN ended_as DROP EXPRESSION;
 INSERT INTO orders SELECT * FROM twin
 """
-_FREE_KEYS = """
-ALTER TABLE orders DROP CONSTRAINT orders_user_id_client_order_id_key;
-ALTER TABLE orders DROP CONSTRAINT orders_user_id_idempotency_key_key;
-"""
+_FREE_KEYS = "DROP INDEX orders_by_client_order_id;"
 _FREE_BALANCES = """
 ALTER TABLE accounts DROP CONSTRAINT available_is_never_negative;
 ALTER TABLE accounts DROP CONSTRAINT accounts_held_check;
@@ -150,29 +148,27 @@ CORRUPTIONS = [
     Corruption(
         6,
         "one order per idempotency key",
-        _FREE_KEYS + _COPY_ORDER.replace("{change}", "client_order_id = 'another'"),
+        "UPDATE order_answers SET idempotency_key = 'twice' WHERE user_id = '{bob}'",
     ),
     Corruption(
         6,
         "one order per client order id",
-        _FREE_KEYS + _COPY_ORDER.replace("{change}", "idempotency_key = 'another'"),
+        _FREE_KEYS + _COPY_ORDER.replace("{change}", "order_id = gen_random_uuid()"),
     ),
     Corruption(
         6,
         "an order id belongs to one user",
-        _FREE_KEYS
-        + "CREATE TEMP TABLE twin AS SELECT * FROM orders WHERE order_id = '{waiting}'; "
-        + "UPDATE twin SET user_id = '{bob}'; INSERT INTO orders SELECT * FROM twin",
+        _FREE_KEYS + _COPY_ORDER.replace("{change}", "user_id = '{bob}'"),
     ),
     Corruption(
         6,
         "the stored answer is the verdict on record",
-        "UPDATE orders SET answer_status = 202 WHERE order_id = '{refused}'",
+        "UPDATE order_answers SET answer_status = 202 WHERE order_id = '{refused}'",
     ),
     Corruption(
         6,
         "the stored answer is the verdict on record",
-        "UPDATE orders SET answer_body = left(answer_body, 20) WHERE order_id = '{filled}'",
+        "UPDATE order_answers SET answer_body = left(answer_body, 20) WHERE order_id = '{filled}'",
     ),
     Corruption(
         6,
@@ -324,7 +320,10 @@ CORRUPTIONS = [
         "outboxes are empty",
         "INSERT INTO effects_outbox VALUES (gen_random_uuid(), now() - interval '1 hour', '{{}}', '{{}}', '{{}}')",
     ),
-    Corruption(17, "outboxes are empty", "UPDATE exchange_outbox SET sent_at = NULL, created_at = '2026-01-01'"),
+    Corruption(
+        17, "outboxes are empty", "INSERT INTO exchange_outbox VALUES (gen_random_uuid(), '1', '', '2026-01-01')"
+    ),
+    Corruption(17, "rows have their partition", "UPDATE effects SET created_at = '2026-01-01' WHERE sequence = 1"),
     Corruption(
         17, "nothing waits and no saga runs", "UPDATE dispatch_queue SET accepted_at = now() - interval '1 hour'"
     ),

@@ -9,6 +9,7 @@ bob    partly     SELL 6 INFY, 2 filled             canceled  BUY 10 SBIN, 4 fil
 
 import hashlib
 import json
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -26,6 +27,7 @@ from shared.adapters.postgres.migrate import migrate
 from shared.adapters.postgres.order_sagas import PostgresSagaRecords
 from shared.adapters.reference import load_reference_data
 from shared.application.orders.intake import Candidate, Intake
+from shared.domain.ids import new_order_id
 from shared.domain.orders.events import (
     Acknowledged,
     Deadlines,
@@ -80,7 +82,7 @@ def limit_order(user_id: UUID, side: Side, instrument_id: str, quantity: int, pr
     now = datetime.now(UTC)
     return Order(
         user_id=user_id,
-        order_id=uuid4(),
+        order_id=new_order_id(user_id, time.time_ns(), uuid4().int),
         terms=Terms(
             instrument_id=instrument_id,
             security_id=_security(instrument_id),
@@ -253,8 +255,8 @@ class _Builder:
     async def _mark_sent(self) -> None:
         async with self._database.connection() as connection:
             await connection.execute("DELETE FROM effects_outbox")
-            for table in ("exchange_outbox", "saga_signals"):
-                await connection.execute(f"UPDATE {table} SET sent_at = now()")
+            await connection.execute("DELETE FROM exchange_outbox")
+            await connection.execute("DELETE FROM saga_signals")
 
     def _report(self, name: str, exec_type: str, **facts: Any) -> None:
         user_id, order_id = self._world.orders[name]

@@ -2,8 +2,8 @@
 
 -- name: tables
 SELECT 'dispatch_queue', count(*), min(accepted_at) FROM dispatch_queue
-UNION ALL SELECT 'exchange_outbox', count(*), min(created_at) FROM exchange_outbox WHERE sent_at IS NULL
-UNION ALL SELECT 'saga_signals', count(*), min(created_at) FROM saga_signals WHERE sent_at IS NULL
+UNION ALL SELECT 'exchange_outbox', count(*), min(created_at) FROM exchange_outbox
+UNION ALL SELECT 'saga_signals', count(*), min(created_at) FROM saga_signals
 UNION ALL SELECT 'effects', coalesce(sum(last - first + 1), 0)::bigint, min(created_at)
     FROM effects_outbox, unnest(firsts, lasts) AS left_over (first, last)
 UNION ALL SELECT 'sagas_in_flight', count(*), min(claimed_at) FROM sagas WHERE finished_at IS NULL
@@ -11,6 +11,14 @@ UNION ALL SELECT 'in_doubt', count(*), min(d.since)
     FROM in_doubt d JOIN orders o ON o.user_id = d.user_id AND o.order_id = d.order_id
     WHERE d.resolved_at IS NULL AND o.in_doubt
 UNION ALL SELECT 'parked_reports', count(*), min(parked_at) FROM parked_reports
+-- Rows for which no partition was ready.
+UNION ALL SELECT 'default_partitions', count(*), min(at)
+    FROM (SELECT booked_at AS at FROM trades_default
+          UNION ALL SELECT created_at FROM effects_default
+          UNION ALL SELECT uuid_extract_timestamp(order_id) FROM order_answers_default
+          UNION ALL SELECT claimed_at FROM sagas_default
+          UNION ALL SELECT uuid_extract_timestamp(saga_id) FROM saga_orders_default
+          UNION ALL SELECT at FROM saga_steps_default) AS strays
 
 -- name: parked
 SELECT parked_no, parked_at, reason, order_id, body FROM parked_reports ORDER BY parked_no DESC LIMIT %(limit)s

@@ -18,6 +18,7 @@ from uuid_utils.compat import uuid7
 from shared.adapters.postgres.database import Database, LockedError
 from shared.adapters.postgres.fills import asked_orders, fill_rows, read_costs, restated_rows
 from shared.adapters.postgres.queries import load
+from shared.adapters.postgres.retention import oldest_kept_answer
 from shared.adapters.postgres.rows import Row, moving_row, new_row, order_from_row
 from shared.contracts.exchange_requests import messages
 from shared.contracts.published import event_detail, event_name, published_effect
@@ -28,7 +29,15 @@ from shared.domain.ledger.changes import Effect, ExecutionKey, OrderEvent
 from shared.domain.ledger.entries import EntryKey
 from shared.domain.ledger.holds import Balance, Hold, HoldKey, HoldOwner, HoldSource
 from shared.domain.orders.order import Order, OrderKey, Owner
-from shared.ports.books import Committed, OrderRecordsOfUnit, Scope, StoredAnswer, Unit, UsersBusyError
+from shared.ports.books import (
+    Committed,
+    NewOrder,
+    OrderRecordsOfUnit,
+    Scope,
+    StoredAnswer,
+    Unit,
+    UsersBusyError,
+)
 from shared.ports.outbox import ExchangeMessage, PublishedEffect
 
 _SQL = load("books.sql")
@@ -168,7 +177,7 @@ def _questions(scope: Scope) -> Iterator[tuple[str, dict[str, Any]]]:
     if scope.fills:
         yield "load_executions", {"keys": _keys(scope.fills)}
     if scope.claims:
-        claims = {"claims": _text(_slots(claim) for claim in scope.claims)}
+        claims = {"claims": _text(_slots(claim) for claim in scope.claims), "since": oldest_kept_answer()}
         yield "load_answers", claims
         yield "load_client_order_ids", claims
 
@@ -243,7 +252,8 @@ def _statements(
     new = {new.order.key for new in orders.new}
     return {
         "write_users": _sequences(books),
-        "insert_orders": _inserted(unit),
+        "insert_orders": [new_row(new.order) for new in _by_id(unit.orders.new)],
+        "insert_answers": [_answer(new) for new in _by_id(unit.orders.new) if new.idempotency_key is not None],
         "enqueue_orders": _waiting(unit),
         "update_orders": [moving_row(books.orders[key]) for key in sorted(changes.orders - new)],
         "insert_events": [_event(line) for line in changes.events],
@@ -270,17 +280,17 @@ def _sequences(books: Books) -> list[Row]:
     return [{"user_id": user, "next_sequence": books.sequences[user]} for user in sorted(touched)]
 
 
-def _inserted(unit: Unit) -> list[Row]:
-    return [
-        new_row(new.order)
-        | {
-            "idempotency_key": new.idempotency_key,
-            "fingerprint": new.answer.fingerprint.hex(),
-            "answer_status": new.answer.status,
-            "answer_body": new.answer.body,
-        }
-        for new in sorted(unit.orders.new, key=lambda new: new.order.order_id)
-    ]
+def _by_id(new_orders: Iterable[NewOrder]) -> list[NewOrder]:
+    return sorted(new_orders, key=lambda new: new.order.order_id)
+
+
+def _answer(new: NewOrder) -> Row:
+    return new.order.key._asdict() | {
+        "idempotency_key": new.idempotency_key,
+        "fingerprint": new.answer.fingerprint.hex(),
+        "answer_status": new.answer.status,
+        "answer_body": new.answer.body,
+    }
 
 
 def _waiting(unit: Unit) -> list[Row]:

@@ -69,9 +69,9 @@ FROM json_to_recordset(%(keys)s::json) AS k (user_id uuid, asset text)
 LEFT JOIN costs c ON c.user_id = k.user_id AND c.security_id = k.asset
 
 -- name: load_answers
-SELECT o.user_id, o.idempotency_key, o.order_id, o.fingerprint, o.answer_status, o.answer_body
+SELECT a.user_id, a.idempotency_key, a.order_id, a.fingerprint, a.answer_status, a.answer_body
 FROM json_to_recordset(%(claims)s::json) AS k (user_id uuid, idempotency_key text)
-JOIN orders o ON o.user_id = k.user_id AND o.idempotency_key = k.idempotency_key
+JOIN order_answers a ON a.user_id = k.user_id AND a.idempotency_key = k.idempotency_key AND a.order_id >= %(since)s
 
 -- name: load_client_order_ids
 SELECT o.user_id, o.client_order_id, o.order_id
@@ -84,10 +84,15 @@ FROM json_to_recordset(%(rows)s::json) AS n (user_id uuid, next_sequence bigint)
 WHERE u.user_id = n.user_id
 
 -- name: insert_orders
-INSERT INTO orders ({new_columns}, idempotency_key, fingerprint, answer_status, answer_body)
-SELECT {new_columns}, idempotency_key, decode(fingerprint, 'hex'), answer_status, answer_body
-FROM json_to_recordset(%(rows)s::json) AS n ({new_record},
-    idempotency_key text, fingerprint text, answer_status smallint, answer_body text)
+INSERT INTO orders ({new_columns})
+SELECT {new_columns}
+FROM json_to_recordset(%(rows)s::json) AS n ({new_record})
+
+-- name: insert_answers
+INSERT INTO order_answers (user_id, order_id, idempotency_key, fingerprint, answer_status, answer_body)
+SELECT user_id, order_id, idempotency_key, decode(fingerprint, 'hex'), answer_status, answer_body
+FROM json_to_recordset(%(rows)s::json) AS n (user_id uuid, order_id uuid, idempotency_key text, fingerprint text,
+    answer_status smallint, answer_body text)
 
 -- name: enqueue_orders
 INSERT INTO dispatch_queue (user_id, order_id, accepted_at)

@@ -1,17 +1,45 @@
-"""Retention and coming partitions in PostgreSQL."""
+"""Partitions that come and go, and what little is removed row by row, in PostgreSQL."""
 
-from datetime import date
+from collections.abc import Sequence
+from datetime import date, datetime
+from typing import Final
 
-from psycopg import sql
+import stamina
+from psycopg import AsyncConnection, sql
 
 from shared.adapters.postgres.database import Database
 from shared.adapters.postgres.queries import load
+from shared.adapters.postgres.retention import (
+    ANSWERS,
+    ANSWERS_KEPT,
+    DIVIDED,
+    EFFECTS,
+    EFFECTS_KEPT,
+    SAGAS,
+    SAGAS_KEPT,
+    Divided,
+    Span,
+    trade_months,
+)
+from shared.domain.errors import UnavailableError
 
 _SQL = load("housekeeping.sql")
-_MONTHS_AHEAD = 2
-_MONTHS_A_YEAR = 12
-_FOUND = "SELECT 1 FROM pg_class WHERE relname = %s"
-_PARTITION = "CREATE TABLE {name} PARTITION OF trades FOR VALUES FROM ({first}) TO ({next})"
+# A partition is made beside its table and attached: readers and writers of the others go on. Rows that came too early
+# leave the default partition for it, in the same transaction.
+_MAKE: Final = (
+    "LOCK TABLE {default} IN ACCESS EXCLUSIVE MODE",
+    "CREATE TABLE {name} (LIKE {table} INCLUDING ALL)",
+    "WITH moved AS (DELETE FROM {default} WHERE {column} >= {first} AND {column} < {following} RETURNING *) "
+    "INSERT INTO {name} SELECT * FROM moved",
+    "ALTER TABLE {table} ATTACH PARTITION {name} FOR VALUES FROM ({first}) TO ({following})",
+)
+# Whoever waits for a lock on the whole table makes everybody behind it wait too: not for long, and then again.
+_DROP: Final = (
+    "SET LOCAL lock_timeout = '200ms'",
+    "ALTER TABLE {table} DETACH PARTITION {name}",
+    "DROP TABLE {name}",
+)
+_ATTEMPTS: Final = 10
 
 
 class PostgresHousekeeping:
@@ -20,33 +48,79 @@ class PostgresHousekeeping:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def forget(self, most: int) -> dict[str, int]:
+    async def prepare(self, now: datetime, trade_date: date) -> Sequence[str]:
+        """See `Housekeeping.prepare`."""
+        spans = [span for divided in DIVIDED for span in divided.spans(now)] + list(trade_months(trade_date))
+        return [span.name for span in await self._missing(spans) if await self._make(span)]
+
+    async def drop_expired(self, now: datetime) -> Sequence[str]:
+        """See `Housekeeping.drop_expired`."""
+        kept = {"now": now, "sagas": SAGAS_KEPT, "effects": EFFECTS_KEPT}
+        async with self._database.connection() as connection:
+            rows = await (await connection.execute(_SQL["needed_since"], kept)).fetchall()
+        ((sagas_since, effects_since),) = rows
+        horizons = [(ANSWERS, now - ANSWERS_KEPT), (EFFECTS, effects_since), *((each, sagas_since) for each in SAGAS)]
+        dropped = []
+        for divided, horizon in horizons:
+            for name in await self._ended(divided, horizon):
+                await self._drop(divided.table, name)
+                dropped.append(name)
+        return dropped
+
+    async def forget(self, most: int) -> int:
         """See `Housekeeping.forget`."""
-        removed = {}
-        for name, statement in _SQL.items():
-            async with self._database.connection() as connection:
-                removed[name] = (await connection.execute(statement, {"most": most})).rowcount
-        return removed
+        async with self._database.connection() as connection:
+            return (await connection.execute(_SQL["idempotent_answers"], {"most": most})).rowcount
 
-    async def prepare_months(self, today: date) -> list[str]:
-        """See `Housekeeping.prepare_months`. The running month may already have rows in the default partition."""
-        made = []
-        for ahead in range(1, _MONTHS_AHEAD + 1):
-            first, following = _month(today, ahead), _month(today, ahead + 1)
-            name = f"trades_{first:%Y_%m}"
-            async with self._database.connection() as connection:
-                if await (await connection.execute(_FOUND, (name,))).fetchone() is None:
-                    await connection.execute(_partition(name, first, following))
-                    made.append(name)
-        return made
+    async def _missing(self, spans: Sequence[Span]) -> list[Span]:
+        async with self._database.connection() as connection:
+            return await _missing(connection, spans)
+
+    async def _make(self, span: Span) -> bool:
+        """False when another process has made it meanwhile."""
+        async with self._database.connection() as connection, connection.transaction():
+            await connection.execute(_SQL["alone"])
+            if not await _missing(connection, [span]):
+                return False
+            for statement in _MAKE:
+                await connection.execute(_named(statement, span), prepare=False)
+        return True
+
+    async def _ended(self, divided: Divided, horizon: datetime) -> list[str]:
+        async with self._database.connection() as connection:
+            bounds = await _partitions(connection, divided.table)
+        ends = {name: divided.ends_at(text) for name, text in bounds.items()}
+        return [name for name, end in ends.items() if end is not None and end <= horizon]
+
+    async def _drop(self, table: str, name: str) -> None:
+        names = {"table": sql.Identifier(table), "name": sql.Identifier(name)}
+        async for attempt in stamina.retry_context(on=UnavailableError, attempts=_ATTEMPTS, wait_max=1.0):
+            with attempt:
+                async with self._database.connection() as connection, connection.transaction():
+                    await connection.execute(_SQL["alone"])
+                    if name not in await _partitions(connection, table):
+                        return
+                    for statement in _DROP:
+                        await connection.execute(sql.SQL(statement).format(**names), prepare=False)
 
 
-def _month(today: date, ahead: int) -> date:
-    months = today.year * _MONTHS_A_YEAR + today.month - 1 + ahead
-    return date(months // _MONTHS_A_YEAR, months % _MONTHS_A_YEAR + 1, 1)
+async def _partitions(connection: AsyncConnection, table: str) -> dict[str, str]:
+    """Bounds by name."""
+    return dict(await (await connection.execute(_SQL["partitions"], {"table": table})).fetchall())
 
 
-def _partition(name: str, first: date, following: date) -> sql.Composed:
-    return sql.SQL(_PARTITION).format(
-        name=sql.Identifier(name), first=sql.Literal(first.isoformat()), next=sql.Literal(following.isoformat())
+async def _missing(connection: AsyncConnection, spans: Sequence[Span]) -> list[Span]:
+    asked = {"names": [span.name for span in spans]}
+    present = {row[0] for row in await (await connection.execute(_SQL["present"], asked)).fetchall()}
+    return [span for span in spans if span.name not in present]
+
+
+def _named(statement: str, span: Span) -> sql.Composed:
+    return sql.SQL(statement).format(
+        table=sql.Identifier(span.table),
+        default=sql.Identifier(f"{span.table}_default"),
+        name=sql.Identifier(span.name),
+        column=sql.Identifier(span.column),
+        first=sql.Literal(span.first),
+        following=sql.Literal(span.following),
     )

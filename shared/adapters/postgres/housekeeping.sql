@@ -1,27 +1,24 @@
 -- Retention. Orders, trades, transfers and order events are records: they are never removed here.
 
--- name: idempotency_keys
-UPDATE orders SET idempotency_key = NULL, fingerprint = NULL, answer_body = NULL
-WHERE (user_id, order_id) IN (
-    SELECT user_id, order_id FROM orders
-    WHERE idempotency_key IS NOT NULL AND accepted_at < now() - interval '7 days' LIMIT %(most)s)
+-- name: alone
+-- One process at a time makes and drops partitions.
+SELECT pg_advisory_xact_lock(hashtext('partitions'))
+
+-- name: present
+SELECT relname FROM pg_class
+WHERE relname = ANY(%(names)s::text[])
+  AND relnamespace = (SELECT relnamespace FROM pg_class WHERE oid = 'orders'::regclass)
+
+-- name: partitions
+SELECT c.relname, pg_get_expr(c.relpartbound, c.oid)
+FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid WHERE i.inhparent = to_regclass(%(table)s) ORDER BY c.relname
+
+-- name: needed_since
+-- What is still in use keeps its partition, however old: a saga that has not finished, an effect that was not sent.
+SELECT least(%(now)s - %(sagas)s::interval,
+             (SELECT min(uuid_extract_timestamp(saga_id)) FROM sagas WHERE finished_at IS NULL)),
+       least(%(now)s - %(effects)s::interval, (SELECT min(created_at) FROM effects_outbox))
 
 -- name: idempotent_answers
 DELETE FROM idempotent_answers WHERE (user_id, key) IN (
     SELECT user_id, key FROM idempotent_answers WHERE created_at < now() - interval '7 days' LIMIT %(most)s)
-
--- name: effects
-DELETE FROM effects WHERE (user_id, sequence) IN (
-    SELECT user_id, sequence FROM effects
-    WHERE created_at < least(now() - interval '8 days', (SELECT min(created_at) FROM effects_outbox))
-    LIMIT %(most)s)
-
--- name: exchange_outbox
-DELETE FROM exchange_outbox WHERE message_id IN (
-    SELECT message_id FROM exchange_outbox
-    WHERE sent_at IS NOT NULL AND created_at < now() - interval '2 days' LIMIT %(most)s)
-
--- name: saga_signals
-DELETE FROM saga_signals WHERE saga_id IN (
-    SELECT saga_id FROM saga_signals
-    WHERE sent_at IS NOT NULL AND created_at < now() - interval '2 days' LIMIT %(most)s)

@@ -1,19 +1,23 @@
 """The whole ledger, from PostgreSQL, and its checkpoint."""
 
 from datetime import UTC, datetime
+from typing import Final
 
 from shared.adapters.postgres.database import Database
 from shared.adapters.postgres.queries import load
 from shared.ports.ledger import AccountSum, LedgerSums
 
 _SQL = load("ledger.sql")
+_BITE: Final = 200_000
+"""Ledger lines that one checkpoint adds at most: a second or less of work."""
 
 
 class PostgresLedger:
     """`LedgerBook` on PostgreSQL."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, bite: int = _BITE) -> None:
         self._database = database
+        self._bite = bite
 
     async def sums(self) -> LedgerSums:
         """See `LedgerBook.sums`."""
@@ -28,5 +32,6 @@ class PostgresLedger:
         async with self._database.transaction() as connection:
             await connection.execute(_SQL["plan_for_sums"])
             await connection.execute(_SQL["begin_checkpoint"])
-            taken = await connection.execute(_SQL["take_checkpoint"])
-            return await taken.fetchone() is not None
+            taken = await connection.execute(_SQL["take_checkpoint"], {"most": self._bite})
+            row = await taken.fetchone()
+            return row is not None and row[0]

@@ -10,7 +10,8 @@ WITH checkpoint AS (
     SELECT coalesce((SELECT xact FROM ledger_checkpoint), '0'::xid8) AS xact
 ), tail AS MATERIALIZED (
     SELECT debit_account, credit_account, asset, sum(amount) AS amount
-    FROM transfers WHERE xact >= (SELECT xact FROM checkpoint)
+    -- Bounded on both sides: the planner takes that for few rows, and so for the index.
+    FROM transfers WHERE xact >= (SELECT xact FROM checkpoint) AND xact <= '18446744073709551615'::xid8
     GROUP BY debit_account, credit_account, asset
 ), moved AS (
     SELECT account, asset, balance FROM ledger_checkpoint_balances
@@ -34,7 +35,10 @@ INSERT INTO ledger_checkpoint (xact, taken_at) VALUES ('0', now()) ON CONFLICT D
 WITH previous AS MATERIALIZED (
     SELECT xact FROM ledger_checkpoint FOR NO KEY UPDATE
 ), horizon AS (
-    SELECT pg_snapshot_xmin(pg_current_snapshot()) AS xact
+    -- No further than `most` transfers, so that one statement's work is bounded.
+    SELECT least(pg_snapshot_xmin(pg_current_snapshot()),
+                 (SELECT t.xact FROM transfers t WHERE t.xact >= (SELECT xact FROM previous)
+                  ORDER BY t.xact OFFSET %(most)s LIMIT 1)) AS xact
 ), ended AS MATERIALIZED (
     SELECT debit_account, credit_account, asset, sum(amount) AS amount
     FROM transfers
@@ -50,4 +54,4 @@ WITH previous AS MATERIALIZED (
 )
 UPDATE ledger_checkpoint SET xact = horizon.xact, taken_at = now()
 FROM horizon, previous WHERE horizon.xact > previous.xact AND EXISTS (SELECT FROM ended)
-RETURNING ledger_checkpoint.taken_at
+RETURNING horizon.xact < pg_snapshot_xmin(pg_current_snapshot())

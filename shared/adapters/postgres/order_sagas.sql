@@ -56,15 +56,17 @@ SELECT saga_id FROM sagas s WHERE finished_at IS NULL
 ORDER BY deadline LIMIT 100
 
 -- name: unsent_signals
-SELECT saga_id FROM saga_signals WHERE sent_at IS NULL AND created_at < now() - %(older_than)s::interval
+SELECT saga_id FROM saga_signals WHERE created_at < now() - %(older_than)s::interval
 ORDER BY created_at LIMIT 100
 
 -- name: signals_sent
-UPDATE saga_signals SET sent_at = now() WHERE saga_id = ANY(%(ids)s::uuid[]) AND sent_at IS NULL
+DELETE FROM saga_signals WHERE saga_id = ANY(%(ids)s::uuid[])
 
 -- name: overdue_orders
+-- From the few that are watched to their orders, never the other way round: OFFSET 0 keeps the planner from it.
 SELECT d.user_id, d.order_id
-FROM order_deadlines d JOIN orders o ON o.user_id = d.user_id AND o.order_id = d.order_id
+FROM order_deadlines d
+CROSS JOIN LATERAL (SELECT owner FROM orders WHERE user_id = d.user_id AND order_id = d.order_id OFFSET 0) AS o
 WHERE d.deadline < now() AND o.owner IN ('VENUE', 'RECOVERY') ORDER BY d.deadline LIMIT %(most)s
 
 -- name: swept

@@ -1,15 +1,16 @@
 """Reads of orders in PostgreSQL."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from typing import Any, Final
 from uuid import UUID
 
 import orjson
 
 from shared.adapters.postgres.database import Database
 from shared.adapters.postgres.queries import load
+from shared.adapters.postgres.retention import oldest_kept_answer
 from shared.adapters.postgres.rows import order_from_row
-from shared.domain.orders.order import PUBLISHED_STATUS, Order, Status
+from shared.domain.orders.order import PUBLISHED_STATUS, TERMINAL, Order
 from shared.domain.times import wire_time
 from shared.json_values import Json
 from shared.ports.books import StoredAnswer
@@ -17,8 +18,9 @@ from shared.ports.orders import AdmissionFacts, Inquiry, OrderFilter
 
 _SQL = load("orders.sql")
 _BOOKS = load("books.sql")
-_END_OF_TIME = "infinity"
-_LAST_ID = UUID(int=2**128 - 1)
+_LAST_ID: Final = UUID(int=2**128 - 1)
+_WORKS: Final = ""
+_ENDS: Final = sorted([_WORKS, *(state.value for state in TERMINAL)])
 
 
 class PostgresOrderRecords:
@@ -40,7 +42,8 @@ class PostgresOrderRecords:
             for place, inquiry in enumerate(inquiries)
         ]
         async with self._database.connection() as connection:
-            cursor = await connection.execute(_SQL["inquire"], {"rows": orjson.dumps(rows).decode()})
+            asked = {"rows": orjson.dumps(rows).decode(), "since": oldest_kept_answer()}
+            cursor = await connection.execute(_SQL["inquire"], asked)
             return [
                 AdmissionFacts(
                     kyc_status=kyc_status,
@@ -62,17 +65,13 @@ class PostgresOrderRecords:
 
     async def page(self, user_id: UUID, wanted: OrderFilter, limit: int) -> list[Order]:
         """See `OrderRecords.page`."""
-        before: tuple[datetime | str, UUID] = wanted.before or (_END_OF_TIME, _LAST_ID)
-        asked = {
-            "user_id": user_id,
-            "before_at": before[0],
-            "before_id": before[1],
-            "instrument_id": wanted.instrument_id,
-            "standings": None if wanted.status is None else _standings(wanted.status),
-            "limit": limit,
-        }
+        asked = {"user_id": user_id, "before": wanted.before or _LAST_ID, "limit": limit}
+        statement = "page"
+        if wanted != OrderFilter(before=wanted.before):
+            statement = "page_by_end" if wanted.instrument_id is None else "page_by_instrument"
+            asked |= _choice(wanted)
         async with self._database.connection() as connection:
-            cursor = await connection.execute(_SQL["page"], asked)
+            cursor = await connection.execute(_SQL[statement], asked)
             return [order_from_row(row) for row in await cursor.fetchall()]
 
     async def history(self, user_id: UUID, order_id: UUID) -> list[Json]:
@@ -92,7 +91,11 @@ class PostgresOrderRecords:
             ]
 
 
-def _standings(status: Status) -> list[str]:
-    """Where an order stands that is published so: "state/pending request", as the statement writes it."""
-    pairs = (pair for pair, published in PUBLISHED_STATUS.items() if published is status)
-    return [f"{state}/{pending or ''}" for state, pending in pairs]
+def _choice(wanted: OrderFilter) -> dict[str, Any]:
+    """A filter in the statements' words: which ends, and which "state/pending request" among the orders that work."""
+    chosen: dict[str, Any] = {"instrument_id": wanted.instrument_id, "ends": _ENDS, "standings": None}
+    if wanted.status is not None:
+        pairs = [pair for pair, published in PUBLISHED_STATUS.items() if published is wanted.status]
+        chosen["ends"] = sorted({state.value if state in TERMINAL else _WORKS for state, _ in pairs})
+        chosen["standings"] = [f"{state}/{pending or ''}" for state, pending in pairs]
+    return chosen

@@ -11,17 +11,41 @@ SELECT (SELECT u.kyc_status FROM users u WHERE u.user_id = k.user_id),
        (SELECT o.order_id FROM orders o WHERE o.user_id = k.user_id AND o.client_order_id = k.client_order_id)
 FROM json_to_recordset(%(rows)s::json)
     AS k (place integer, user_id uuid, asset text, idempotency_key text, client_order_id text)
-LEFT JOIN orders stored ON stored.user_id = k.user_id AND stored.idempotency_key = k.idempotency_key
+LEFT JOIN order_answers stored ON stored.user_id = k.user_id AND stored.idempotency_key = k.idempotency_key
+    AND stored.order_id >= %(since)s
 ORDER BY k.place
 
 -- name: page
 SELECT {order_columns}
 FROM orders o
-WHERE o.user_id = %(user_id)s
-  AND (o.accepted_at, o.order_id) < (%(before_at)s::timestamptz, %(before_id)s::uuid)
-  AND (%(instrument_id)s::text IS NULL OR o.instrument_id = %(instrument_id)s::text)
-  AND (%(standings)s::text[] IS NULL OR concat(o.state, '/', o.pending_request) = ANY(%(standings)s::text[]))
-ORDER BY o.accepted_at DESC, o.order_id DESC
+WHERE o.user_id = %(user_id)s AND o.order_id < %(before)s
+ORDER BY o.order_id DESC
+LIMIT %(limit)s
+
+-- name: page_by_end
+-- A page of each of the wanted ends, merged. `standings` chooses among the orders that work ('' in `ends`).
+SELECT {order_columns}
+FROM unnest(%(ends)s::text[]) AS wanted (ended_as)
+CROSS JOIN LATERAL (
+    SELECT * FROM orders
+    WHERE user_id = %(user_id)s AND orders.ended_as = wanted.ended_as AND order_id < %(before)s
+      AND (%(standings)s::text[] IS NULL OR concat(state, '/', pending_request) = ANY(%(standings)s::text[]))
+    ORDER BY order_id DESC LIMIT %(limit)s
+) AS o
+ORDER BY o.order_id DESC
+LIMIT %(limit)s
+
+-- name: page_by_instrument
+SELECT {order_columns}
+FROM unnest(%(ends)s::text[]) AS wanted (ended_as)
+CROSS JOIN LATERAL (
+    SELECT * FROM orders
+    WHERE user_id = %(user_id)s AND instrument_id = %(instrument_id)s AND orders.ended_as = wanted.ended_as
+      AND order_id < %(before)s
+      AND (%(standings)s::text[] IS NULL OR concat(state, '/', pending_request) = ANY(%(standings)s::text[]))
+    ORDER BY order_id DESC LIMIT %(limit)s
+) AS o
+ORDER BY o.order_id DESC
 LIMIT %(limit)s
 
 -- name: history

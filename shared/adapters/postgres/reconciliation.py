@@ -7,7 +7,7 @@ from uuid import UUID
 
 from shared.adapters.postgres.database import Database
 from shared.adapters.postgres.queries import load
-from shared.adapters.postgres.statements import Row, Statements
+from shared.adapters.postgres.statements import Statements
 from shared.ports.reconciliation import Execution, LiveOrder
 
 _SQL = load("reconciliation.sql")
@@ -37,17 +37,12 @@ class PostgresTradeDay(Statements):
 
     async def orders(self, order_ids: Collection[UUID]) -> Mapping[UUID, str]:
         """See `TradeDay.orders`."""
-        rows = await self._across_users("order_states", {"order_ids": list(order_ids)})
+        rows = await self._rows("order_states", order_ids=list(order_ids))
         return {row[0]: row[1] for row in rows}
 
     async def working(self, venue: str) -> AsyncIterator[Sequence[LiveOrder]]:
         """See `TradeDay.working`."""
         after = _NO_ORDER
-        while rows := await self._across_users("working", {"venue": venue, "after": after, "limit": _PAGE}):
+        while rows := await self._rows("working", venue=venue, after=after, limit=_PAGE):
             after = rows[-1][0]
             yield [LiveOrder(*row) for row in rows]
-
-    async def _across_users(self, name: str, values: Mapping[str, object]) -> list[Row]:
-        async with self._database.transaction() as connection:
-            await connection.execute(self._sql["plan_across_users"])
-            return await (await connection.execute(self._sql[name], values)).fetchall()

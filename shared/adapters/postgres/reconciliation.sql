@@ -1,8 +1,4 @@
--- Our side of a reconciliation with a venue. Some look across users, so they ask for the plans that suit that.
-
--- name: plan_across_users
-SELECT set_config(name, 'on', true)
-FROM unnest(ARRAY['enable_seqscan', 'enable_hashjoin', 'enable_mergejoin']) AS name
+-- Our side of a reconciliation with a venue.
 
 -- name: executions_by_id
 SELECT exec_id, order_id::text, quantity, price
@@ -17,8 +13,13 @@ ORDER BY exec_id LIMIT %(limit)s
 SELECT order_id, state FROM orders WHERE order_id = ANY(%(order_ids)s)
 
 -- name: working
-SELECT o.order_id::text, o.quantity, o.venue_quantity
-FROM order_deadlines d JOIN orders o ON o.user_id = d.user_id AND o.order_id = d.order_id
-WHERE o.state IN ('NEW', 'PARTIALLY_FILLED') AND o.final_quantity IS NULL
-  AND o.instrument_id LIKE %(venue)s || ':%%' AND o.order_id > %(after)s::uuid
-ORDER BY o.order_id LIMIT %(limit)s
+-- From the few that are watched to their orders, never the other way round: OFFSET 0 keeps the planner from it.
+SELECT d.order_id::text, o.quantity, o.venue_quantity
+FROM order_deadlines d
+CROSS JOIN LATERAL (
+    SELECT state, final_quantity, instrument_id, quantity, venue_quantity FROM orders
+    WHERE user_id = d.user_id AND order_id = d.order_id OFFSET 0
+) AS o
+WHERE d.order_id > %(after)s::uuid AND o.state IN ('NEW', 'PARTIALLY_FILLED') AND o.final_quantity IS NULL
+  AND o.instrument_id LIKE %(venue)s || ':%%'
+ORDER BY d.order_id LIMIT %(limit)s

@@ -1,6 +1,7 @@
 """Order sagas as staff read them, from PostgreSQL."""
 
 from collections.abc import Mapping, Sequence
+from typing import Final
 from uuid import UUID
 
 from psycopg import AsyncConnection
@@ -19,6 +20,7 @@ from shared.ports.sagas import (
 )
 
 _SQL = load("sagas.sql")
+_LAST_ID: Final = UUID(int=2**128 - 1)
 
 
 class PostgresSagas:
@@ -31,13 +33,13 @@ class PostgresSagas:
         self, state: SagaState | None, order_id: UUID | None, before: UUID | None, limit: int
     ) -> Sequence[SagaRecord]:
         """See `SagaReader.sagas`."""
-        wanted = {"state": state, "order_id": order_id, "saga_id": None, "before": before, "limit": limit}
+        wanted = {"state": state, "order_id": order_id, "saga_id": None, "before": before or _LAST_ID, "limit": limit}
         async with self._database.connection() as connection:
             return [_saga(row) for row in await _fetch(connection, "sagas", wanted)]
 
     async def saga(self, saga_id: UUID) -> SagaDetail | None:
         """See `SagaReader.saga`."""
-        wanted = {"state": None, "order_id": None, "saga_id": saga_id, "before": None, "limit": 1}
+        wanted = {"state": None, "order_id": None, "saga_id": saga_id, "before": _LAST_ID, "limit": 1}
         async with self._database.transaction() as connection:
             # Five statements of one instant.
             await connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")

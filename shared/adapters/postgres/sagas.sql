@@ -1,16 +1,29 @@
 -- Order sagas as staff read them.
 
 -- name: sagas
+-- One of the four ways to find them is open, by what is asked for; each goes by an index.
+WITH picked AS MATERIALIZED (
+    SELECT %(saga_id)s::uuid AS saga_id
+    UNION ALL
+    SELECT saga_id FROM saga_orders WHERE order_id = %(order_id)s::uuid
+    UNION ALL
+    SELECT saga_id FROM sagas
+    WHERE %(state)s::text IN ('IN_FLIGHT', 'STUCK') AND %(saga_id)s IS NULL AND %(order_id)s IS NULL
+      AND finished_at IS NULL
+    UNION ALL
+    (SELECT saga_id FROM sagas
+     WHERE coalesce(%(state)s, 'FINISHED') = 'FINISHED' AND %(saga_id)s IS NULL AND %(order_id)s IS NULL
+       AND saga_id < %(before)s AND (%(state)s IS NULL OR finished_at IS NOT NULL)
+     ORDER BY saga_id DESC LIMIT %(limit)s)
+)
 SELECT s.saga_id,
        CASE WHEN s.finished_at IS NOT NULL THEN 'FINISHED' WHEN s.deadline < now() THEN 'STUCK' ELSE 'IN_FLIGHT' END,
        s.claimed_at, s.deadline, s.finished_at, s.orders,
        (SELECT count(*) FROM saga_orders m JOIN orders o ON o.user_id = m.user_id AND o.order_id = m.order_id
         WHERE m.saga_id = s.saga_id AND o.state NOT IN ('FILLED', 'CANCELED', 'REJECTED', 'EXPIRED')),
        s.unanswered
-FROM sagas s
-WHERE (%(before)s::uuid IS NULL OR s.saga_id < %(before)s)
-  AND (%(saga_id)s::uuid IS NULL OR s.saga_id = %(saga_id)s)
-  AND (%(order_id)s::uuid IS NULL OR s.saga_id IN (SELECT saga_id FROM saga_orders WHERE order_id = %(order_id)s))
+FROM picked JOIN sagas s ON s.saga_id = picked.saga_id
+WHERE s.saga_id < %(before)s
   AND CASE %(state)s::text
           WHEN 'FINISHED' THEN s.finished_at IS NOT NULL
           WHEN 'STUCK' THEN s.finished_at IS NULL AND s.deadline < now()

@@ -201,4 +201,4 @@ async def test_orders_are_reached_by_their_key_from_the_first(broker: Broker, da
     async with database.connection() as connection:
         plan = await (await connection.execute(f"EXPLAIN (GENERIC_PLAN) {text}".encode(), prepare=False)).fetchall()
     used = set(re.findall(r"using (?:orders_\d_)?(\w+)", "\n".join(line for (line,) in plan)))
-    assert used <= {"pkey", "accounts_pkey", "holds_pkey"}
+    assert used <= {"pkey", "order_id_idx", "accounts_pkey", "holds_pkey"}

@@ -195,15 +195,15 @@ async def test_recovery_repeats_a_pending_cancel(broker: Broker):
 
 def age_outboxes(broker: Broker) -> None:
     """As if the commit had been a while ago."""
-    for table in ("exchange_outbox", "effects_outbox", "saga_signals"):
+    for table in ("exchange_outbox", "effects_outbox", "effects", "saga_signals"):
         broker.rows(f"UPDATE {table} SET created_at = created_at - interval '10 seconds'")
 
 
 def unsent(broker: Broker) -> list[int]:
     return [
-        broker.value("SELECT count(*) FROM exchange_outbox WHERE sent_at IS NULL"),
+        broker.value("SELECT count(*) FROM exchange_outbox"),
         broker.value("SELECT count(*) FROM effects_outbox"),
-        broker.value("SELECT count(*) FROM saga_signals WHERE sent_at IS NULL"),
+        broker.value("SELECT count(*) FROM saga_signals"),
     ]
 
 
@@ -224,10 +224,9 @@ async def test_unreachable_bus_leaves_rows_for_the_sweep(broker: Broker):
 
 
 async def test_unreachable_bus_does_not_hold_up_other_effects(broker: Broker):
-    saga_id, _ = await broker.submitted()
     broker.exchange.open = False
+    saga_id, _ = await broker.submitted()
     age_outboxes(broker)
-    broker.rows("UPDATE exchange_outbox SET sent_at = NULL")
     broker.rows("INSERT INTO saga_signals (saga_id, created_at) VALUES (%s, now() - interval '9 seconds')", saga_id)
     await broker.sweep.run(broker.sagas)
     assert unsent(broker) == [1, 0, 0]

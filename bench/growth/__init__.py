@@ -1,0 +1,1 @@
+"""What statements read as the history grows."""

@@ -1,0 +1,57 @@
+"""What a statement reads does not grow with the history, whoever plans it."""
+
+import asyncio
+
+import pytest
+import structlog
+
+from bench.growth.history import fill_history
+from bench.growth.reading import Readings, grown, named_statements
+from bench.growth.workload import read_everything
+from tests.support.databases import Template
+
+# Seldom sent: settings, single rows by key, and what the nightly round does.
+NOT_READ = {
+    *("books/load_balances", "books/load_entries", "books/insert_parked", "books/insert_doubts", "books/settle_doubts"),
+    *("books/close_doubts", "order_sagas/finish", "market/offset", "replies/store_reply", "backlog/parked"),
+    *("ledger/plan_for_sums", "ledger/begin_checkpoint", "ledger/take_checkpoint", "reconciliation/executions"),
+    *(
+        "missing_reports/move",
+        "books/lock_free_users",
+        "health/write",
+        "order_sagas/swept",
+        "missing_reports/positions",
+    ),
+    *("housekeeping/alone", "housekeeping/present", "housekeeping/partitions", "housekeeping/needed_since"),
+    "housekeeping/idempotent_answers",
+    # Put together from parts; there are few orders in doubt.
+    *("doubts/records", "doubts/open", "doubts/closed", "doubts/of_order"),
+    *("books/restate_trades", "books/load_costs"),
+}
+
+
+@pytest.fixture(scope="module")
+def compared(migrated: Template, request: pytest.FixtureRequest) -> tuple[Readings, Readings]:
+    small, large = (_read(migrated, size) for size in request.config.getoption("--growth-orders"))
+    return small, large
+
+
+def _read(migrated: Template, orders: int) -> Readings:
+    url = migrated.copy()
+    try:
+        with structlog.testing.capture_logs():
+            asyncio.run(fill_history(url, orders))
+            return asyncio.run(read_everything(url))
+    finally:
+        migrated.drop(url)
+
+
+def test_no_statement_reads_more_in_a_longer_history(compared: tuple[Readings, Readings]) -> None:
+    small, large = compared
+    assert grown(small, large) == {}
+
+
+def test_every_statement_of_the_adapters_is_compared(compared: tuple[Readings, Readings]) -> None:
+    named = named_statements().keys()
+    assert named - NOT_READ - compared[0].keys() == set()
+    assert compared[0].keys() == compared[1].keys()
