@@ -1,11 +1,12 @@
 """Ready-made values for the rules' tests; each test names only what it is about."""
 
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from shared.domain.charges.rate_cards import ChargeKind, RateCard, RateCards
 from shared.domain.instruments.instrument import Instrument
+from shared.domain.orders.rejects import RejectCode
 from shared.domain.orders.risk import Limits, RiskFacts
 from shared.domain.orders.terms import OrderType, Product, Side, Terms, TimeInForce
 
@@ -95,3 +96,33 @@ def instrument(**changes: Any) -> Instrument:
 def limits(**changes: Any) -> Limits:
     """The usual limits, but for the changes."""
     return replace(LIMITS, **changes)
+
+
+VIOLATIONS: dict[RejectCode, tuple[str, dict[str, Any]]] = {
+    RejectCode.INSTRUMENT_UNKNOWN: ("facts", {"instrument": None}),
+    RejectCode.INSTRUMENT_INACTIVE: ("instrument", {"valid_to": TODAY - timedelta(days=1)}),
+    RejectCode.SESSION_CLOSED: ("facts", {"session_open": False}),
+    RejectCode.PRODUCT_NOT_OFFERED: ("terms", {"product": Product.MIS}),
+    RejectCode.ORDER_TYPE_NOT_OFFERED: ("terms", {"order_type": OrderType.STOP_LIMIT}),
+    RejectCode.TIME_IN_FORCE_NOT_OFFERED: ("terms", {"time_in_force": TimeInForce.GTC}),
+    RejectCode.LOT_SIZE: ("instrument", {"lot_size": 7}),
+    RejectCode.TICK_SIZE: ("instrument", {"tick_size_paise": 7}),
+    RejectCode.PRICE_BAND: ("instrument", {"reference_price_paise": 100_000}),
+    RejectCode.QUANTITY_EXCEEDS_FREEZE: ("instrument", {"freeze_quantity": 9}),
+    RejectCode.QUANTITY_EXCEEDS_LIMIT: ("limits", {"max_order_quantity": 9}),
+    RejectCode.ORDER_VALUE_EXCEEDED: ("limits", {"max_order_value_paise": 1_499_999}),
+    RejectCode.INSUFFICIENT_HOLDINGS: ("sale", {"free_quantity": 9}),
+    RejectCode.INSUFFICIENT_FUNDS: ("facts", {"available_cash_paise": 1_500_000}),
+    RejectCode.DUPLICATE_CLIENT_ORDER_ID: ("facts", {"client_order_id_used_by": "an earlier order"}),
+}
+"""For each code a change that breaks its rule alone: whose fields, and which."""
+
+
+def violating(codes: set[RejectCode]) -> tuple[Any, Any]:
+    """Terms and facts that break exactly the rules of the codes."""
+    changes: dict[str, dict[str, Any]] = {"facts": {}, "instrument": {}, "limits": {}, "terms": {}, "sale": {}}
+    for code in codes:
+        changes[VIOLATIONS[code][0]] |= VIOLATIONS[code][1]
+    side = Side.SELL if changes["sale"] else Side.BUY
+    surroundings = {"instrument": instrument(**changes["instrument"]), "limits": limits(**changes["limits"])}
+    return terms(side=side, **changes["terms"]), facts(**surroundings | changes["sale"] | changes["facts"])

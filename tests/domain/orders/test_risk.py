@@ -1,6 +1,6 @@
 """Pre-trade checks: each rule, their order, and what has to be held."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
@@ -9,37 +9,8 @@ from hypothesis import strategies as st
 
 from shared.domain.orders.rejects import FIRST_LATE_CODE, RejectCode
 from shared.domain.orders.risk import CHECKS, LimitsBook, check, hold_required, worst_price_paise
-from shared.domain.orders.terms import OrderType, Product, Side, TimeInForce
-from tests.support.facts import CARD, FACTS, LIMITS, TERMS, TODAY, facts, instrument, limits, terms
-
-VIOLATIONS: dict[RejectCode, tuple[str, dict[str, Any]]] = {
-    RejectCode.INSTRUMENT_UNKNOWN: ("facts", {"instrument": None}),
-    RejectCode.INSTRUMENT_INACTIVE: ("instrument", {"valid_to": TODAY - timedelta(days=1)}),
-    RejectCode.SESSION_CLOSED: ("facts", {"session_open": False}),
-    RejectCode.PRODUCT_NOT_OFFERED: ("terms", {"product": Product.MIS}),
-    RejectCode.ORDER_TYPE_NOT_OFFERED: ("terms", {"order_type": OrderType.STOP_LIMIT}),
-    RejectCode.TIME_IN_FORCE_NOT_OFFERED: ("terms", {"time_in_force": TimeInForce.GTC}),
-    RejectCode.LOT_SIZE: ("instrument", {"lot_size": 7}),
-    RejectCode.TICK_SIZE: ("instrument", {"tick_size_paise": 7}),
-    RejectCode.PRICE_BAND: ("instrument", {"reference_price_paise": 100_000}),
-    RejectCode.QUANTITY_EXCEEDS_FREEZE: ("instrument", {"freeze_quantity": 9}),
-    RejectCode.QUANTITY_EXCEEDS_LIMIT: ("limits", {"max_order_quantity": 9}),
-    RejectCode.ORDER_VALUE_EXCEEDED: ("limits", {"max_order_value_paise": 1_499_999}),
-    RejectCode.INSUFFICIENT_HOLDINGS: ("sale", {"free_quantity": 9}),
-    RejectCode.INSUFFICIENT_FUNDS: ("facts", {"available_cash_paise": 1_500_000}),
-    RejectCode.DUPLICATE_CLIENT_ORDER_ID: ("facts", {"client_order_id_used_by": "an earlier order"}),
-}
-"""For each code a change that breaks its rule alone: whose fields, and which."""
-
-
-def violating(codes: set[RejectCode]) -> tuple[Any, Any]:
-    """Terms and facts that break exactly the rules of the codes."""
-    changes: dict[str, dict[str, Any]] = {"facts": {}, "instrument": {}, "limits": {}, "terms": {}, "sale": {}}
-    for code in codes:
-        changes[VIOLATIONS[code][0]] |= VIOLATIONS[code][1]
-    side = Side.SELL if changes["sale"] else Side.BUY
-    surroundings = {"instrument": instrument(**changes["instrument"]), "limits": limits(**changes["limits"])}
-    return terms(side=side, **changes["terms"]), facts(**surroundings | changes["sale"] | changes["facts"])
+from shared.domain.orders.terms import OrderType, Side, TimeInForce
+from tests.support.facts import CARD, FACTS, LIMITS, TERMS, VIOLATIONS, facts, instrument, limits, terms, violating
 
 
 def test_checks_run_in_the_order_of_the_codes() -> None:
