@@ -12,6 +12,7 @@ import pytest
 
 from shared.adapters.postgres.books import PostgresBooks
 from shared.adapters.postgres.database import Database
+from shared.adapters.postgres.missing_reports import PostgresLanePositions
 from shared.adapters.postgres.order_sagas import PostgresSagaRecords
 from shared.adapters.postgres.orders import PostgresOrderRecords
 from shared.adapters.postgres.outbox import PostgresOutbox
@@ -21,11 +22,13 @@ from shared.domain.ledger.entries import Entry, EntrySource, Leg
 from shared.domain.orders.events import Event, Filled, FundsHeld, Refused, Submitted
 from shared.domain.orders.order import Order, OrderKey
 from shared.ports.books import BookStore, Committed, Scope, StoredAnswer, Unit
+from shared.ports.missing_reports import LanePositions
 from shared.ports.order_sagas import SagaRecords
 from shared.ports.orders import OrderRecords
 from shared.ports.outbox import Outbox
 from tests.fakes.books import MemoryBooks
 from tests.fakes.memory import Memory
+from tests.fakes.missing_reports import MemoryLanePositions
 from tests.fakes.order_sagas import MemorySagaRecords
 from tests.fakes.orders import MemoryOrderRecords
 from tests.fakes.outbox import MemoryOutbox
@@ -43,6 +46,7 @@ class Store:
     orders: OrderRecords
     sagas: SagaRecords
     outbox: Outbox
+    lanes: LanePositions
     add_user: Callable[[UUID, str], None]
     locked: Callable[[UUID], AbstractContextManager[None]]
     """Somebody else holds the user's row."""
@@ -145,6 +149,7 @@ def memory_store() -> Store:
         MemoryOrderRecords(memory),
         MemorySagaRecords(memory),
         MemoryOutbox(memory),
+        MemoryLanePositions(memory),
         memory.add_user,
         locked,
     )
@@ -169,6 +174,7 @@ async def postgres_store(database: Database, postgres_url: str) -> Store:
         PostgresOrderRecords(database),
         PostgresSagaRecords(database),
         PostgresOutbox(database),
+        PostgresLanePositions(database),
         add_user,
         locked,
     )

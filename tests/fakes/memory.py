@@ -72,6 +72,7 @@ class Memory:
     doubts: dict[OrderKey, Doubt] = field(default_factory=dict)
     settled: dict[OrderKey, DoubtSettled | None] = field(default_factory=dict)
     """None: the exchange answered itself."""
+    lanes: dict[str, int] = field(default_factory=dict)
     locked: set[UUID] = field(default_factory=set)
     """Users whose rows somebody else holds."""
 

@@ -14,6 +14,7 @@ from shared.ports.rate_limits import RateLimiter
 from tests.fakes.books import MemoryBooks
 from tests.fakes.market import FixedMarket
 from tests.fakes.memory import Memory
+from tests.fakes.missing_reports import MemoryLanePositions
 from tests.fakes.order_sagas import MemorySagaRecords, RecordingSagas
 from tests.fakes.orders import MemoryOrderRecords
 from tests.fakes.outbox import MemoryOutbox, RecordingExchange
@@ -48,8 +49,10 @@ class MemoryTrading:
             audience=self.wakeups,
             wakeups=self.wakeups,
             market=market or FixedMarket(),
+            lanes=MemoryLanePositions(self.memory),
+            venue=None,
         )
-        self.use_cases = wire_trading(ports, rules, self.timing, self.limiter)
+        self.use_cases = wire_trading(ports, rules, self.timing, self.limiter, gather_marks_s=0)
 
     async def open(self, cash: int, shares: int, security_id: str, kyc_status: str = "ACTIVE") -> UUID:
         """A new user with money (paise) and shares of one security."""

@@ -119,12 +119,6 @@ async def test_pages_and_groups_find_every_order(broker: Broker, finder: Missing
     assert positions(broker)[INFY] == 130
 
 
-async def test_positions_never_move_back(broker: Broker, database: Database) -> None:
-    for position in (7, 5):
-        await PostgresLanePositions(database).move({INFY: position})
-    assert positions(broker) == {INFY: 7}
-
-
 async def test_end_that_overtakes_a_fill_waits_for_it(broker: Broker) -> None:
     _, [key] = await broker.submitted()
     end = report(key, "CANCELED", order_status="CANCELED", cum_quantity=4, leaves_quantity=0, report_sequence=3)
