@@ -16,7 +16,7 @@ from psycopg import AsyncConnection, AsyncCursor
 from uuid_utils.compat import uuid7
 
 from shared.adapters.postgres.database import Database, LockedError
-from shared.adapters.postgres.fills import asked_orders, fill_rows, read_costs, restated_rows
+from shared.adapters.postgres.fills import asked_orders, fill_rows, read_costs, read_executions, restated_rows
 from shared.adapters.postgres.queries import load
 from shared.adapters.postgres.retention import oldest_kept_answer
 from shared.adapters.postgres.rows import Row, moving_row, new_row, order_from_row
@@ -25,7 +25,7 @@ from shared.contracts.published import event_detail, event_name, published_effec
 from shared.domain.charges.rate_cards import RateCards
 from shared.domain.ledger.accounts import CLIENT_ACCOUNTS, INR, Account, AssetKey, BalanceKey
 from shared.domain.ledger.books import Books
-from shared.domain.ledger.changes import Effect, ExecutionKey, OrderEvent
+from shared.domain.ledger.changes import Effect, OrderEvent
 from shared.domain.ledger.entries import EntryKey
 from shared.domain.ledger.holds import Balance, Hold, HoldKey, HoldOwner, HoldSource
 from shared.domain.orders.order import Order, OrderKey, Owner
@@ -102,7 +102,7 @@ class PostgresBooks:
             balances=_balances(rows),
             holds=_holds(_hold_owners(scope), rows),
             entries={key: key in on_record for key in scope.entries},
-            executions={ExecutionKey(*row) for row in rows.get("load_executions", ())},
+            executions=read_executions(rows.get("load_orders_and_costs", ())),
             costs=read_costs(rows.get("load_orders_and_costs", ()), rows.get("load_costs", ())),
         )
         known = OrderRecordsOfUnit(
@@ -174,8 +174,6 @@ def _questions(scope: Scope) -> Iterator[tuple[str, dict[str, Any]]]:
     if scope.entries:
         yield "load_entries", {"keys": _text(key._asdict() for key in scope.entries)}
         yield "load_costs", {"keys": _keys([key for key in scope.assets if key.asset != INR])}
-    if scope.fills:
-        yield "load_executions", {"keys": _keys(scope.fills)}
     if scope.claims:
         claims = {"claims": _text(_slots(claim) for claim in scope.claims), "since": oldest_kept_answer()}
         yield "load_answers", claims

@@ -15,15 +15,20 @@ FROM json_to_recordset(%(keys)s::json) AS k (user_id uuid, order_id uuid)
 JOIN orders o ON o.user_id = k.user_id AND o.order_id = k.order_id
 
 -- name: load_orders_and_costs
--- For fills: with what the orders' securities cost and, where a fill comes late, the trades since then.
-SELECT {order_columns}, k.trade_date::text, k.executed_at, {cost_columns},
+-- For fills: which are on record, what the orders' securities cost and, where a fill comes late, the trades since then.
+SELECT {order_columns},
+       (SELECT json_agg(json_build_array(t.venue, t.trade_date, t.exec_id))
+        FROM json_to_recordset(k.fills) AS f (venue text, trade_date date, exec_id text)
+        JOIN trades t ON t.venue = f.venue AND t.trade_date = f.trade_date AND t.exec_id = f.exec_id),
+       k.trade_date::text, k.executed_at, {cost_columns},
        (SELECT json_agg({costed_trade})
         FROM (SELECT * FROM trades
               WHERE (c.last_trade_date, c.last_executed_at) >= (k.trade_date, k.executed_at)
                 AND user_id = k.user_id AND (trade_date, executed_at) >= (k.trade_date, k.executed_at)
                 AND security_id = o.security_id AND bought_before IS NOT NULL
               ORDER BY trade_date, executed_at) AS t)
-FROM json_to_recordset(%(keys)s::json) AS k (user_id uuid, order_id uuid, trade_date date, executed_at timestamptz)
+FROM json_to_recordset(%(keys)s::json) AS k (user_id uuid, order_id uuid, trade_date date, executed_at timestamptz,
+    fills json)
 JOIN orders o ON o.user_id = k.user_id AND o.order_id = k.order_id
 LEFT JOIN costs c ON c.user_id = k.user_id AND c.security_id = o.security_id
 
@@ -53,11 +58,6 @@ UNION
 SELECT t.user_id, t.entry_id
 FROM json_to_recordset(%(keys)s::json) AS k (user_id uuid, entry_id uuid)
 JOIN transfers t ON k.user_id IS NULL AND t.user_id IS NULL AND t.entry_id = k.entry_id
-
--- name: load_executions
-SELECT t.venue, t.trade_date::text, t.exec_id
-FROM json_to_recordset(%(keys)s::json) AS k (venue text, trade_date date, exec_id text)
-JOIN trades t ON t.venue = k.venue AND t.trade_date = k.trade_date AND t.exec_id = k.exec_id
 
 -- name: load_costs
 -- Whole, because what is brought in comes before every trade.

@@ -7,23 +7,33 @@ from typing import Any, Final
 from shared.adapters.postgres.rows import COLUMNS, Row
 from shared.domain.ledger.accounts import AssetKey
 from shared.domain.ledger.books import Books
-from shared.domain.ledger.changes import Trade
+from shared.domain.ledger.changes import ExecutionKey, Trade
 from shared.domain.lots import THE_END, CostedTrade, Moment, Place, SecurityCost, Standing
 from shared.domain.orders.order import OrderKey
 from shared.domain.orders.terms import Side
-from shared.ports.books import Scope
+from shared.ports.books import Scope, ScopedFill
 
 type Loaded = Iterable[Sequence[Any]]
 _UNKNOWN: Final[Row] = {"bought_before": None, "sold_before": None, "cost_before": None}
 
 
 def asked_orders(scope: Scope) -> list[Row]:
-    """Keys for `load_orders_and_costs`: an order that is filled asks for the trades since the earliest of its fills."""
-    since: dict[OrderKey, Moment] = {}
-    for fill in scope.fills:
-        key, moment = OrderKey(fill.user_id, fill.order_id), Moment(fill.trade_date, fill.executed_at)
-        since[key] = min(since.get(key, moment), moment)
-    return [key._asdict() | (since[key]._asdict() if key in since else {}) for key in sorted(scope.orders)]
+    """Keys for `load_orders_and_costs`: an order asks for its fills, and for the trades since the earliest of them."""
+    fills: dict[OrderKey, list[ScopedFill]] = {}
+    for fill in sorted(scope.fills):
+        fills.setdefault(OrderKey(fill.user_id, fill.order_id), []).append(fill)
+    return [key._asdict() | (_asked(fills[key]) if key in fills else {}) for key in sorted(scope.orders)]
+
+
+def _asked(fills: Sequence[ScopedFill]) -> Row:
+    since = min(Moment(fill.trade_date, fill.executed_at) for fill in fills)
+    named = [{"venue": fill.venue, "trade_date": fill.trade_date, "exec_id": fill.exec_id} for fill in fills]
+    return since._asdict() | {"fills": named}
+
+
+def read_executions(orders: Loaded) -> set[ExecutionKey]:
+    """The fills that are on record, from the rows of `load_orders_and_costs`."""
+    return {ExecutionKey(*fill) for row in orders for fill in row[len(COLUMNS)] or ()}
 
 
 def read_costs(orders: Loaded, whole: Loaded) -> dict[AssetKey, SecurityCost]:
@@ -31,7 +41,7 @@ def read_costs(orders: Loaded, whole: Loaded) -> dict[AssetKey, SecurityCost]:
     costs: dict[AssetKey, SecurityCost] = {}
     security = COLUMNS.index("security_id")
     for row in orders:
-        _read_cost(costs, AssetKey(row[0], row[security]), row[len(COLUMNS) :])
+        _read_cost(costs, AssetKey(row[0], row[security]), row[len(COLUMNS) + 1 :])
     for user_id, security_id, *rest in whole:
         _read_cost(costs, AssetKey(user_id, security_id), rest)
     return costs
