@@ -5,12 +5,15 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 import structlog
+from redis.asyncio import Redis
 
 from emulators.processes.postgres import PostgresServer
 from shared.adapters.postgres.database import Database
+from shared.adapters.redis.client import connect
 from tests.support.broker import Broker
 from tests.support.busy import BusyBroker
 from tests.support.databases import Template, data_folder
+from tests.support.valkey import running_valkey
 from tests.verify.world import World, build
 
 
@@ -56,6 +59,21 @@ async def database(postgres_url: str) -> AsyncIterator[Database]:
     await pool.open()
     yield pool
     await pool.close()
+
+
+@pytest.fixture(scope="session")
+def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """URL of a Valkey that all tests share: keys and channels are each test's own."""
+    with running_valkey(tmp_path_factory.mktemp("valkey")) as url:
+        yield url
+
+
+@pytest.fixture
+async def redis(valkey: str) -> AsyncIterator[Redis]:
+    """A client of it."""
+    client = connect(valkey)
+    yield client
+    await client.aclose()
 
 
 @pytest.fixture

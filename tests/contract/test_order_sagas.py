@@ -1,107 +1,143 @@
-"""`SagaRecords`: who is claimed, what was answered, what is overdue."""
+"""`OrderSagas`: one saga an id and one recovery an order, however often they are started."""
 
-from datetime import UTC, datetime, timedelta
-from uuid import uuid4
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID, uuid4
 
-from shared.domain.orders.events import Acknowledged, Deadlines, Doubted, HandedToRecovery
-from tests.contract.conftest import Store
-from tests.support.values import acknowledged, refused
+import azure.durable_functions as df
+import orjson
+import pytest
 
-_NOW, _HOUR = timedelta(0), timedelta(hours=1)
-
-
-async def test_waiting_orders_are_claimed_once_oldest_first(store: Store) -> None:
-    user_id = await store.open()
-    keys = [await store.place(user_id) for _ in range(5)]
-    claimed = [await store.claim(most_orders=2) for _ in range(4)]
-    members = [await store.sagas.members(saga_id) for saga_id in claimed if saga_id is not None]
-    assert members == [keys[:2], keys[2:4], keys[4:]]
-    assert claimed[3] is None
-
-
-async def test_refused_orders_never_wait_for_a_saga(store: Store) -> None:
-    user_id = await store.open()
-    await store.take(user_id, client_order_id="mine")
-    assert (await store.take(user_id, client_order_id="mine")).status == 422
-    saga_id = await store.claim()
-    assert saga_id is not None
-    assert len(await store.sagas.members(saga_id)) == 1
+from emulators.durable import open_task_hub
+from emulators.processes.postgres import PostgresServer
+from emulators.tests.durable.support import AppInvoker, served
+from shared.adapters.durable.order_sagas import DurableOrderSagas
+from shared.domain.errors import UnavailableError
+from shared.domain.orders.order import OrderKey
+from shared.ports.order_sagas import OrderSagas
+from tests.fakes.order_sagas import RecordingSagas
+from tests.support.waiting import eventually
 
 
-async def test_slots_bound_the_sagas_in_flight(store: Store) -> None:
-    user_id = await store.open()
-    for _ in range(3):
-        await store.place(user_id)
-    claimed = [await store.claim(most_sagas=2, most_orders=1) for _ in range(3)]
-    assert [each is None for each in claimed] == [False, False, True]
-    for _ in range(2):
-        await store.sagas.finish(claimed[0])
-    assert await store.claim(most_sagas=2, most_orders=1) is not None
+@dataclass(frozen=True)
+class Engine:
+    """An engine, and the inputs of what it runs: sagas and recoveries at work, and sagas that were woken."""
+
+    sagas: OrderSagas
+    at_work: Callable[[], Awaitable[list[dict[str, str]]]]
+    woken: Callable[[], Awaitable[list[dict[str, str]]]]
 
 
-async def test_confirm_closes_a_saga_once_all_is_answered(store: Store) -> None:
-    user_id = await store.open()
-    keys = [await store.place(user_id) for _ in range(3)]
-    saga_id = await store.claim(most_sagas=1)
-    await store.submit(keys[2], refused())
-    await store.send(saga_id, *keys[:2])
-    assert await store.sagas.unanswered(saga_id) == 2
-    await store.submit(keys[0], acknowledged())
-    assert await store.sagas.unanswered(saga_id) == 1
-    assert await store.sagas.confirm(saga_id) == (3, [keys[1]])
-    await store.place(user_id)
-    assert await store.claim(most_sagas=1) is None
-    await store.submit(keys[1], acknowledged())
-    for _ in range(2):
-        assert await store.sagas.confirm(saga_id) == (3, [])
-    assert await store.claim(most_sagas=1) is not None
+@pytest.fixture
+async def memory_engine() -> Engine:
+    sagas = RecordingSagas()
+
+    async def at_work() -> list[dict[str, str]]:
+        running = set(sagas.started) - set(sagas.woken)
+        return [_saga(each) for each in running] + [_recovery(each) for each in set(sagas.recovering)]
+
+    async def woken() -> list[dict[str, str]]:
+        return [_saga(each) for each in set(sagas.woken) & set(sagas.started)]
+
+    return Engine(sagas, at_work, woken)
 
 
-async def test_unknown_saga_has_nothing_to_do(store: Store) -> None:
-    saga_id = uuid4()
-    assert await store.sagas.members(saga_id) == []
-    assert await store.sagas.unanswered(saga_id) == 0
-    assert await store.sagas.confirm(saga_id) == (0, [])
-    await store.sagas.finish(saga_id)
+def _orchestrators() -> AppInvoker:
+    """The two that the adapter names, as long as they wait."""
+    app = AppInvoker()
+
+    @app.orchestrator
+    def order_saga(context: df.DurableOrchestrationContext) -> Iterator[Any]:
+        return (yield context.wait_for_external_event("answered"))
+
+    @app.orchestrator
+    def order_recovery(context: df.DurableOrchestrationContext) -> Iterator[Any]:
+        return (yield context.wait_for_external_event("never"))
+
+    return app
 
 
-async def test_sagas_past_their_deadline_are_overdue_until_finished(store: Store) -> None:
-    user_id = await store.open()
-    late = []
-    for within_s in (-1, -2, 30):
-        await store.place(user_id)
-        late.append(await store.claim(within_s=within_s))
-    assert await store.sagas.overdue_sagas() == [late[1], late[0]]
-    await store.sagas.finish(late[1])
-    assert await store.sagas.overdue_sagas() == [late[0]]
+@pytest.fixture
+async def durable_engine(postgres_server: PostgresServer) -> AsyncIterator[Engine]:
+    hub = await open_task_hub(postgres_server.create_database(f"durable_{uuid4().hex}"), "broker", {})
+    await hub.start_worker(_orchestrators())
+    async with served(hub) as (client, _):
+
+        async def inputs(*statuses: df.OrchestrationRuntimeStatus) -> list[dict[str, str]]:
+            found = await client.get_status_all()
+            return [orjson.loads(each.input_) for each in found if each.runtime_status in statuses]
+
+        async def at_work() -> list[dict[str, str]]:
+            return await inputs(df.OrchestrationRuntimeStatus.Running, df.OrchestrationRuntimeStatus.Pending)
+
+        async def woken() -> list[dict[str, str]]:
+            return await inputs(df.OrchestrationRuntimeStatus.Completed)
+
+        yield Engine(DurableOrderSagas(client), at_work, woken)
+    await hub.drain(1.0)
 
 
-async def test_signal_is_unsent_until_it_is_marked(store: Store) -> None:
-    key = await store.place(await store.open())
-    saga_id = await store.claim()
-    await store.send(saga_id, key)
-    await store.submit(key, acknowledged())
-    assert await store.sagas.unsent_signals(_HOUR) == []
-    assert await store.sagas.unsent_signals(_NOW) == [saga_id]
-    await store.sagas.signals_sent([saga_id])
-    assert await store.sagas.unsent_signals(_NOW) == []
+@pytest.fixture(params=["memory", "durable"])
+def engine(request: pytest.FixtureRequest) -> Engine:
+    return request.getfixturevalue(f"{request.param}_engine")
 
 
-async def test_orders_at_the_exchange_are_overdue_by_deadline(store: Store) -> None:
-    user_id, at = await store.open(), datetime.now(UTC)
-    keys = [await store.place(user_id) for _ in range(4)]
-    saga_id = await store.claim()
-    assert saga_id is not None
-    # The third is not due yet; the fourth is its saga's business, whatever its deadline.
-    for key, seconds in zip(keys, (-1, -2, 30, -3), strict=True):
-        due = at + timedelta(seconds=seconds)
-        await store.send(saga_id, key, answer_by=due)
-        if key != keys[3]:
-            await store.submit(key, Acknowledged("X1", 0, Deadlines(venue=due, gap=due)))
-    assert await store.sagas.overdue_orders(9) == [keys[1], keys[0]]
-    assert await store.sagas.overdue_orders(1) == [keys[1]]
-    await store.submit(keys[1], HandedToRecovery(at + timedelta(seconds=60)))
-    await store.submit(keys[0], HandedToRecovery(at - timedelta(seconds=3)))
-    assert await store.sagas.overdue_orders(9) == [keys[0]]
-    await store.submit(keys[0], Doubted(at - timedelta(seconds=3)))
-    assert await store.sagas.overdue_orders(9) == []
+def _saga(saga_id: UUID) -> dict[str, str]:
+    return {"saga_id": str(saga_id)}
+
+
+def _recovery(key: OrderKey) -> dict[str, str]:
+    return {"user_id": str(key.user_id), "order_id": str(key.order_id)}
+
+
+def _by_id(inputs: list[dict[str, str]]) -> list[dict[str, str]]:
+    return sorted(inputs, key=str)
+
+
+async def test_saga_started_again_and_again_runs_once(engine: Engine) -> None:
+    one, other = uuid4(), uuid4()
+    await asyncio.gather(*(engine.sagas.start(each) for each in (one, other, one)))
+    await engine.sagas.start(one)
+    assert _by_id(await engine.at_work()) == _by_id([_saga(one), _saga(other)])
+
+
+async def test_answer_wakes_its_saga_alone(engine: Engine) -> None:
+    one, other = uuid4(), uuid4()
+    for saga_id in (one, other):
+        await engine.sagas.start(saga_id)
+    await engine.sagas.answered(one)
+    assert await eventually(engine.woken) == [_saga(one)]
+    assert await engine.at_work() == [_saga(other)]
+    # Twice, or too late, is harmless.
+    await engine.sagas.answered(one)
+    await engine.sagas.answered(uuid4())
+    assert await engine.at_work() == [_saga(other)]
+
+
+async def test_an_order_has_one_recovery_at_a_time(engine: Engine) -> None:
+    user_id = uuid4()
+    keys = [OrderKey(user_id, uuid4()) for _ in range(2)]
+    for key in (*keys, *keys):
+        await engine.sagas.recover(key)
+    assert _by_id(await engine.at_work()) == _by_id([_recovery(key) for key in keys])
+
+
+class _AwayClient:
+    """A Durable client whose engine does not answer."""
+
+    def __getattr__(self, name: str) -> Any:
+        async def call(*_: Any) -> None:
+            raise ConnectionError("refused")
+
+        return call
+
+
+@pytest.mark.parametrize(
+    "away", [RecordingSagas(away=True), DurableOrderSagas(_AwayClient())], ids=["memory", "durable"]
+)
+async def test_engine_that_is_away_is_unavailable(away: OrderSagas) -> None:
+    for call in (away.start(uuid4()), away.answered(uuid4()), away.recover(OrderKey(uuid4(), uuid4()))):
+        with pytest.raises(UnavailableError):
+            await call

@@ -108,12 +108,6 @@ async def test_positions_that_cannot_be_are_no_answer(positions: dict[str, int])
             await venue.changes({"00": 0, "10": 7}, timedelta())
 
 
-async def test_venue_that_is_away_is_unavailable() -> None:
-    venue = HttpVenueRecords("http://127.0.0.1:1")
-    with pytest.raises(UnavailableError):
-        _ = [page async for page in venue.live_orders()]
-
-
 @pytest.mark.parametrize(
     ("answer", "order"),
     [
