@@ -6,8 +6,8 @@
 
     blueprint = blueprint_of(get_order)
 
-What a call goes through, all of it by the row of the route table: access token, role and scope, query, whose resource
-it is, body, headers, rate limit, handler. Whatever is refused becomes one problem document; an unexpected
+What a call goes through, all of it by the row of the route table: access token, required header, role and scope, query,
+whose resource it is, body, rate limit, handler. Whatever is refused becomes one problem document; an unexpected
 exception is logged with the request's id and answered without its details.
 """
 
@@ -23,6 +23,7 @@ import structlog
 from pydantic import BaseModel
 
 from functions.edge.requests import (
+    MissingHeaderError,
     called_path,
     read_body,
     read_idempotency_key,
@@ -177,6 +178,9 @@ class _Admission:
         _require_method(route, request.route_params)
         app = await application()
         actor = _ANONYMOUS if route.public else await self._authenticated(app)
+        idempotency_key = self._idempotency_key()
+        if not route.public:
+            _authorize(route, actor)
         query = self._query()
         call: Call[Any, Any] = Call(
             app=app,
@@ -186,7 +190,7 @@ class _Admission:
             query=query,
             path=request.route_params,
             headers=headers,
-            idempotency_key=self._idempotency_key(),
+            idempotency_key=idempotency_key,
             prefer_wait_s=read_prefer_wait(headers) if route.takes_prefer_wait else 0.0,
             request_id=request_id,
             durable_client=client,
@@ -197,7 +201,11 @@ class _Admission:
 
     async def counted(self, error: BrokerError) -> BrokerError:
         """The refusal of a call; of one that its route has not counted, 429 once too many of them were refused."""
-        if self._caller is None or self.rate_limit is not None or isinstance(error, RetryLaterError):
+        if (
+            self._caller is None
+            or self.rate_limit is not None
+            or isinstance(error, RetryLaterError | MissingHeaderError)
+        ):
             return error
         app, actor = self._caller
         try:
@@ -209,7 +217,6 @@ class _Admission:
     async def _authenticated(self, app: Application) -> Actor:
         actor = await app.identity.verify(_bearer_token(self._request.headers))
         self._caller = app, actor
-        _authorize(self._route, actor)
         return actor
 
     def _query(self) -> BaseModel | None:

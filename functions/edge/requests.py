@@ -42,6 +42,13 @@ def require_host(headers: Mapping[str, str]) -> None:
         raise InvalidRequestError("The Host header is malformed: send the host name of this API", field="Host")
 
 
+class MissingHeaderError(InvalidRequestError):
+    """A header that the route requires is not there, which is seen before anything of the request is read."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"This call needs an {name} header: send a new unique key with each new request", field=name)
+
+
 class InvalidFieldsError(InvalidRequestError):
     """A request that breaks its contract: `field` is the first wrong one, `errors` has the others too."""
 
@@ -92,10 +99,7 @@ def read_idempotency_key(headers: Mapping[str, str], *, required: bool) -> str |
     key = headers.get("idempotency-key")
     if key is None:
         if required:
-            raise InvalidRequestError(
-                "This call needs an Idempotency-Key header: send a new unique key with each new request",
-                field="Idempotency-Key",
-            )
+            raise MissingHeaderError("Idempotency-Key")
         return None
     if "," in key:  # the host joins repeated headers with commas
         raise InvalidRequestError("Send one Idempotency-Key, without a comma in it", field="Idempotency-Key")

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from functions.doubts import resolve_doubt
 from functions.edge.edge import Call, Endpoint, endpoint
 from functions.edge.responses import Reply
 from functions.orders import cancel_order, get_order, list_orders, place_order
@@ -141,6 +142,13 @@ async def test_calls_that_count_elsewhere_are_no_refused_calls(app: App) -> None
     app.orders.error = KycRequiredError("Trading needs an active KYC", kyc_status="PENDING")
     assert (await call(place_order, body=PLACE)).status == 403
     assert app.limiter.refusals == [ALICE]
+
+
+async def test_missing_header_is_named_however_many_calls_were_refused(app: App) -> None:
+    app.limiter.most_refusals = 0
+    answer = await call(resolve_doubt, user="olga", path=ONE, body=b"{")
+    assert (answer.status, answer.json["details"]) == (400, {"field": "Idempotency-Key"})
+    assert not app.limiter.refusals
 
 
 async def test_edge_never_counts_a_placed_order(app: App) -> None:
