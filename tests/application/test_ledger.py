@@ -4,6 +4,7 @@ import asyncio
 from uuid import uuid4
 
 import psycopg
+import pytest
 
 from shared.adapters.postgres.ledger import PostgresLedger
 from shared.application.ledger import Ledger
@@ -20,8 +21,9 @@ async def test_trial_balance_is_zero_per_asset(busy: BusyBroker) -> None:
     assert [asset.asset for asset in balance.assets if not asset.balanced] == ["INE018A01030"]
 
 
-async def test_checkpoint_in_bites_changes_no_sum(busy: BusyBroker) -> None:
-    book = PostgresLedger(busy.database, bite=20)
+@pytest.mark.parametrize("bite", [20, 1], ids=["smaller than the ledger", "smaller than a transaction"])
+async def test_checkpoint_in_bites_changes_no_sum(busy: BusyBroker, bite: int) -> None:
+    book = PostgresLedger(busy.database, bite=bite)
     before = await Ledger(book).trial_balance()
     bites = 1
     while await book.take_checkpoint():
@@ -30,6 +32,9 @@ async def test_checkpoint_in_bites_changes_no_sum(busy: BusyBroker) -> None:
     assert bites > 1
     assert after.assets == before.assets
     assert after.checkpoint_at is not None
+    with psycopg.connect(busy.dsn) as connection:
+        tail = "SELECT count(*) FROM transfers WHERE xact >= (SELECT xact FROM ledger_checkpoint)"
+        assert connection.execute(tail).fetchone() == (0,)
     assert busy.violations() == []
 
 

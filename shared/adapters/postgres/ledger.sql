@@ -35,9 +35,10 @@ INSERT INTO ledger_checkpoint (xact, taken_at) VALUES ('0', now()) ON CONFLICT D
 WITH previous AS MATERIALIZED (
     SELECT xact FROM ledger_checkpoint FOR NO KEY UPDATE
 ), horizon AS (
-    -- No further than `most` transfers, so that one statement's work is bounded.
+    -- No further than one transaction and `most` transfers, so that one statement's work is bounded.
     SELECT least(pg_snapshot_xmin(pg_current_snapshot()),
-                 (SELECT t.xact FROM transfers t WHERE t.xact >= (SELECT xact FROM previous)
+                 (SELECT t.xact FROM transfers t
+                  WHERE t.xact > (SELECT min(xact) FROM transfers WHERE xact >= (SELECT xact FROM previous))
                   ORDER BY t.xact OFFSET %(most)s LIMIT 1)) AS xact
 ), ended AS MATERIALIZED (
     SELECT debit_account, credit_account, asset, sum(amount) AS amount

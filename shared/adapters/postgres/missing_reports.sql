@@ -6,7 +6,10 @@ SELECT lane, position FROM exchange_lanes
 -- name: behind
 SELECT k.user_id, k.order_id, k.last_sequence
 FROM json_to_recordset(%(issued)s::json) AS k (user_id uuid, order_id uuid, last_sequence bigint)
-JOIN orders o ON o.user_id = k.user_id AND o.order_id = k.order_id
+CROSS JOIN LATERAL (
+    SELECT venue_sequence, state FROM orders
+    WHERE user_id = k.user_id AND order_id = k.order_id OFFSET 0 -- each by its key, whatever the planner expects of states
+) AS o
 WHERE o.venue_sequence < k.last_sequence AND o.state IN ('SUBMITTED', 'NEW', 'PARTIALLY_FILLED')
 
 -- name: move

@@ -98,12 +98,13 @@ WITH today AS MATERIALIZED (
            coalesce(sum(balance) FILTER (WHERE account = 'client.unsettled_cash'), 0) AS unsettled
     FROM accounts
     WHERE user_id = %(user_id)s AND account IN ('client.cash', 'client.unsettled_cash') AND asset = 'INR'
+), open AS MATERIALIZED (
+    SELECT source, source_id, request_id, amount, captured, released FROM holds
+    WHERE user_id = %(user_id)s AND account = 'client.cash' AND asset = 'INR' AND captured + released < amount
 ), held AS (
     SELECT coalesce(json_agg(json_build_array(h.source_id, o.instrument_id, h.amount, h.captured, h.released)
                              ORDER BY h.source_id, h.request_id), '[]') AS holds
-    FROM holds h JOIN orders o ON h.source = 'ORDER' AND o.user_id = h.user_id AND o.order_id = h.source_id
-    WHERE h.user_id = %(user_id)s AND h.account = 'client.cash' AND h.asset = 'INR'
-      AND h.captured + h.released < h.amount
+    FROM open h JOIN orders o ON o.user_id = %(user_id)s AND o.order_id = h.source_id WHERE h.source = 'ORDER'
 )
 SELECT today.trade_date, cash.balance::bigint, cash.held::bigint, cash.unsettled::bigint, moved.cash_change::bigint,
        moved.paid_in::bigint, moved.paid_out::bigint, moved.bought::bigint, moved.sold::bigint, moved.charges::bigint,
