@@ -137,8 +137,8 @@ class Sandbox:
         return pid
 
     def host_children(self) -> list[int]:
-        """Process ids of the host's group processes."""
-        return [int(process.pid) for process in tree(self.pid("host"))[1:]]
+        """Process ids of the host's group processes, without the template that they are forked from."""
+        return [int(process.pid) for process in tree(self.pid("host"))[1:] if "--group" in command_of(process)]
 
     def host_group(self, group: str) -> int:
         """Process id of one of the host's groups, such as `http`. Raises SandboxError while it is down."""

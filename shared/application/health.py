@@ -82,14 +82,22 @@ class _Check:
         self._bound_s = bound_s
         self._running: asyncio.Task[State] | None = None
         self._ended_at = -dependency.keep_s
+        self._began_at = 0.0
+        self._last = State.UP
 
     async def look(self) -> DependencyView:
         began = time.monotonic()
         if self._running is None or (self._running.done() and began - self._ended_at >= self._dependency.keep_s):
             self._running = asyncio.create_task(self._probe())
+            self._began_at = began
         # Not cancelled when the time is over: a driver that cancels politely would keep us waiting.
         await asyncio.wait([self._running], timeout=self._bound_s)
-        state = self._running.result() if self._running.done() else State.DOWN
+        if self._running.done():
+            self._last = self._running.result()
+        elif time.monotonic() - self._began_at >= max(self._bound_s, self._dependency.keep_s):
+            self._last = State.DOWN
+        # A dear check may take as long as its answer is good for; until then the answer before it stands.
+        state = self._last
         return DependencyView(
             name=self._dependency.name,
             state=state.value,

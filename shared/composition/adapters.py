@@ -37,6 +37,7 @@ from shared.adapters.reference import ReferenceData
 from shared.adapters.service_bus.administration import ServiceBusInspector
 from shared.adapters.service_bus.connection import BusConnection
 from shared.adapters.service_bus.exchange import ServiceBusExchange
+from shared.adapters.service_bus.ping import ServiceBusPing
 from shared.application.health import Dependency, judge_progress
 from shared.composition.operations import OperationsPorts
 from shared.composition.reading import ReadingPorts
@@ -113,7 +114,7 @@ async def connect_adapters(config: Settings, reference: ReferenceData) -> Adapte
         dependencies=(
             Dependency("postgresql", required=True, probe=progress.write),
             Dependency("orders", required=True, probe=partial(judge_progress, progress)),
-            Dependency("service-bus", required=False, probe=inspector.ping, keep_s=5.0),
+            Dependency("service-bus", required=False, probe=ServiceBusPing(bus, EXECUTION_REPORTS), keep_s=5.0),
             Dependency("redis", required=False, probe=redis.ping),
         ),
     )

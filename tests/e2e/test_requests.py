@@ -355,7 +355,7 @@ async def test_orders_at_once_are_limited_exactly(broker: Broker, trader: Client
 def test_health_needs_no_token(broker: Broker) -> None:
     response = broker.http.get("/api/health")
 
-    assert (response.status_code, response.json()["status"]) == (200, "OK")
+    assert (response.status_code, response.json()["status"]) == (200, "OK"), response.text
     assert {each["state"] for each in response.json()["dependencies"]} == {"UP"}
 
 

@@ -58,16 +58,6 @@ class ServiceBusInspector:
                 "Service Bus does not answer: queues cannot be counted now", retry_after_s=5
             ) from error
 
-    async def ping(self) -> None:
-        """Look at one queue. Raises UnavailableError."""
-        try:
-            async with asyncio.timeout(_WAIT_S), self._bus.client() as client:
-                await _oldest(client, next(iter(self._sessionless)))
-        except (AzureError, OSError, TimeoutError) as error:
-            raise UnavailableError(
-                "Service Bus does not answer: queues cannot be counted now", retry_after_s=5
-            ) from error
-
     async def dead_letters(self, limit: int) -> Sequence[DeadLetter]:
         """See `QueueInspector.dead_letters`."""
         try:
