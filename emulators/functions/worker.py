@@ -222,12 +222,10 @@ async def load_app(app: Path, *, announce: bool = True) -> Sequence[Any]:
 
     `announce` says that this process of several logs which of the app's packages are not used.
     """
-    overridden = search_modules_in(app)
-    if overridden and announce:
-        _logger.warning(
-            "The host uses its own versions of packages that the app has in others: the host's in brackets",
-            packages=", ".join(overridden),
-        )
+    search_modules_in(app)
+    unused = environments.pins_without_effect()
+    if unused and announce:
+        _logger.warning("The app's versions of some packages are not used but the host's", packages=", ".join(unused))
     if not (app / _script_name()).exists():
         raise AppLoadError(_why_no_script(app))
     runtime = importlib.import_module(RUNTIME)
@@ -255,9 +253,9 @@ async def load_app(app: Path, *, announce: bool = True) -> Sequence[Any]:
     return metadata or ()
 
 
-def search_modules_in(app: Path) -> Sequence[str]:
-    """Let this process import the app's code and packages; returns the app's pins without effect."""
-    return environments.arrange(app, _HOST_ROOT)
+def search_modules_in(app: Path) -> None:
+    """Let this process import the app's own code."""
+    environments.search_modules_in(app, _HOST_ROOT)
 
 
 def _check_durable() -> None:
