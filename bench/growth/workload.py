@@ -7,13 +7,15 @@ from bench.growth.history import COMMON, OWNER, RARE, newest_ids, place
 from bench.growth.reading import Readings, readings
 from shared.adapters.postgres.backlog import PostgresBacklog
 from shared.adapters.postgres.database import Database
+from shared.adapters.postgres.funds import PostgresFunds
 from shared.adapters.postgres.health import PostgresProgress
 from shared.adapters.postgres.ledger import PostgresLedger
 from shared.adapters.postgres.missing_reports import PostgresLanePositions
-from shared.adapters.postgres.reads import PostgresReads
+from shared.adapters.postgres.portfolios import PostgresPortfolios
 from shared.adapters.postgres.reconciliation import PostgresTradeDay
 from shared.adapters.postgres.replies import PostgresReplies
 from shared.adapters.postgres.sagas import PostgresSagas
+from shared.adapters.postgres.trades import PostgresTrades
 from shared.domain.ledger.accounts import Account
 from shared.domain.orders.events import CancelRequested, HandedToRecovery
 from shared.domain.orders.order import OrderKey, Status
@@ -84,13 +86,13 @@ async def _own_lists(database: Database, broker: Broker, key: OrderKey) -> None:
             for _ in range(_DEPTH if status is None else 1):
                 page = await broker.orders.page(OWNER, wanted, _PAGE)
                 wanted = OrderFilter(status, instrument, page[-1].order_id if page else None)
-    reads = PostgresReads(database)
-    await reads.portfolio(OWNER)
-    await reads.funds(OWNER)
+    trades, funds = PostgresTrades(database), PostgresFunds(database)
+    await PostgresPortfolios(database).portfolio(OWNER)
+    await funds.funds(OWNER)
     for instrument in (None, COMMON, RARE):
-        await reads.trades(OWNER, TradeFilter(instrument_id=instrument), None, _PAGE)
+        await trades.trades(OWNER, TradeFilter(instrument_id=instrument), None, _PAGE)
     for account in (Account.CASH, Account.UNSETTLED_CASH):
-        await reads.statement(OWNER, account, None, _PAGE)
+        await funds.statement(OWNER, account, None, _PAGE)
 
 
 async def _staff_lists(database: Database, asked: list[UUID], saga_id: UUID) -> None:

@@ -18,6 +18,7 @@ from shared.adapters.postgres.backlog import PostgresBacklog
 from shared.adapters.postgres.books import PostgresBooks
 from shared.adapters.postgres.database import Database
 from shared.adapters.postgres.doubts import PostgresDoubts
+from shared.adapters.postgres.funds import PostgresFunds
 from shared.adapters.postgres.health import PostgresProgress
 from shared.adapters.postgres.housekeeping import PostgresHousekeeping
 from shared.adapters.postgres.ledger import PostgresLedger
@@ -26,10 +27,11 @@ from shared.adapters.postgres.missing_reports import PostgresLanePositions
 from shared.adapters.postgres.order_sagas import PostgresSagaRecords
 from shared.adapters.postgres.orders import PostgresOrderRecords
 from shared.adapters.postgres.outbox import PostgresOutbox
-from shared.adapters.postgres.reads import PostgresReads
+from shared.adapters.postgres.portfolios import PostgresPortfolios
 from shared.adapters.postgres.reconciliation import PostgresTradeDay
 from shared.adapters.postgres.replies import PostgresReplies
 from shared.adapters.postgres.sagas import PostgresSagas
+from shared.adapters.postgres.trades import PostgresTrades
 from shared.adapters.redis.client import connect
 from shared.adapters.redis.rate_limits import RedisRequestCounter
 from shared.adapters.redis.wakeups import RedisWakeups
@@ -72,7 +74,7 @@ async def connect_adapters(config: Settings, reference: ReferenceData) -> Adapte
     database, redis = Database(config.postgres_url, most=config.postgres_pool), connect(config.redis_url)
     await database.open()
     market = PostgresMarket(database, reference.calendars[config.session_calendar])
-    books, reads, wakeups = PostgresBooks(database, reference.rate_cards), PostgresReads(database), RedisWakeups(redis)
+    books, wakeups = PostgresBooks(database, reference.rate_cards), RedisWakeups(redis)
     bus = BusConnection(config.service_bus_connection, config.service_bus_namespace)
     exchange = ServiceBusExchange(bus)
     exchange.open_early()
@@ -97,7 +99,12 @@ async def connect_adapters(config: Settings, reference: ReferenceData) -> Adapte
             lanes=PostgresLanePositions(database),
             venue=venue,
         ),
-        reading=ReadingPorts(portfolios=reads, trades=reads, funds=reads, market=market),
+        reading=ReadingPorts(
+            portfolios=PostgresPortfolios(database),
+            trades=PostgresTrades(database),
+            funds=PostgresFunds(database),
+            market=market,
+        ),
         operations=OperationsPorts(
             books=books,
             sagas=PostgresSagas(database),

@@ -6,7 +6,7 @@ from uuid import uuid4
 import pytest
 
 from shared.adapters.postgres.books import PostgresBooks
-from shared.adapters.postgres.reads import PostgresReads
+from shared.adapters.postgres.funds import PostgresFunds
 from shared.application.funds import Funds
 from shared.contracts.funds import StatementLineView
 from shared.domain.ledger.accounts import INR, Account, AssetKey
@@ -17,7 +17,7 @@ from tests.verify.world import ALICE, RATE_CARDS
 
 
 def _funds(busy: BusyBroker) -> Funds:
-    return Funds(PostgresReads(busy.database))
+    return Funds(PostgresFunds(busy.database))
 
 
 async def _statement(busy: BusyBroker, page: int) -> list[StatementLineView]:

@@ -7,7 +7,7 @@ from uuid import uuid5
 import pytest
 
 from shared.adapters.postgres.database import Database
-from shared.adapters.postgres.reads import PostgresReads
+from shared.adapters.postgres.portfolios import PostgresPortfolios
 from shared.adapters.reference import load_reference_data
 from shared.application.portfolios import Portfolios
 from shared.application.prices import ReferencePrices
@@ -32,7 +32,7 @@ SELECT extract(epoch FROM timestamptz '{DAY} 12:00+05:30' - now())::bigint * 100
 
 
 def _portfolios(busy: BusyBroker) -> Portfolios:
-    return Portfolios(PostgresReads(busy.database), ReferencePrices(_INSTRUMENTS), _INSTRUMENTS)
+    return Portfolios(PostgresPortfolios(busy.database), ReferencePrices(_INSTRUMENTS), _INSTRUMENTS)
 
 
 async def test_bought_shares_show_as_unsettled(busy: BusyBroker) -> None:
@@ -90,7 +90,7 @@ async def test_bought_after_everything_was_sold_begins_anew(
     for number, (side, quantity, at) in enumerate(trades):
         await _trade(broker, Side(side), quantity, at, number)
         await _settle(broker, number)
-    view = await Portfolios(PostgresReads(database), _Prices(price * 100), _INSTRUMENTS).get(OWNER)
+    view = await Portfolios(PostgresPortfolios(database), _Prices(price * 100), _INSTRUMENTS).get(OWNER)
     (held,) = [each for each in view.holdings if each.security_id == _TCS]
     assert (held.average_price, held.pnl, view.totals.pnl) == (average, pnl, pnl)
     assert held.cost == view.totals.cost

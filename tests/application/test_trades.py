@@ -4,7 +4,7 @@ from datetime import date
 
 import psycopg
 
-from shared.adapters.postgres.reads import PostgresReads
+from shared.adapters.postgres.trades import PostgresTrades
 from shared.application.trades import Trades
 from shared.contracts.trades import TradeView
 from shared.ports.trades import TradeFilter
@@ -15,7 +15,7 @@ _ALL = TradeFilter()
 
 
 def _trades(busy: BusyBroker) -> Trades:
-    return Trades(PostgresReads(busy.database))
+    return Trades(PostgresTrades(busy.database))
 
 
 async def test_trades_are_what_clients_were_told(busy: BusyBroker) -> None:

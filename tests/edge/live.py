@@ -40,6 +40,7 @@ from shared.adapters.postgres.backlog import PostgresBacklog
 from shared.adapters.postgres.books import PostgresBooks
 from shared.adapters.postgres.database import Database
 from shared.adapters.postgres.doubts import PostgresDoubts
+from shared.adapters.postgres.funds import PostgresFunds
 from shared.adapters.postgres.housekeeping import PostgresHousekeeping
 from shared.adapters.postgres.ledger import PostgresLedger
 from shared.adapters.postgres.market import PostgresMarket
@@ -47,10 +48,11 @@ from shared.adapters.postgres.missing_reports import PostgresLanePositions
 from shared.adapters.postgres.order_sagas import PostgresSagaRecords
 from shared.adapters.postgres.orders import PostgresOrderRecords
 from shared.adapters.postgres.outbox import PostgresOutbox
-from shared.adapters.postgres.reads import PostgresReads
+from shared.adapters.postgres.portfolios import PostgresPortfolios
 from shared.adapters.postgres.reconciliation import PostgresTradeDay
 from shared.adapters.postgres.replies import PostgresReplies
 from shared.adapters.postgres.sagas import PostgresSagas
+from shared.adapters.postgres.trades import PostgresTrades
 from shared.adapters.reference import load_reference_data
 from shared.application.health import Dependency, Health
 from shared.application.orders.judge import Rules
@@ -126,7 +128,7 @@ async def compose(dsn: str, actors: Mapping[str, Actor]) -> Application:
     database = Database(dsn, most=4)
     await database.open()
     market = PostgresMarket(database, reference.calendars["continuous"])
-    books, reads, limiter = PostgresBooks(database, reference.rate_cards), PostgresReads(database), Limiter()
+    books, limiter = PostgresBooks(database, reference.rate_cards), Limiter()
     trading = wire_trading(
         TradingPorts(
             books=books,
@@ -145,7 +147,13 @@ async def compose(dsn: str, actors: Mapping[str, Actor]) -> Application:
         limiter,
     )
     reading = wire_reading(
-        ReadingPorts(portfolios=reads, trades=reads, funds=reads, market=market), reference.instruments
+        ReadingPorts(
+            portfolios=PostgresPortfolios(database),
+            trades=PostgresTrades(database),
+            funds=PostgresFunds(database),
+            market=market,
+        ),
+        reference.instruments,
     )
     operations = wire_operations(
         OperationsPorts(

@@ -62,7 +62,8 @@ class Read:
 
 
 def _reads(key: OrderKey, newest: int) -> list[Read]:
-    reads, books, user = load("reads.sql"), load("books.sql"), {"user_id": str(ALICE)}
+    reads = {**load("trades.sql"), **load("portfolios.sql")}
+    books, user = load("books.sql"), {"user_id": str(ALICE)}
     late = {"user_id": str(key.user_id), "order_id": str(key.order_id), "trade_date": "2026-11-23"}
     late["executed_at"] = str(NOON + timedelta(milliseconds=newest - 200))
     page = user | {"limit": 201, "from_date": "0001-01-01"}
