@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from emulators.functions.environments import HOST_PACKAGES
+from emulators.messaging.entities import parse_config
 from emulators.tests.functions_host.running import APPS, RunningHost
 
 EMULATORS = Path(__file__).parents[2]
@@ -104,3 +105,13 @@ def test_installed_host_runs_an_app_with_durable_functions(installed: Path, tmp_
         assert host.wait_ready().call("POST", "/api/wait/chain", json="hi").text == "hi!!!"
     finally:
         host.stop()
+
+
+def test_configurations_in_the_readme_are_accepted() -> None:
+    readme = (EMULATORS / "README.md").read_text(encoding="utf-8")
+    queues, hubs = map(parse_config, re.findall(r'^    (\{"UserConfig".*\n(?: {5,}.*\n)*)', readme, re.MULTILINE))
+    assert ([queue.name for queue in queues.queues], [topic.name for topic in queues.topics]) == (
+        ["orders"],
+        ["events"],
+    )
+    assert [(hub.name, hub.partition_count) for hub in hubs.event_hubs] == [("ticks", 2)]
