@@ -105,8 +105,9 @@ class PostgresHousekeeping:
 
 
 async def _partitions(connection: AsyncConnection, table: str) -> dict[str, str]:
-    """Bounds by name."""
-    return dict(await (await connection.execute(_SQL["partitions"], {"table": table})).fetchall())
+    """Bounds by name. A partition that another process has just dropped may still be listed, without a bound."""
+    rows = await (await connection.execute(_SQL["partitions"], {"table": table})).fetchall()
+    return {name: bound for name, bound in rows if bound is not None}
 
 
 async def _missing(connection: AsyncConnection, spans: Sequence[Span]) -> list[Span]:

@@ -61,14 +61,20 @@ class BrokerAndVenue(RuleBasedStateMachine):
         side=st.sampled_from(list(Side)),
         quantity=st.integers(1, 40),
         price=st.sampled_from([5_00, 499_95, 1_500_00]),
+        goes_on=st.booleans(),
     )
-    def place(self, user: Any, side: Side, quantity: int, price: int) -> OrderKey:
+    def place(self, user: Any, side: Side, quantity: int, price: int, goes_on: bool) -> OrderKey:
         number = len(self.books.orders)
         order = an_order(
             order_id=uuid5(SPACE, f"{number}"), user_id=user, side=side, quantity=quantity, limit_price=price
         )
         self.books.open_order(order)
         self.venues[key_of(order)] = VenueOfOne(order)
+        if goes_on:
+            # Most of what can go wrong comes later, and a random walk rarely gets there.
+            self.reserve(key_of(order))
+            self.submit(key_of(order))
+            self._play(key_of(order), "new", 0)
         return key_of(order)
 
     @rule(key=placed)
