@@ -18,6 +18,8 @@ _LATEST_S = 0.4
 
 
 def _kill_a_child(doomed: Doomed, chance: random.Random) -> None:
+    if not doomed.sandbox.running.pids().get("host"):
+        return  # its supervisor is starting it again
     children = doomed.sandbox.host_children()
     if children:
         os.kill(chance.choice(children), signal.SIGKILL)
