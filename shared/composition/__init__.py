@@ -1,7 +1,7 @@
 """The composition root: adapters are built from settings, use cases are wired on them.
 
-Built once a process, inside the event loop that serves it. Tests call `wire_trading`, `wire_reading` and
-`wire_operations` with fakes.
+Built once a process, inside the event loop that serves it. Tests call `wire_trading`, `wire_reading`,
+`wire_operations` and `assemble` with fakes.
 """
 
 import asyncio
@@ -33,9 +33,9 @@ from shared.application.sagas import Sagas
 from shared.application.sweep import Sweep
 from shared.application.trades import Trades
 from shared.composition.adapters import connect_adapters
-from shared.composition.operations import wire_operations
-from shared.composition.reading import wire_reading
-from shared.composition.trading import wire_trading
+from shared.composition.operations import Operations, wire_operations
+from shared.composition.reading import Reading, wire_reading
+from shared.composition.trading import Trading, wire_trading
 from shared.config import Settings, settings
 from shared.ports.housekeeping import FinishedSagas
 from shared.ports.identity import TokenVerifier
@@ -73,26 +73,23 @@ class Application:
     health: Health
 
 
-async def build(config: Settings) -> Application:
-    """Wire everything for one process. Nothing waits for a connection."""
-    reference = load_reference_data()
-    adapters = await connect_adapters(config, reference)
-    limiter = RateLimits(adapters.counter, reference.rate_limits)
-    trading = wire_trading(
-        adapters.trading,
-        Rules(reference.instruments, reference.limits, reference.rate_cards),
-        config.timing,
-        limiter,
-        sagas_in_flight=config.sagas_in_flight,
-        orders_per_saga=config.orders_per_saga,
-    )
-    reading = wire_reading(adapters.reading, reference.instruments)
-    operations = wire_operations(adapters.operations, trading.publisher)
+def assemble(
+    trading: Trading,
+    reading: Reading,
+    operations: Operations,
+    *,
+    identity: TokenVerifier,
+    limiter: RateLimiter,
+    order_sagas: Callable[[df.DurableOrchestrationClient], OrderSagas],
+    finished_sagas: Callable[[df.DurableOrchestrationClient], FinishedSagas],
+    health: Health,
+) -> Application:
+    """The application of the wired parts and of what stands beside them."""
     return Application(
-        identity=adapters.identity,
+        identity=identity,
         limiter=limiter,
-        order_sagas=adapters.order_sagas,
-        finished_sagas=adapters.finished_sagas,
+        order_sagas=order_sagas,
+        finished_sagas=finished_sagas,
         place_orders=trading.place_orders,
         cancel_orders=trading.cancel_orders,
         read_orders=trading.read_orders,
@@ -111,6 +108,31 @@ async def build(config: Settings) -> Application:
         reconciliation=operations.reconciliation,
         backlog=operations.backlog,
         upkeep=operations.upkeep,
+        health=health,
+    )
+
+
+async def build(config: Settings) -> Application:
+    """Wire everything for one process. Nothing waits for a connection."""
+    reference = load_reference_data()
+    adapters = await connect_adapters(config, reference)
+    limiter = RateLimits(adapters.counter, reference.rate_limits)
+    trading = wire_trading(
+        adapters.trading,
+        Rules(reference.instruments, reference.limits, reference.rate_cards),
+        config.timing,
+        limiter,
+        sagas_in_flight=config.sagas_in_flight,
+        orders_per_saga=config.orders_per_saga,
+    )
+    return assemble(
+        trading,
+        wire_reading(adapters.reading, reference.instruments),
+        wire_operations(adapters.operations, trading.publisher),
+        identity=adapters.identity,
+        limiter=limiter,
+        order_sagas=adapters.order_sagas,
+        finished_sagas=adapters.finished_sagas,
         health=Health(adapters.dependencies),
     )
 

@@ -57,7 +57,7 @@ from shared.adapters.reference import load_reference_data
 from shared.application.health import Dependency, Health
 from shared.application.orders.judge import Rules
 from shared.application.timing import Timing
-from shared.composition import Application
+from shared.composition import Application, assemble
 from shared.composition.operations import OperationsPorts, wire_operations
 from shared.composition.reading import ReadingPorts, wire_reading
 from shared.composition.trading import TradingPorts, wire_trading
@@ -171,29 +171,14 @@ async def compose(dsn: str, actors: Mapping[str, Actor]) -> Application:
         ),
         trading.publisher,
     )
-    return Application(
+    return assemble(
+        trading,
+        reading,
+        operations,
         identity=Identity(actors),
         limiter=limiter,
         order_sagas=DurableOrderSagas,
         finished_sagas=DurableFinishedSagas,
-        place_orders=trading.place_orders,
-        cancel_orders=trading.cancel_orders,
-        read_orders=trading.read_orders,
-        order_saga=trading.order_saga,
-        recovery=trading.recovery,
-        execution_reports=trading.execution_reports,
-        missing_reports=trading.missing_reports,
-        sweep=trading.sweep,
-        portfolios=reading.portfolios,
-        trades=reading.trades,
-        funds=reading.funds,
-        instruments=reading.instruments,
-        sagas=operations.sagas,
-        doubts=operations.doubts,
-        ledger=operations.ledger,
-        reconciliation=operations.reconciliation,
-        backlog=operations.backlog,
-        upkeep=operations.upkeep,
         health=Health([Dependency("postgresql", required=True, probe=database.ping)]),
     )
 
