@@ -5,31 +5,13 @@ only ever added at the end, with a default; a reader ignores what it does not kn
 turnover is paise × units, times are exchange time in microseconds since 1970 UTC.
 """
 
-from enum import StrEnum
 from typing import Final
 
 import msgspec
 
+from shared.domain.market_data.quotes import Level, SessionPhase
+
 VERSION: Final = 1
-MINUTE_US: Final = 60_000_000
-
-
-class SessionPhase(StrEnum):
-    """What the venue does with orders in an instrument; a window never spans two phases."""
-
-    PRE_OPEN = "PRE_OPEN"
-    CONTINUOUS = "CONTINUOUS"
-    CLOSING_AUCTION = "CLOSING_AUCTION"
-    HALTED = "HALTED"
-    CLOSED = "CLOSED"
-
-
-class Level(msgspec.Struct, frozen=True, array_like=True):
-    """One price level of a book."""
-
-    price: int
-    quantity: int
-    orders: int
 
 
 class State(msgspec.Struct, frozen=True, array_like=True):

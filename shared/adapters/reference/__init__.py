@@ -15,8 +15,10 @@ from shared.adapters.reference.instruments import load_instruments, load_tick_ta
 from shared.adapters.reference.limits import load_limits
 from shared.adapters.reference.rate_cards import load_rate_cards
 from shared.adapters.reference.rate_limits import load_rate_limits
+from shared.adapters.reference.shards import load_shards
 from shared.domain.charges.rate_cards import RateCards
 from shared.domain.instruments.master import InstrumentMaster
+from shared.domain.market_data.shards import ShardMap
 from shared.domain.orders.risk import LimitsBook
 from shared.domain.rate_limits import RateLimitTable
 from shared.domain.sessions import SessionCalendar
@@ -33,15 +35,18 @@ class ReferenceData:
     calendars: Mapping[str, SessionCalendar]
     limits: LimitsBook
     rate_limits: RateLimitTable
+    shards: ShardMap
 
 
 @cache
 def load_reference_data(folder: Path = DATA_FOLDER) -> ReferenceData:
     """The reference data of the folder, read and checked once a process. Raises ReferenceDataError."""
+    instruments = load_instruments(folder, load_tick_tables(folder))
     return ReferenceData(
-        instruments=load_instruments(folder, load_tick_tables(folder)),
+        instruments=instruments,
         rate_cards=load_rate_cards(folder),
         calendars=load_calendars(folder),
         limits=load_limits(folder),
         rate_limits=load_rate_limits(folder),
+        shards=load_shards(folder, instruments),
     )

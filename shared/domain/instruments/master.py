@@ -1,6 +1,6 @@
 """The instrument master: every version of every instrument, looked up by id and date."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from datetime import date
 from itertools import pairwise
 
@@ -22,6 +22,11 @@ class InstrumentMaster:
         for instrument_id, of_one in versions.items():
             for security_id in sorted({each.security_id for each in of_one}):
                 self._by_security.setdefault(security_id, []).append(instrument_id)
+
+    @property
+    def ids(self) -> Set[str]:
+        """Every instrument that is or was traded."""
+        return self._versions.keys()
 
     def find(self, instrument_id: str, on: date) -> Instrument | None:
         """The version traded on the date; else the newest one, which is then not active; None when unknown."""

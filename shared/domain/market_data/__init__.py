@@ -1,0 +1,1 @@
+"""Market data: quotes, candles and the shards that they travel in."""
