@@ -1,0 +1,1 @@
+"""Units of every Azure service for a load, and what they cost: `python -m bench.sizing`."""
