@@ -2,7 +2,7 @@
 
 One event is one frame of one shard, MessagePack, its partition key the shard. Structs travel as arrays, so a field is
 only ever added at the end, with a default; a reader ignores what it does not know. Prices are integer paise,
-turnover is paise × units, times are exchange time in microseconds since 1970 UTC.
+turnover is paise times units, times are exchange time in microseconds since 1970 UTC.
 """
 
 from typing import Final
