@@ -3,7 +3,7 @@
 from functions.edge.edge import Call, blueprint_of, endpoint
 from functions.edge.responses import Reply
 from shared.application.doubts import Answered
-from shared.contracts.doubts import DOUBTS, DoubtPage, DoubtsQuery, ResolveDoubt
+from shared.contracts.doubts import DOUBTS, DoubtPage, DoubtsQuery, DoubtState, ResolveDoubt
 from shared.contracts.routes import doubts as routes
 from shared.ports.doubts import DoubtPosition
 
@@ -13,7 +13,7 @@ async def list_doubts(call: Call[None, DoubtsQuery]) -> Reply:
     """One page of orders in doubt, or of those that were."""
     query = call.query
     after = DOUBTS.read(query.cursor, DoubtPosition)
-    page = call.app.doubts.open if query.state == "OPEN" else call.app.doubts.closed
+    page = call.app.doubts.open if query.state is DoubtState.OPEN else call.app.doubts.closed
     doubts, end = await page(after, query.limit)
     next_cursor = end and DOUBTS.write(end.at, end.order_id)
     return Reply(DoubtPage(items=list(doubts), next_cursor=next_cursor))

@@ -6,16 +6,14 @@ from functions.edge.edge import Call, blueprint_of, endpoint
 from functions.edge.responses import Reply
 from shared.contracts.routes import sagas as routes
 from shared.contracts.sagas import SAGAS, SagaPage, SagasQuery
-from shared.ports.sagas import SagaState
 
 
 @endpoint(routes.LIST_SAGAS)
 async def list_sagas(call: Call[None, SagasQuery]) -> Reply:
     """One page, newest first."""
     query = call.query
-    state = None if query.state is None else SagaState(query.state)
     before = SAGAS.read(query.cursor, _position)
-    sagas, end = await call.app.sagas.page(state, query.order_id, before, query.limit)
+    sagas, end = await call.app.sagas.page(query.state, query.order_id, before, query.limit)
     return Reply(SagaPage(items=list(sagas), next_cursor=end and SAGAS.write(end)))
 
 

@@ -5,6 +5,7 @@ compensated order by order inside the steps; a step that fails for good undoes w
 """
 
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Any, Dict  # the worker refuses dict[...] as an annotation of a trigger
 from uuid import UUID
 
@@ -13,29 +14,40 @@ import azure.durable_functions as df
 from orchestrations.saga import Compensations, Steps, run_step, wait_for_event
 from shared.composition import application
 from shared.domain.orders.order import OrderKey
+from shared.domain.sagas import Step
 from shared.domain.times import wire_time
+from shared.ports.order_sagas import ANSWERED
 
 blueprint = df.Blueprint()
+
+
+class RecoveryEnd(StrEnum):
+    """How a recovery ends; either way nothing is left for it to do."""
+
+    SETTLED = "SETTLED"
+    CLOSED = "CLOSED"
+
+
 _LISTEN_S = (3, 6, 12)
 
 
 @blueprint.orchestration_trigger(context_name="context")
 def order_saga(context: df.DurableOrchestrationContext) -> Steps:
-    """Bring claimed orders to the exchange, or back to their owners."""
+    """Bring the orders of a saga to the exchange, or back to their owners."""
     saga = context.get_input()
     compensations = Compensations(context)
-    compensations.push("release_funds", saga)
-    step = "reserve_funds"
+    compensations.push(Step.RELEASE_FUNDS, saga)
+    step = Step.RESERVE_FUNDS
     try:
         held = yield run_step(context, step, saga)
         if held:
-            step = "submit_to_exchange"
+            step = Step.SUBMIT_TO_EXCHANGE
             submission = yield run_step(context, step, saga)
             if submission["unanswered"]:
-                yield from wait_for_event(context, "answered", datetime.fromisoformat(submission["deadline"]))
+                yield from wait_for_event(context, ANSWERED, datetime.fromisoformat(submission["deadline"]))
     except Exception:  # noqa: BLE001 - whatever failed for good, what never left us is undone
         yield from compensations.unwind(step)
-    return (yield run_step(context, "confirm", saga))
+    return (yield run_step(context, Step.CONFIRM, saga))
 
 
 @blueprint.activity_trigger(input_name="saga")
@@ -68,7 +80,7 @@ async def confirm(saga: Dict[str, str], client: df.DurableOrchestrationClient) -
 async def release_funds(saga: Dict[str, str], client: df.DurableOrchestrationClient) -> int:
     """How many orders were refused and their holds released."""
     app = await application()
-    return await app.order_saga.release_funds(UUID(saga["saga_id"]), app.order_sagas(client), saga["failed_step"])
+    return await app.order_saga.release_funds(UUID(saga["saga_id"]), app.order_sagas(client), Step(saga["failed_step"]))
 
 
 @blueprint.orchestration_trigger(context_name="context")
@@ -78,10 +90,10 @@ def order_recovery(context: df.DurableOrchestrationContext) -> Steps:
     for listen_s in _LISTEN_S:
         asked = yield run_step(context, "ask_exchange", order)
         if not asked:
-            return "SETTLED"
+            return RecoveryEnd.SETTLED
         yield context.create_timer(context.current_utc_datetime + timedelta(seconds=listen_s))
     yield run_step(context, "put_in_doubt", order)
-    return "CLOSED"
+    return RecoveryEnd.CLOSED
 
 
 @blueprint.activity_trigger(input_name="order")

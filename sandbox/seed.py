@@ -19,7 +19,7 @@ from shared.adapters.postgres.database import Database
 from shared.adapters.reference import load_reference_data
 from shared.domain.instruments.instrument import Instrument
 from shared.domain.ledger.accounts import INR, Account, AssetKey
-from shared.domain.ledger.entries import Acquisition, Entry, EntrySource, Leg
+from shared.domain.ledger.entries import Acquisition, Entry, EntrySource, Leg, LegReason
 from shared.domain.orders.terms import Product
 from shared.ports.books import Scope
 
@@ -57,7 +57,7 @@ async def _open(database: Database, books: PostgresBooks, user: DemoUser) -> boo
 def _deposits(user: DemoUser) -> Iterator[Entry]:
     cash = int(user.cash_inr * _PAISE_PER_RUPEE)
     if cash:
-        yield _deposit(user, INR, Leg(Account.BANK, Account.CASH, INR, cash, "opening deposit"))
+        yield _deposit(user, INR, Leg(Account.BANK, Account.CASH, INR, cash, LegReason.OPENING_DEPOSIT))
     for instrument_id, quantity in user.holdings.items():
         if quantity:
             instrument = _instrument(instrument_id)
@@ -65,7 +65,7 @@ def _deposits(user: DemoUser) -> Iterator[Entry]:
             yield _deposit(
                 user,
                 instrument_id,
-                Leg(Account.DEPOSITORY, Account.HOLDINGS, security_id, quantity, "opening deposit"),
+                Leg(Account.DEPOSITORY, Account.HOLDINGS, security_id, quantity, LegReason.OPENING_DEPOSIT),
                 Acquisition(instrument_id, Product.CNC, security_id, quantity, value),
             )
 

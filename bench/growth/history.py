@@ -16,6 +16,7 @@ from shared.adapters.postgres.rows import COLUMNS
 from shared.application.ledger import Ledger
 from shared.domain.orders.events import Ended, Refused
 from shared.domain.orders.order import OrderKey, State
+from shared.domain.orders.rejects import RejectCode
 from shared.domain.orders.terms import Side
 from tests.support.broker import Broker, a_candidate, a_user, fill, report
 from tests.support.values import DEADLINES
@@ -75,7 +76,7 @@ async def _originals(broker: Broker) -> None:
         await broker.change(sold, Ended(State.CANCELED, 4, "as requested", DEADLINES))
         await broker.records.confirm(saga_id)
         refused = await place(broker, user)
-        await broker.change(refused, Refused("INSUFFICIENT_FUNDS", "too little"))
+        await broker.change(refused, Refused(RejectCode.INSUFFICIENT_FUNDS, "too little"))
     broker.rows("DELETE FROM effects_outbox")
     broker.rows("DELETE FROM dispatch_queue")
 

@@ -19,10 +19,10 @@ from shared.adapters.postgres.trades import PostgresTrades
 from shared.domain.ledger.accounts import Account
 from shared.domain.orders.events import CancelRequested, HandedToRecovery
 from shared.domain.orders.order import OrderKey, Status
+from shared.domain.sagas import SagaState
 from shared.ports.books import Claim
 from shared.ports.missing_reports import IssuedReports
 from shared.ports.orders import Inquiry, OrderFilter
-from shared.ports.sagas import SagaState
 from shared.ports.trades import TradeFilter
 from tests.support.broker import Broker, a_user, fill, report
 from tests.support.values import INFY

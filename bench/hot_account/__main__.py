@@ -29,6 +29,7 @@ from shared.adapters.reference import load_reference_data
 from shared.domain.ids import new_order_id
 from shared.domain.orders.events import FundsHeld, Refused
 from shared.domain.orders.order import Order, OrderKey, State
+from shared.domain.orders.rejects import RejectCode
 from shared.domain.orders.terms import OrderType, Product, Side, Terms, TimeInForce
 from shared.ports.books import NewOrder, Scope, StoredAnswer, Unit
 
@@ -95,7 +96,9 @@ def _open(unit: Unit, orders: list[Order]) -> None:
 def _reserve(unit: Unit, keys: list[OrderKey]) -> None:
     saga_id, deadline = uuid4(), unit.books.at + timedelta(minutes=5)
     for key in keys:
-        held = unit.books.reserve(key, FundsHeld(saga_id, deadline), lambda *_: Refused("INSUFFICIENT_FUNDS", ""))
+        held = unit.books.reserve(
+            key, FundsHeld(saga_id, deadline), lambda *_: Refused(RejectCode.INSUFFICIENT_FUNDS, "")
+        )
         if held.state is not State.HELD:
             raise BenchmarkError("an order was refused")
 

@@ -4,7 +4,14 @@ import asyncio
 from collections.abc import Sequence
 from typing import Final
 
-from shared.contracts.backlog import BacklogView, DeadLetterView, ParkedReportView, QueueView, TableBacklogView
+from shared.contracts.backlog import (
+    BacklogView,
+    BusState,
+    DeadLetterView,
+    ParkedReportView,
+    QueueView,
+    TableBacklogView,
+)
 from shared.domain.errors import UnavailableError
 from shared.ports.backlog import BacklogReader, DeadLetter, QueueFigures, QueueInspector
 
@@ -24,7 +31,7 @@ class Backlog:
         parked = await self._reader.parked(_MOST_SHOWN)
         queues, dead_letters = await self._look_at_bus()
         return BacklogView(
-            bus="DOWN" if queues is None else "UP",
+            bus=BusState.DOWN if queues is None else BusState.UP,
             tables=[TableBacklogView.of(table) for table in tables],
             queues=[QueueView.of(queue) for queue in queues or ()],
             dead_letters=[DeadLetterView.of(letter) for letter in dead_letters],

@@ -20,20 +20,19 @@ from shared.application.publishing import Publisher
 from shared.contracts.common import amount
 from shared.contracts.doubts import AskedView, DoubtView, ResolveDoubt, ResolvedView
 from shared.domain.errors import IdempotencyKeyReusedError, NotFoundError, StateConflictError, UnavailableError
-from shared.domain.orders.events import Resolution, Resolved
+from shared.domain.orders.events import Closing, Resolution, Resolved
 from shared.domain.orders.order import Order, OrderKey
 from shared.domain.orders.transitions import IllegalTransitionError
 from shared.domain.times import wire_time
 from shared.ports.books import BookStore, DoubtSettled, Scope, Unit
 from shared.ports.doubts import DoubtPosition, DoubtReader, DoubtRecord
 from shared.ports.order_sagas import OrderSagas
-from shared.ports.reconciliation import VenueOrder, VenueRecords
+from shared.ports.reconciliation import VenueOrder, VenueRecords, VenueStatus
 from shared.ports.replies import Replies, StoredReply
 
-_ANSWERED_BY_EXCHANGE: Final = "ANSWERED_BY_EXCHANGE"
 _VENUE_WAIT_S: Final = 3.0
-_NEVER_TAKEN: Final = frozenset({"REJECTED", "TOMBSTONE"})
-_GONE: Final = frozenset({"CANCELED", "EXPIRED"})
+_NEVER_TAKEN: Final = frozenset({VenueStatus.REJECTED, VenueStatus.TOMBSTONE})
+_GONE: Final = frozenset({VenueStatus.CANCELED, VenueStatus.EXPIRED})
 _log = structlog.get_logger(__name__)
 
 
@@ -159,7 +158,7 @@ class Doubts:
             contradiction = None if consulted is None else _contradiction(command.resolution, venue, order)
             if contradiction is not None:
                 raise StateConflictError(f"The venue's records contradict this: {contradiction}", state=order.status)
-            unit.books.submit(key, Resolved(Resolution(command.resolution), command.note))
+            unit.books.submit(key, Resolved(command.resolution, command.note))
             unit.orders.doubts_settled.append(settled)
 
         try:
@@ -197,20 +196,20 @@ def _replayed(stored: StoredReply, fingerprint: bytes) -> Answered:
 
 
 def _require_same_decision(doubt: DoubtRecord, command: ResolveDoubt) -> None:
-    if doubt.resolution == command.resolution:
+    if doubt.resolution is Closing(command.resolution):
         return
     if doubt.resolution is None:
         message = "The order is not in doubt any more"
-    elif doubt.resolution == _ANSWERED_BY_EXCHANGE:
+    elif doubt.resolution is Closing.ANSWERED_BY_EXCHANGE:
         message = f"The exchange has answered by itself, so there is nothing to decide: the order is {doubt.state}"
     else:
         message = f"{doubt.resolved_by} has closed this order as {doubt.resolution}: {doubt.reference}"
     raise StateConflictError(message, state=doubt.state)
 
 
-def _contradiction(resolution: str, venue: VenueOrder | None, order: Order) -> str | None:
+def _contradiction(resolution: Resolution, venue: VenueOrder | None, order: Order) -> str | None:
     """Why the venue's records do not allow the decision, or None."""
-    if resolution == Resolution.NOT_RECEIVED:
+    if resolution is Resolution.NOT_RECEIVED:
         taken = venue is not None and venue.status not in _NEVER_TAKEN
         return f"the venue has taken the order, and it is {venue.status} there" if taken and venue else None
     if venue is None or venue.status in _NEVER_TAKEN:

@@ -11,12 +11,11 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from enum import StrEnum
 from typing import Final
 
 import structlog
 
-from shared.contracts.health import DependencyView, HealthView
+from shared.contracts.health import DependencyState, DependencyView, HealthStatus, HealthView
 from shared.ports.health import ProgressReader
 
 BOUND_S: Final = 1.0
@@ -27,14 +26,6 @@ _STUCK: Final = timedelta(seconds=15)
 _SWEEP_LATE: Final = timedelta(seconds=15)
 """Three of its rounds."""
 _log = structlog.get_logger(__name__)
-
-
-class State(StrEnum):
-    """DEGRADED: it works, but not as it should."""
-
-    UP = "UP"
-    DEGRADED = "DEGRADED"
-    DOWN = "DOWN"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +40,14 @@ class Dependency:
     """How long an answer is good for, where asking is dear."""
 
 
-async def judge_progress(reader: ProgressReader) -> State:
+async def judge_progress(reader: ProgressReader) -> DependencyState:
     """Whether what was accepted moves on, and whether the sweep runs that repairs what does not."""
     progress = await reader.progress()
     if progress.waiting is not None and progress.waiting > _STUCK:
-        return State.DOWN
+        return DependencyState.DOWN
     is_late = progress.waiting is not None and progress.waiting > _LATE
     is_alone = progress.since_sweep is None or progress.since_sweep > _SWEEP_LATE
-    return State.DEGRADED if is_late or is_alone else State.UP
+    return DependencyState.DEGRADED if is_late or is_alone else DependencyState.UP
 
 
 class Health:
@@ -68,10 +59,10 @@ class Health:
     async def get(self) -> HealthView:
         """The state of each dependency, in about a second at most. Never raises."""
         found = await asyncio.gather(*(check.look() for check in self._checks))
-        if any(each.required and each.state == State.DOWN for each in found):
-            return HealthView(status="DOWN", dependencies=list(found))
-        is_ok = all(each.state == State.UP for each in found)
-        return HealthView(status="OK" if is_ok else "DEGRADED", dependencies=list(found))
+        if any(each.required and each.state is DependencyState.DOWN for each in found):
+            return HealthView(status=HealthStatus.DOWN, dependencies=list(found))
+        is_ok = all(each.state is DependencyState.UP for each in found)
+        return HealthView(status=HealthStatus.OK if is_ok else HealthStatus.DEGRADED, dependencies=list(found))
 
 
 class _Check:
@@ -80,10 +71,10 @@ class _Check:
     def __init__(self, dependency: Dependency, bound_s: float) -> None:
         self._dependency = dependency
         self._bound_s = bound_s
-        self._running: asyncio.Task[State] | None = None
+        self._running: asyncio.Task[DependencyState] | None = None
         self._ended_at = -dependency.keep_s
         self._began_at = 0.0
-        self._last = State.UP
+        self._last = DependencyState.UP
 
     async def look(self) -> DependencyView:
         began = time.monotonic()
@@ -95,17 +86,17 @@ class _Check:
         if self._running.done():
             self._last = self._running.result()
         elif time.monotonic() - self._began_at >= max(self._bound_s, self._dependency.keep_s):
-            self._last = State.DOWN
+            self._last = DependencyState.DOWN
         # A dear check may take as long as its answer is good for; until then the answer before it stands.
         state = self._last
         return DependencyView(
             name=self._dependency.name,
-            state=state.value,
+            state=state,
             required=self._dependency.required,
             ms=round((time.monotonic() - began) * 1000),
         )
 
-    async def _probe(self) -> State:
+    async def _probe(self) -> DependencyState:
         try:
             found = await self._dependency.probe()
         except Exception as error:  # noqa: BLE001 - each client has its own errors; any of them means it is down
@@ -114,7 +105,7 @@ class _Check:
                 dependency=self._dependency.name,
                 error=type(error).__name__,
             )
-            return State.DOWN
+            return DependencyState.DOWN
         finally:
             self._ended_at = time.monotonic()
-        return found if isinstance(found, State) else State.UP
+        return found if isinstance(found, DependencyState) else DependencyState.UP

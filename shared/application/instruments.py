@@ -8,8 +8,9 @@ from shared.domain.errors import NotFoundError
 from shared.domain.instruments.instrument import Instrument, price_band
 from shared.domain.instruments.master import InstrumentMaster
 from shared.domain.money import format_rupees
+from shared.domain.prices import PriceSource
 from shared.ports.market import Market
-from shared.ports.prices import Price, Prices, PriceSource
+from shared.ports.prices import Price, Prices
 
 
 class Instruments:
@@ -75,5 +76,5 @@ def _view(instrument: Instrument, on: date, prices: Mapping[str, Price]) -> Inst
         freeze_quantity=instrument.freeze_quantity,
         futures_and_options=instrument.futures_and_options,
         price=format_rupees(price.paise),
-        price_source=price.source.value,
+        price_source=price.source,
     )

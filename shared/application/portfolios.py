@@ -51,7 +51,7 @@ def _holding(holding: Holding, instrument_id: str, price: Price | None) -> Holdi
         unsettled_quantity=holding.unsettled,
         average_price=holding.standing.average_price,
         price=None if price is None else format_rupees(price.paise),
-        price_source=None if price is None else price.source.value,
+        price_source=None if price is None else price.source,
         cost=format_rupees(holding.cost),
         value=None if value is None else format_rupees(value),
         pnl=None if value is None else format_rupees(value - holding.cost),
@@ -72,7 +72,7 @@ def _position(position: DayPosition, price: Price | None) -> PositionView:
         net_quantity=today.net_quantity,
         charges=format_rupees(today.charges),
         price=None if price is None else format_rupees(price.paise),
-        price_source=None if price is None else price.source.value,
+        price_source=None if price is None else price.source,
         pnl=None if price is None else format_rupees(today.pnl(price.paise)),
     )
 

@@ -4,7 +4,8 @@ from collections.abc import Collection, Mapping
 from datetime import date
 
 from shared.domain.instruments.master import InstrumentMaster
-from shared.ports.prices import Price, PriceSource
+from shared.domain.prices import PriceSource
+from shared.ports.prices import Price
 
 
 class ReferencePrices:

@@ -7,7 +7,8 @@ from uuid import UUID
 from shared.contracts.common import amount
 from shared.contracts.sagas import HoldView, SagaDetailView, SagaOrderView, SagaView, StepView, TransferView
 from shared.domain.errors import NotFoundError
-from shared.ports.sagas import HoldRecord, SagaDetail, SagaReader, SagaState, StepRecord, TransferRecord
+from shared.domain.sagas import SagaState
+from shared.ports.sagas import HoldRecord, SagaDetail, SagaReader, StepRecord, TransferRecord
 
 
 class Sagas:

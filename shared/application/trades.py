@@ -33,7 +33,7 @@ def published_record(record: TradeRecord) -> TradeView:
         order_id=str(record.order_id),
         user_id=str(record.user_id),
         instrument_id=record.instrument_id,
-        side="BUY" if record.side == "BUY" else "SELL",
+        side=record.side,
         quantity=record.quantity,
         price=format_rupees(record.price),
         value=format_rupees(record.notional),

@@ -1,6 +1,6 @@
 """What waits, over HTTP: our own tables, queues of the bus, dead letters, parked reports."""
 
-from typing import Literal
+from enum import StrEnum
 
 from shared.contracts.common import Id, Instant, View
 
@@ -44,10 +44,17 @@ class ParkedReportView(View):
     body: str
 
 
+class BusState(StrEnum):
+    """Whether the bus answers."""
+
+    UP = "UP"
+    DOWN = "DOWN"
+
+
 class BacklogView(View):
     """Everything that waits. `bus` is DOWN when the queues could not be looked at."""
 
-    bus: Literal["UP", "DOWN"]
+    bus: BusState
     tables: list[TableBacklogView]
     queues: list[QueueView]
     dead_letters: list[DeadLetterView]

@@ -1,25 +1,29 @@
 """Orders in doubt over HTTP, and the decision that closes one."""
 
-from typing import Annotated, Any, Final, Literal
+from enum import StrEnum
+from typing import Annotated, Any, Final
 
 from pydantic import Field
 
 from shared.contracts.common import Amount, Body, Id, Instant, Page, PageQuery, Text, View
 from shared.contracts.cursors import ID, INSTANT, CursorFormat
-
-type Decision = Annotated[
-    Literal["NOT_RECEIVED", "CANCELED"],
-    Field(description="NOT_RECEIVED: the exchange never took the order; CANCELED: it took it and has ended it"),
-]
+from shared.domain.orders.events import Closing, Resolution
 
 DOUBTS: Final = CursorFormat(INSTANT, ID)
 """Since when the last order is in doubt, or when it was closed; and its id."""
 
 
+class DoubtState(StrEnum):
+    """Whether an order is still in doubt."""
+
+    OPEN = "OPEN"
+    CLOSED = "CLOSED"
+
+
 class DoubtsQuery(PageQuery):
     """OPEN: oldest first; CLOSED: the last closed first."""
 
-    state: Literal["OPEN", "CLOSED"] = "OPEN"
+    state: DoubtState = DoubtState.OPEN
     cursor: Annotated[str, DOUBTS] | None = None
 
 
@@ -42,7 +46,7 @@ class DoubtView(View):
     hold_asset: str | None
     hold_open: Amount | None
     evidence: Any
-    resolution: Literal["NOT_RECEIVED", "CANCELED", "ANSWERED_BY_EXCHANGE"] | None
+    resolution: Closing | None
     resolved_at: Instant | None
     resolved_by: Id | None
     reference: str | None
@@ -58,7 +62,10 @@ DoubtPage = Page[DoubtView]
 class ResolveDoubt(Body):
     """What was established with the exchange. Resolving an order that fills afterwards needs a new trade: be sure."""
 
-    resolution: Decision
+    resolution: Annotated[
+        Resolution,
+        Field(description="NOT_RECEIVED: the exchange never took the order; CANCELED: it took it and has ended it"),
+    ]
     reference: Annotated[Text, Field(description="The exchange's reference, ticket or message that proves it")]
     note: Annotated[Text, Field(description="What the client reads as the order's status message")]
 
@@ -68,7 +75,7 @@ class ResolvedView(View):
 
     order_id: Id
     user_id: Id
-    resolution: str
+    resolution: Resolution
     reference: str
     resolved_by: Id
     resolved_at: Instant

@@ -14,6 +14,7 @@ from shared.domain.money import format_rupees
 from shared.domain.orders.order import Order
 from shared.domain.orders.report_numbers import first_missing
 from shared.domain.orders.requests import ExchangeRequest, RequestKind
+from shared.domain.orders.terms import OrderType
 from shared.domain.times import wire_time
 from shared.json_values import Json
 
@@ -73,7 +74,7 @@ def _new(order: Order) -> Json:
     assert order.expire_at is not None, "an order leaves us with the instant after which the exchange refuses it"
     return {
         "side": order.terms.side.value,
-        "order_type": "LIMIT",
+        "order_type": OrderType.LIMIT.value,
         "time_in_force": order.terms.time_in_force.value,
         "quantity": order.terms.quantity,
         "price": format_rupees(order.terms.limit_price),

@@ -1,6 +1,7 @@
 """Money over HTTP: what is there, what it is used for, and the ledger lines behind it."""
 
-from typing import Annotated, Final, Literal
+from enum import StrEnum
+from typing import Annotated, Final
 
 from pydantic import Field
 
@@ -53,10 +54,17 @@ STATEMENT: Final = CursorFormat(NUMBER, NUMBER)
 """The last line's number, and the balance before it."""
 
 
+class StatementAccount(StrEnum):
+    """CASH: settled; UNSETTLED_CASH: sale proceeds that are not settled yet."""
+
+    CASH = "CASH"
+    UNSETTLED_CASH = "UNSETTLED_CASH"
+
+
 class StatementQuery(OwnerQuery, PageQuery):
     """Which account's lines to list, newest first."""
 
-    account: Literal["CASH", "UNSETTLED_CASH"] = "CASH"
+    account: StatementAccount = StatementAccount.CASH
     cursor: Annotated[str, STATEMENT] | None = None
 
 

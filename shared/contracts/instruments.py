@@ -1,16 +1,12 @@
 """Instruments over HTTP: what is traded on a date, and what an order for it must respect."""
 
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final
 
 from pydantic import Field, StringConstraints
 
 from shared.contracts.common import Page, PageQuery, Rupees, View
 from shared.contracts.cursors import INSTRUMENT, CursorFormat
-
-type PriceSource = Annotated[
-    Literal["LAST", "REFERENCE"],
-    Field(description="LAST: last traded price; REFERENCE: the instrument master's reference price"),
-]
+from shared.domain.prices import PriceSource
 
 INSTRUMENTS: Final = CursorFormat(INSTRUMENT)
 """The last instrument's id."""

@@ -5,7 +5,8 @@ data, so the risk rules refuse them with 422 and the order is on record. Unknown
 `trigger_price` and `disclosed_quantity` belong to order types of a later version and are refused with 400.
 """
 
-from typing import Annotated, Any, Final, Literal
+from enum import StrEnum
+from typing import Annotated, Any, Final
 
 from pydantic import ConfigDict, Field, StringConstraints, field_validator
 from pydantic.config import JsonDict
@@ -164,10 +165,20 @@ class OrderEvent(View):
     at: Instant
 
 
+class Stage(StrEnum):
+    """What an order passes through."""
+
+    FUNDS_HELD = "funds_held"
+    AT_EXCHANGE = "at_exchange"
+    ACKNOWLEDGED = "acknowledged"
+    FILLED = "filled"
+    ENDED = "ended"
+
+
 class OrderStage(View):
     """When an order reached a stage first, and the milliseconds since it was accepted."""
 
-    stage: Literal["funds_held", "at_exchange", "acknowledged", "filled", "ended"]
+    stage: Stage
     at: Instant
     ms: Annotated[str, Field(examples=["12.345"])]
 

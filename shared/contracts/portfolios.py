@@ -5,8 +5,8 @@ from typing import Annotated
 from pydantic import Field
 
 from shared.contracts.common import Id, Rupees, View
-from shared.contracts.instruments import PriceSource
 from shared.domain.orders.terms import Product
+from shared.domain.prices import PriceSource
 
 type AveragePrice = Annotated[str, Field(description="Rupees with four places", examples=["1500.0050"])]
 

@@ -14,6 +14,7 @@ from shared.domain.ledger.changes import (
     BalanceNow,
     BalancesChanged,
     Booked,
+    EffectKind,
     Fact,
     OrderChanged,
     OrderEvent,
@@ -56,7 +57,7 @@ def published_order(order: Order) -> Json:
         "status": order.status.value,
         "pending_request": None if order.pending_request is None else order.pending_request.value,
         "status_message": IN_DOUBT if order.in_doubt else order.status_message,
-        "reject_code": order.reject_code,
+        "reject_code": None if order.reject_code is None else order.reject_code.value,
         "exchange_order_id": order.exchange_order_id,
         "parent_order_id": None,
         "tag": order.tag,
@@ -101,15 +102,15 @@ def published_balances(user_id: UUID, balances: tuple[BalanceNow, ...]) -> Json:
     }
 
 
-def published_effect(user_id: UUID, fact: Fact) -> tuple[str, Json]:
+def published_effect(user_id: UUID, fact: Fact) -> tuple[EffectKind, Json]:
     """The kind and the payload of an effect, as clients get it."""
     match fact:
         case OrderChanged(order):
-            return "order", published_order(order)
+            return EffectKind.ORDER, published_order(order)
         case Traded(trade):
-            return "trade", published_trade(trade)
+            return EffectKind.TRADE, published_trade(trade)
         case BalancesChanged(balances):
-            return "balances", published_balances(user_id, balances)
+            return EffectKind.BALANCES, published_balances(user_id, balances)
 
 
 def event_name(line: OrderEvent) -> str:

@@ -1,13 +1,12 @@
 """Order sagas over HTTP: what every step did to every order and its money."""
 
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final
 
 from pydantic import Field
 
 from shared.contracts.common import Amount, Id, Instant, Page, PageQuery, QueryId, View
 from shared.contracts.cursors import ID, CursorFormat
-
-type SagaState = Literal["IN_FLIGHT", "STUCK", "FINISHED"]
+from shared.domain.sagas import SagaState, Step
 
 SAGAS: Final = CursorFormat(ID)
 """The last saga's id."""
@@ -40,7 +39,7 @@ SagaPage = Page[SagaView]
 class StepView(View):
     """What one step did to an order; `attempts` counts repetitions of the step."""
 
-    step: str
+    step: Step
     outcome: str
     detail: str
     attempts: int

@@ -1,11 +1,12 @@
 """Trades over HTTP: one line an execution."""
 
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final
 
 from pydantic import Field
 
 from shared.contracts.common import Id, Instant, InstrumentId, Page, PageQuery, QueryDate, Rupees, View
 from shared.contracts.cursors import DAY, INSTANT, TEXT, CursorFormat
+from shared.domain.orders.terms import Side
 
 TRADES: Final = CursorFormat(INSTANT, TEXT, TEXT, DAY)
 """When the last trade was executed; its execution id, venue and trade date."""
@@ -27,7 +28,7 @@ class TradeView(View):
     order_id: Id
     user_id: Id
     instrument_id: str
-    side: Literal["BUY", "SELL"]
+    side: Side
     quantity: int
     price: Rupees
     value: Rupees

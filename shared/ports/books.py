@@ -11,7 +11,10 @@ from shared.domain.ledger.accounts import AssetKey
 from shared.domain.ledger.books import Books
 from shared.domain.ledger.entries import EntryKey
 from shared.domain.ledger.holds import HoldOwner
+from shared.domain.orders.events import Resolution
 from shared.domain.orders.order import Order, OrderKey
+from shared.domain.orders.rejects import RejectCode
+from shared.domain.sagas import Outcome, Step
 from shared.json_values import Json
 from shared.ports.outbox import ExchangeMessage, PublishedEffect
 
@@ -46,13 +49,17 @@ class NewOrder:
 
 @dataclass(frozen=True, slots=True)
 class SagaStep:
-    """What one step did to one order; (saga, order, step) is unique, a repetition counts as an attempt."""
+    """What one step did to one order; (saga, order, step) is unique, a repetition counts as an attempt.
+
+    `reject_code` says why an order stands refused.
+    """
 
     saga_id: UUID
     user_id: UUID
     order_id: UUID
-    step: str
-    outcome: str
+    step: Step
+    outcome: Outcome
+    reject_code: RejectCode | None = None
     detail: str = ""
 
 
@@ -85,7 +92,7 @@ class DoubtSettled:
     user_id: UUID
     order_id: UUID
     resolved_by: UUID
-    resolution: str
+    resolution: Resolution
     reference: str
     venue_consulted: bool
     venue_status: str | None

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
+from shared.domain.orders.events import Closing
 from shared.json_values import Json
 
 
@@ -21,8 +22,7 @@ class DoubtPosition:
 class DoubtRecord:
     """An order in doubt, what is known of it, what its hold keeps, and how it was closed.
 
-    `resolution` is a decision of staff, or ANSWERED_BY_EXCHANGE, which nobody decided. `venue_status` is how the venue
-    had the order at the decision; None when it did not know it, or was not consulted.
+    `venue_status` is how the venue had the order at the decision; None when it did not know it, or was not consulted.
     """
 
     order_id: UUID
@@ -40,7 +40,7 @@ class DoubtRecord:
     state: str
     resolved_at: datetime | None
     resolved_by: UUID | None
-    resolution: str | None
+    resolution: Closing | None
     reference: str | None
     venue_consulted: bool | None
     venue_status: str | None

@@ -1,18 +1,30 @@
-"""Claimed groups of orders, and the engine that runs a saga over each."""
+"""Groups of orders that were taken under one saga, and the engine that runs a saga over each."""
 
 from collections.abc import Collection
 from datetime import datetime, timedelta
-from typing import Protocol
+from enum import StrEnum
+from typing import Final, Protocol
 from uuid import UUID
 
 from shared.domain.orders.order import OrderKey
+
+
+class Orchestrator(StrEnum):
+    """What the engine runs, by the names that orchestrations register."""
+
+    ORDER_SAGA = "order_saga"
+    ORDER_RECOVERY = "order_recovery"
+
+
+ANSWERED: Final = "answered"
+"""The event that an order saga waits for."""
 
 
 class SagaRecords(Protocol):
     """Membership and progress of sagas, in the database; the engine's ids prevent nothing."""
 
     async def take_waiting(self, most_sagas: int, most_orders: int, deadline: datetime) -> UUID | None:
-        """Freeze waiting orders under a new saga unless `most_sagas` are in flight; None when nothing was claimed."""
+        """Freeze waiting orders under a new saga unless `most_sagas` are in flight; None when nothing waited."""
 
     async def members(self, saga_id: UUID) -> list[OrderKey]:
         """Its orders, in order of arrival."""
@@ -30,7 +42,7 @@ class SagaRecords(Protocol):
         """The saga has nothing left to do. Idempotent."""
 
     async def overdue_sagas(self) -> list[UUID]:
-        """Sagas past their deadline, or claimed but not at work after seconds. Starting them twice is harmless."""
+        """Sagas past their deadline, or not at work seconds after they began. Starting them twice is harmless."""
 
     async def unsent_signals(self, older_than: timedelta) -> list[UUID]:
         """Answered sagas whose signal is not marked as sent. Sending it twice is harmless."""

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Protocol
 from uuid import UUID
 
+from shared.domain.ledger.changes import EffectKind
 from shared.json_values import Json
 
 
@@ -24,7 +25,7 @@ class PublishedEffect:
 
     user_id: UUID
     sequence: int
-    kind: str
+    kind: EffectKind
     payload: Json
 
 

@@ -3,17 +3,9 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date
-from enum import StrEnum
 from typing import Protocol
 
-
-class PriceSource(StrEnum):
-    """What kind of price a value was taken at."""
-
-    LAST = "LAST"
-    """The last traded price of the market feed."""
-    REFERENCE = "REFERENCE"
-    """The reference price of the instrument master."""
+from shared.domain.prices import PriceSource
 
 
 @dataclass(frozen=True, slots=True)

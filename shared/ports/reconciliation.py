@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from enum import StrEnum
 from typing import Protocol
 from uuid import UUID
 
@@ -28,10 +29,20 @@ class LiveOrder:
 
 @dataclass(frozen=True, slots=True)
 class VenueOrder:
-    """How an order stands at the venue: its `order_status`; TOMBSTONE is an id that it has promised never to take."""
+    """How an order stands at the venue, in FIX's words, `VenueStatus` among them, or in words of its own."""
 
     status: str
     cum_quantity: int
+
+
+class VenueStatus(StrEnum):
+    """The words for how an order stands at the venue (FIX OrdStatus, 39) that something depends on."""
+
+    CANCELED = "CANCELED"
+    EXPIRED = "EXPIRED"
+    REJECTED = "REJECTED"
+    TOMBSTONE = "TOMBSTONE"
+    """The venue has promised never to take the order."""
 
 
 class TradeDay(Protocol):

@@ -3,17 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from typing import Protocol
 from uuid import UUID
 
-
-class SagaState(StrEnum):
-    """A stuck saga is in flight past its deadline."""
-
-    IN_FLIGHT = "IN_FLIGHT"
-    STUCK = "STUCK"
-    FINISHED = "FINISHED"
+from shared.domain.sagas import SagaState
 
 
 @dataclass(frozen=True, slots=True)

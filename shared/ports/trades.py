@@ -6,6 +6,8 @@ from datetime import date, datetime
 from typing import Protocol
 from uuid import UUID
 
+from shared.domain.orders.terms import Side
+
 
 @dataclass(frozen=True, slots=True)
 class TradeRecord:
@@ -17,7 +19,7 @@ class TradeRecord:
     trade_date: date
     exec_id: str
     instrument_id: str
-    side: str
+    side: Side
     quantity: int
     price: int
     notional: int

@@ -16,7 +16,7 @@ from shared.adapters.postgres.replies import PostgresReplies
 from shared.application.doubts import Answered, Doubts
 from shared.contracts.doubts import ResolveDoubt
 from shared.domain.errors import IdempotencyKeyReusedError, NotFoundError, StateConflictError
-from shared.domain.orders.events import Acknowledged, Deadlines
+from shared.domain.orders.events import Acknowledged, Deadlines, Resolution
 from shared.domain.orders.order import OrderKey
 from shared.ports.books import Committed, Scope, Unit
 from shared.ports.reconciliation import VenueOrder, VenueRecords
@@ -26,7 +26,9 @@ from tests.verify.world import RATE_CARDS
 
 _OLGA, _OSCAR = uuid4(), uuid4()
 _ENGINE: Any = None
-_DECISION = ResolveDoubt(resolution="NOT_RECEIVED", reference="NSE ticket 4711", note="The exchange never had it")
+_DECISION = ResolveDoubt(
+    resolution=Resolution.NOT_RECEIVED, reference="NSE ticket 4711", note="The exchange never had it"
+)
 
 
 class _Publisher:
@@ -54,7 +56,7 @@ async def _answer(busy: BusyBroker, key: OrderKey) -> None:
 
 
 def _decision(resolution: str, **changes: str) -> ResolveDoubt:
-    return ResolveDoubt.model_validate(_DECISION.model_dump() | {"resolution": resolution} | changes)
+    return ResolveDoubt.model_validate(_DECISION.model_dump() | {"resolution": Resolution(resolution)} | changes)
 
 
 async def test_doubt_carries_its_evidence_and_hold(busy: BusyBroker) -> None:

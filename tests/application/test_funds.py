@@ -10,7 +10,7 @@ from shared.adapters.postgres.funds import PostgresFunds
 from shared.application.funds import Funds
 from shared.contracts.funds import StatementLineView
 from shared.domain.ledger.accounts import INR, Account, AssetKey
-from shared.domain.ledger.entries import Entry, EntrySource, Leg
+from shared.domain.ledger.entries import Entry, EntrySource, Leg, LegReason
 from shared.ports.books import Scope
 from tests.support.busy import BusyBroker
 from tests.verify.world import ALICE, RATE_CARDS
@@ -80,7 +80,7 @@ async def test_another_day_of_the_market_begins_without_movements(busy: BusyBrok
 
 async def test_what_is_booked_under_a_set_clock_is_of_its_day(busy: BusyBroker) -> None:
     busy.execute("INSERT INTO market_clock (offset_us) VALUES (86400000000)")
-    leg = Leg(Account.BANK, Account.CASH, INR, 500, "deposit")
+    leg = Leg(Account.BANK, Account.CASH, INR, 500, LegReason.OPENING_DEPOSIT)
     entry = Entry(ALICE, uuid4(), EntrySource.PAY_IN, (leg,))
     books = PostgresBooks(busy.database, RATE_CARDS)
     scope = Scope(entries=[entry.key], assets={AssetKey(ALICE, INR)})

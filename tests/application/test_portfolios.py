@@ -12,11 +12,12 @@ from shared.adapters.reference import load_reference_data
 from shared.application.portfolios import Portfolios
 from shared.application.prices import ReferencePrices
 from shared.domain.ledger.accounts import Account
-from shared.domain.ledger.entries import Entry, EntrySource, Leg
+from shared.domain.ledger.entries import Entry, EntrySource, Leg, LegReason
 from shared.domain.orders.order import State
 from shared.domain.orders.terms import Side
 from shared.domain.positions import Turnover
-from shared.ports.prices import Price, PriceSource
+from shared.domain.prices import PriceSource
+from shared.ports.prices import Price
 from tests.support.broker import Broker, fill
 from tests.support.busy import BusyBroker
 from tests.support.values import ALICE as OWNER
@@ -121,7 +122,7 @@ async def _settle(broker: Broker, number: int) -> None:
         "SELECT balance FROM accounts WHERE account = 'client.unsettled_shares' AND asset = %s AND balance > 0", _TCS
     )
     if unsettled:
-        leg = Leg(Account.UNSETTLED_SHARES, Account.HOLDINGS, _TCS, unsettled[0][0], "settled")
+        leg = Leg(Account.UNSETTLED_SHARES, Account.HOLDINGS, _TCS, unsettled[0][0], LegReason.SETTLED)
         await broker.post(Entry(OWNER, uuid5(SPACE, f"settled {number}"), EntrySource.SETTLEMENT, (leg,)))
 
 

@@ -4,6 +4,7 @@ import asyncio
 from uuid import UUID, uuid4
 
 from shared.application.publishing import Publisher
+from shared.domain.ledger.changes import EffectKind
 from shared.ports.books import Committed
 from shared.ports.outbox import ExchangeMessage, PublishedEffect
 from tests.support.broker import RecordingAudience, RecordingExchange
@@ -26,7 +27,7 @@ class Marked:
 
 def a_commit() -> Committed:
     message = ExchangeMessage(uuid4(), "07", "{}")
-    return Committed([PublishedEffect(ALICE, 1, "order", {})], [message], effects_of=[uuid4()])
+    return Committed([PublishedEffect(ALICE, 1, EffectKind.ORDER, {})], [message], effects_of=[uuid4()])
 
 
 async def test_marks_of_many_commits_are_written_together() -> None:

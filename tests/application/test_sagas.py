@@ -8,7 +8,7 @@ import pytest
 from shared.adapters.postgres.sagas import PostgresSagas
 from shared.application.sagas import Sagas
 from shared.domain.errors import NotFoundError
-from shared.ports.sagas import SagaState
+from shared.domain.sagas import SagaState
 from tests.support.busy import BusyBroker
 
 

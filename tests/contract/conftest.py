@@ -18,7 +18,7 @@ from shared.adapters.postgres.orders import PostgresOrderRecords
 from shared.adapters.postgres.outbox import PostgresOutbox
 from shared.application.orders.intake import Intake
 from shared.domain.ledger.accounts import INR, Account, AssetKey
-from shared.domain.ledger.entries import Entry, EntrySource, Leg
+from shared.domain.ledger.entries import Entry, EntrySource, Leg, LegReason
 from shared.domain.orders.events import Event, Filled, FundsHeld, Refused, Submitted
 from shared.domain.orders.order import Order, OrderKey
 from shared.ports.books import BookStore, Committed, Scope, StoredAnswer, Unit
@@ -56,8 +56,8 @@ class Store:
         user_id = uuid4()
         self.add_user(user_id, kyc_status)
         legs = (
-            Leg(Account.BANK, Account.CASH, INR, cash, "deposit"),
-            Leg(Account.DEPOSITORY, Account.HOLDINGS, INFY, shares, "deposit"),
+            Leg(Account.BANK, Account.CASH, INR, cash, LegReason.OPENING_DEPOSIT),
+            Leg(Account.DEPOSITORY, Account.HOLDINGS, INFY, shares, LegReason.OPENING_DEPOSIT),
         )
         await self.post(Entry(user_id, uuid4(), EntrySource.OPENING, legs))
         return user_id

@@ -10,15 +10,16 @@ import pytest
 from shared.domain.ledger.accounts import INR, Account, AssetKey, BalanceKey
 from shared.domain.ledger.books import UnloadedError
 from shared.domain.ledger.changes import ExecutionKey
-from shared.domain.ledger.entries import Entry, EntrySource, Leg
+from shared.domain.ledger.entries import Entry, EntrySource, Leg, LegReason
 from shared.domain.ledger.holds import Balance, HoldChange, HoldKey, HoldOwner, HoldSource
-from shared.domain.orders.events import Filled, FundsHeld, Refused
+from shared.domain.orders.events import Filled, FundsHeld
 from shared.domain.orders.order import Order, Owner, Request, State, changed
+from shared.domain.orders.rejects import RejectCode
 from shared.domain.orders.terms import OrderType, Side, Terms, TimeInForce
 from shared.ports.books import Claim, Scope, Unit, UsersBusyError
 from tests.contract.conftest import CASH, SHARES, Store
 from tests.support.broker import scope_of, scoped_fill
-from tests.support.values import DEADLINES, INFY, acknowledged, cancel_requested, ended
+from tests.support.values import DEADLINES, INFY, acknowledged, cancel_requested, ended, refused
 
 UNUSUAL: dict[str, Any] = {
     "pending_request": Request.CANCEL,
@@ -40,7 +41,7 @@ UNUSUAL: dict[str, Any] = {
     "deadline": datetime(2026, 11, 23, 5, 0, 4, 999_999, tzinfo=UTC),
     "updated_at": datetime(2026, 11, 23, 5, 0, 5, tzinfo=UTC),
     "exchange_order_id": "X'1\"\\",
-    "reject_code": "SOMETHING",
+    "reject_code": RejectCode.EXCHANGE_REJECTED,
     "status_message": "ünïcode — and 'quotes'",
     "state": State.PARTIALLY_FILLED,
     "version": 9,
@@ -177,7 +178,7 @@ async def test_failed_work_leaves_no_trace(store: Store) -> None:
     before = await load(store, Scope(orders=[key]))
 
     def fail(unit: Unit) -> None:
-        unit.books.submit(key, Refused("X", "x"))
+        unit.books.submit(key, refused())
         raise LookupError("after a change")
 
     with pytest.raises(LookupError, match="after a change"):
@@ -193,7 +194,7 @@ async def test_brief_work_names_the_users_who_are_locked(store: Store) -> None:
 
     def refuse(unit: Unit) -> None:
         for key in unit.books.orders:
-            unit.books.submit(key, Refused("X", "x"))
+            unit.books.submit(key, refused())
 
     with store.locked(busy):
         with pytest.raises(UsersBusyError) as caught:
@@ -221,8 +222,8 @@ async def test_more_held_than_there_is_is_never_written(store: Store) -> None:
 
 async def test_entry_on_record_is_posted_once(store: Store) -> None:
     user_id = await store.open()
-    pay_in = Entry(user_id, uuid4(), EntrySource.PAY_IN, (Leg(Account.BANK, Account.CASH, INR, 500, "pay-in"),))
-    fees = Leg(Account.EXCHANGE_FEES, Account.BANK, INR, 77, "exchange fees paid")
+    pay_in = Entry(user_id, uuid4(), EntrySource.PAY_IN, (Leg(Account.BANK, Account.CASH, INR, 500, LegReason.PAY_IN),))
+    fees = Leg(Account.EXCHANGE_FEES, Account.BANK, INR, 77, LegReason.FEES_PAID)
     sweep = Entry(None, uuid4(), EntrySource.SETTLEMENT, (fees,))
     for entry in (pay_in, sweep):
         assert [await store.post(entry), await store.post(entry)] == [True, False]
@@ -233,7 +234,7 @@ async def test_entry_on_record_is_posted_once(store: Store) -> None:
 
 async def test_balances_are_published_as_the_commit_leaves_them(store: Store) -> None:
     user_id = await store.open()
-    pay_in = Entry(user_id, uuid4(), EntrySource.PAY_IN, (Leg(Account.BANK, Account.CASH, INR, 500, "pay-in"),))
+    pay_in = Entry(user_id, uuid4(), EntrySource.PAY_IN, (Leg(Account.BANK, Account.CASH, INR, 500, LegReason.PAY_IN),))
     scope = Scope(entries=[pay_in.key], assets=[AssetKey(user_id, INR)])
     _, committed = await store.books.work(scope, lambda unit: unit.books.post(pay_in))
     (effect,) = committed.effects
@@ -244,7 +245,12 @@ async def test_balances_are_published_as_the_commit_leaves_them(store: Store) ->
 
 async def test_account_outside_the_scope_is_never_written(store: Store) -> None:
     user_id = await store.open()
-    more = Entry(user_id, uuid4(), EntrySource.JOURNAL, (Leg(Account.DEPOSITORY, Account.HOLDINGS, INFY, 5, "more"),))
+    more = Entry(
+        user_id,
+        uuid4(),
+        EntrySource.JOURNAL,
+        (Leg(Account.DEPOSITORY, Account.HOLDINGS, INFY, 5, LegReason.OPENING_DEPOSIT),),
+    )
     with pytest.raises(UnloadedError):
         await store.books.work(Scope(entries=[more.key]), lambda unit: unit.books.post(more))
     assert await store.post(more)
@@ -273,7 +279,7 @@ async def test_effects_of_a_user_are_numbered_without_a_gap(store: Store) -> Non
     numbers = []
     for _ in range(2):
         key = await store.place(user_id)
-        numbers += [effect.sequence for effect in (await store.submit(key, Refused("X", "x"))).effects]
+        numbers += [effect.sequence for effect in (await store.submit(key, refused())).effects]
     # The deposit is the first, then each order's acceptance and refusal.
     assert numbers == [3, 5]
 
@@ -316,7 +322,7 @@ async def test_order_that_still_waits_to_be_sent_delays_the_signal(store: Store)
         unit.books.reserve(
             second,
             FundsHeld(saga_id, datetime.now(UTC) + timedelta(seconds=30)),
-            lambda required, available: Refused("X", "x"),
+            lambda required, available: refused(),
         )
 
     await store.books.work(Scope(orders=[second]), hold)

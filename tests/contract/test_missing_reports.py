@@ -2,10 +2,10 @@
 
 from uuid import uuid4
 
-from shared.domain.orders.events import Refused
 from shared.domain.orders.order import OrderKey, changed
 from shared.ports.missing_reports import IssuedReports
 from tests.contract.conftest import Store
+from tests.support.values import refused
 
 
 async def test_positions_only_move_on(store: Store) -> None:
@@ -19,7 +19,7 @@ async def test_orders_at_the_venue_are_behind_its_newest_number(store: Store) ->
     user_id = await store.open()
     keys = [await store.place(user_id) for _ in range(3)]
     await store.send(await store.claim(), *keys[:2])
-    await store.submit(keys[2], Refused("X", "x"))
+    await store.submit(keys[2], refused())
     for key in keys:
         await store.rewrite(key, lambda order: changed(order, venue_sequence=2))
     stranger = OrderKey(uuid4(), keys[0].order_id)

@@ -3,13 +3,12 @@
 from itertools import product
 from uuid import uuid4
 
-from shared.domain.orders.events import Refused
 from shared.domain.orders.order import Order, OrderKey, Request, State, Status, changed
 from shared.ports.books import Claim, NewOrder, Scope, StoredAnswer, Unit
 from shared.ports.orders import AdmissionFacts, Inquiry, OrderFilter
 from tests.contract.conftest import CASH, SHARES, Store
 from tests.support.broker import fresh_order
-from tests.support.values import INFY, cancel_requested
+from tests.support.values import INFY, cancel_requested, refused
 
 # Written down a second time on purpose: the order's states by what clients see, without and with a pending request.
 PUBLISHED = {
@@ -75,7 +74,7 @@ async def test_filters_of_a_list_hold_together(store: Store) -> None:
     infy, tcs, ended = [
         await store.place(user_id, instrument_id=instrument) for instrument in ("NSE:INFY", "NSE:TCS", "NSE:TCS")
     ]
-    await store.submit(ended, Refused("X", "x"))
+    await store.submit(ended, refused())
     for wanted, expected in {
         OrderFilter(instrument_id="NSE:TCS"): [ended, tcs],
         OrderFilter(Status.PENDING_NEW): [tcs, infy],

@@ -2,9 +2,8 @@
 
 from datetime import timedelta
 
-from shared.domain.orders.events import Refused
 from tests.contract.conftest import Store
-from tests.support.values import cancel_requested
+from tests.support.values import cancel_requested, refused
 
 _NOW, _HOUR = timedelta(0), timedelta(hours=1)
 
@@ -33,7 +32,7 @@ async def test_effects_are_found_by_commit_until_published(store: Store) -> None
     for user in users[::-1]:
         key = await store.place(user)
         await store.outbox.effects_sent((await store.outbox.unsent_effects(_NOW, 1))[0])
-        commits.append(await store.submit(key, Refused("X", "x")))
+        commits.append(await store.submit(key, refused()))
         if user is users[-1]:
             assert await store.outbox.unsent_effects(_HOUR, 9) == (set(), [])
             assert await store.outbox.unsent_effects(_NOW, 9) == (set(commits[0].effects_of), list(commits[0].effects))

@@ -10,6 +10,7 @@ from redis.asyncio import Redis
 from shared.adapters.redis.client import connect
 from shared.adapters.redis.wakeups import RedisWakeups
 from shared.domain.errors import UnavailableError
+from shared.domain.ledger.changes import EffectKind
 from shared.ports.outbox import PublishedEffect
 from tests.fakes.wakeups import MemoryWakeups
 from tests.support.waiting import eventually
@@ -92,7 +93,7 @@ async def test_effects_wake_the_users_they_belong_to(wakeups: Any) -> None:
     alice = uuid4()
     async with wakeups.watch(alice) as changes:
         await woken(wakeups, changes, alice)
-        await wakeups.publish([PublishedEffect(alice, 1, "order", {})])
+        await wakeups.publish([PublishedEffect(alice, 1, EffectKind.ORDER, {})])
         assert await changes.next(5)
 
 
@@ -110,4 +111,4 @@ async def test_publishers_learn_that_wakeups_are_away(away: Any) -> None:
         with pytest.raises(UnavailableError):
             await away.changed([alice])
         with pytest.raises(UnavailableError):
-            await away.publish([PublishedEffect(alice, 1, "order", {})])
+            await away.publish([PublishedEffect(alice, 1, EffectKind.ORDER, {})])

@@ -12,8 +12,8 @@ from functions.health import get_health
 from shared.adapters.postgres.database import Database
 from shared.adapters.postgres.health import PostgresProgress
 from shared.application import health as health_use_case
-from shared.application.health import Dependency, State, judge_progress
-from shared.contracts.health import HealthView
+from shared.application.health import Dependency, judge_progress
+from shared.contracts.health import DependencyState, HealthView
 from shared.ports.health import Progress
 from tests.edge.support import App, call
 from tests.support.broker import Broker
@@ -49,8 +49,8 @@ async def _up() -> None:
     return None
 
 
-async def _late() -> State:
-    return State.DEGRADED
+async def _late() -> DependencyState:
+    return DependencyState.DEGRADED
 
 
 async def _broken() -> None:
@@ -116,18 +116,18 @@ async def test_dear_answers_are_kept_for_a_while() -> None:
 @pytest.mark.parametrize(
     ("waiting_s", "since_sweep_s", "state"),
     [
-        (None, 4, State.UP),
-        (2, 4, State.UP),
-        (4, 4, State.DEGRADED),
-        (14, 4, State.DEGRADED),
-        (16, 4, State.DOWN),
-        (None, 16, State.DEGRADED),
-        (None, None, State.DEGRADED),
-        (16, None, State.DOWN),
+        (None, 4, DependencyState.UP),
+        (2, 4, DependencyState.UP),
+        (4, 4, DependencyState.DEGRADED),
+        (14, 4, DependencyState.DEGRADED),
+        (16, 4, DependencyState.DOWN),
+        (None, 16, DependencyState.DEGRADED),
+        (None, None, DependencyState.DEGRADED),
+        (16, None, DependencyState.DOWN),
     ],
 )
 async def test_old_backlog_or_missing_sweep_shows(
-    waiting_s: float | None, since_sweep_s: float | None, state: State
+    waiting_s: float | None, since_sweep_s: float | None, state: DependencyState
 ) -> None:
     class Reader:
         async def progress(self) -> Progress:
@@ -150,10 +150,10 @@ async def test_each_kind_of_backlog_is_seen(broker: Broker, database: Database, 
     progress = PostgresProgress(database)
     assert (await progress.progress()).since_sweep is None
     await broker.sweep.run(broker.sagas)
-    assert await judge_progress(progress) is State.UP
+    assert await judge_progress(progress) is DependencyState.UP
     await broker.place()
     broker.rows(age)
-    assert await judge_progress(progress) is State.DOWN
+    assert await judge_progress(progress) is DependencyState.DOWN
 
 
 async def test_health_asks_postgresql_for_a_write(database: Database, postgres_url: str) -> None:

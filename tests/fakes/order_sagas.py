@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 
 from shared.domain.errors import UnavailableError
 from shared.domain.orders.order import OrderKey, Owner, State
+from shared.domain.sagas import Step
 from shared.ports.books import SagaStep
 from tests.fakes.memory import Memory, MemorySaga
 
@@ -42,8 +43,7 @@ class MemorySagaRecords:
         silent = [order.key for order in orders if order.state is State.SUBMITTED and order.answered_at is None]
         for order in orders:
             if order.key not in silent:
-                outcome = f"{order.state}: {order.reject_code}" if order.reject_code else order.state.value
-                self._memory.note(SagaStep(saga_id, *order.key, "confirm", outcome))
+                self._memory.note(SagaStep(saga_id, *order.key, Step.CONFIRM, order.state, order.reject_code))
         if not silent and saga_id in self._memory.sagas:
             self._memory.sagas[saga_id].finished = True
         return len(members), silent

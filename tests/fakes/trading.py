@@ -7,7 +7,7 @@ from shared.application.orders.judge import Rules
 from shared.application.timing import Timing
 from shared.composition.trading import TradingPorts, wire_trading
 from shared.domain.ledger.accounts import INR, Account, AssetKey
-from shared.domain.ledger.entries import Entry, EntrySource, Leg
+from shared.domain.ledger.entries import Entry, EntrySource, Leg, LegReason
 from shared.ports.books import Scope
 from shared.ports.market import Market
 from shared.ports.rate_limits import RateLimiter
@@ -59,8 +59,8 @@ class MemoryTrading:
         user_id = uuid4()
         self.memory.add_user(user_id, kyc_status)
         legs = (
-            Leg(Account.BANK, Account.CASH, INR, cash, "deposit"),
-            Leg(Account.DEPOSITORY, Account.HOLDINGS, security_id, shares, "deposit"),
+            Leg(Account.BANK, Account.CASH, INR, cash, LegReason.OPENING_DEPOSIT),
+            Leg(Account.DEPOSITORY, Account.HOLDINGS, security_id, shares, LegReason.OPENING_DEPOSIT),
         )
         entry = Entry(user_id, uuid4(), EntrySource.OPENING, legs)
         scope = Scope(entries=[entry.key], assets=[AssetKey(user_id, leg.asset) for leg in legs])

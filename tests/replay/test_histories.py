@@ -8,6 +8,7 @@ import pytest
 
 from emulators.durable.history import TaskScheduled
 from sandbox.verify.durable import History, Orchestrators, app_orchestrators, faults, judge_replay
+from shared.ports.order_sagas import Orchestrator
 from tests.replay.stored import FOLDER, read
 
 pytestmark = pytest.mark.xdist_group("replay")
@@ -30,7 +31,7 @@ STEPS: Mapping[str, list[str]] = MappingProxyType(
 def orchestrators() -> Orchestrators:
     """The function app's own."""
     found = app_orchestrators()
-    assert {"order_saga", "order_recovery"} <= found.keys()
+    assert set(Orchestrator) <= found.keys()
     return found
 
 

@@ -24,7 +24,7 @@ from shared.application.timing import Timing
 from shared.composition.trading import TradingPorts, wire_trading
 from shared.domain.ids import new_order_id
 from shared.domain.ledger.accounts import INR, Account, AssetKey
-from shared.domain.ledger.entries import Entry, EntrySource, Leg
+from shared.domain.ledger.entries import Entry, EntrySource, Leg, LegReason
 from shared.domain.orders.events import Filled
 from shared.domain.orders.order import Order, OrderKey
 from shared.ports.books import Claim, Scope, ScopedFill
@@ -82,8 +82,8 @@ class Broker:
         """Users with a deposit of cash and of INFY, through the ledger."""
         for user in users:
             self.rows(_USER, user)
-            legs = [Leg(Account.BANK, Account.CASH, INR, cash, "deposit")]
-            legs += [Leg(Account.DEPOSITORY, Account.HOLDINGS, INFY, shares, "deposit")]
+            legs = [Leg(Account.BANK, Account.CASH, INR, cash, LegReason.OPENING_DEPOSIT)]
+            legs += [Leg(Account.DEPOSITORY, Account.HOLDINGS, INFY, shares, LegReason.OPENING_DEPOSIT)]
             entry = Entry(user, uuid5(user, "deposit"), EntrySource.OPENING, tuple(legs))
             await self.post(entry)
 

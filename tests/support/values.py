@@ -29,6 +29,7 @@ from shared.domain.orders.events import (
     VenueReason,
 )
 from shared.domain.orders.order import Order, State
+from shared.domain.orders.rejects import RejectCode
 from shared.domain.orders.terms import OrderType, Product, Side, Terms, TimeInForce
 from shared.domain.orders.transitions import apply
 
@@ -82,7 +83,7 @@ def held() -> FundsHeld:
 
 
 def refused() -> Refused:
-    return Refused("INSUFFICIENT_FUNDS", "too little")
+    return Refused(RejectCode.INSUFFICIENT_FUNDS, "too little")
 
 
 def submitted() -> Submitted:

@@ -43,6 +43,7 @@ from shared.domain.orders.events import (
 from shared.domain.orders.order import Order, OrderKey, State
 from shared.domain.orders.rejects import Reject, RejectCode, reject
 from shared.domain.orders.terms import OrderType, Product, Side, Terms, TimeInForce
+from shared.domain.sagas import Exceptional, Step
 from shared.ports.books import Claim, Doubt, SagaStep, Scope, ScopedFill, Unit
 
 DAY = "2026-11-20"
@@ -161,8 +162,10 @@ class _Builder:
         key = self._world.orders["compensated"]
 
         def compensate(unit: Unit) -> None:
-            unit.books.submit(key, Refused(refusal.code.value, refusal.message))
-            unit.sagas.steps.append(SagaStep(saga_id, *key, "release_funds", "COMPENSATED", "submit failed"))
+            unit.books.submit(key, Refused(refusal.code, refusal.message))
+            unit.sagas.steps.append(
+                SagaStep(saga_id, *key, Step.RELEASE_FUNDS, Exceptional.COMPENSATED, detail="submit failed")
+            )
 
         await self._books.work(Scope(orders=[key]), compensate)
         await self._records.finish(saga_id)
@@ -186,8 +189,8 @@ class _Builder:
         def reserve(unit: Unit) -> None:
             for key in keys:
                 held = FundsHeld(saga_id, unit.books.at + LATER)
-                order = unit.books.reserve(key, held, lambda *_: Refused(refused.code.value, refused.message))
-                unit.sagas.steps.append(SagaStep(saga_id, *key, "reserve_funds", order.state.value))
+                order = unit.books.reserve(key, held, lambda *_: Refused(refused.code, refused.message))
+                unit.sagas.steps.append(SagaStep(saga_id, *key, Step.RESERVE_FUNDS, order.state))
 
         await self._books.work(Scope(orders=keys), reserve)
 
@@ -197,7 +200,7 @@ class _Builder:
         def submit(unit: Unit) -> None:
             for key in keys:
                 unit.books.submit(key, Submitted(unit.books.at + timedelta(seconds=5), unit.books.at + LATER))
-                unit.sagas.steps.append(SagaStep(saga_id, *key, "submit_to_exchange", "SUBMITTED"))
+                unit.sagas.steps.append(SagaStep(saga_id, *key, Step.SUBMIT_TO_EXCHANGE, State.SUBMITTED))
             unit.sagas.submitted[saga_id] += len(keys)
 
         await self._books.work(Scope(orders=keys), submit)

@@ -7,6 +7,7 @@ import azure.durable_functions as df
 
 from shared.domain.errors import UnavailableError
 from shared.domain.orders.order import OrderKey
+from shared.ports.order_sagas import ANSWERED, Orchestrator
 
 _WAIT_S = 5.0
 _LIVE = frozenset(
@@ -30,14 +31,14 @@ class DurableOrderSagas:
 
     async def start(self, saga_id: UUID) -> None:
         """See `OrderSagas.start`."""
-        await self._ensure_started("order_saga", f"saga-{saga_id}", {"saga_id": str(saga_id)})
+        await self._ensure_started(Orchestrator.ORDER_SAGA, f"saga-{saga_id}", {"saga_id": str(saga_id)})
 
     async def answered(self, saga_id: UUID) -> None:
         """See `OrderSagas.answered`."""
         instance_id = f"saga-{saga_id}"
         try:
             async with asyncio.timeout(_WAIT_S):
-                await self._client.raise_event(instance_id, "answered", True)
+                await self._client.raise_event(instance_id, ANSWERED, True)
         except Exception as error:
             if await self._is_live(instance_id):
                 raise UnavailableError("The saga could not be woken", retry_after_s=1) from error
@@ -46,9 +47,9 @@ class DurableOrderSagas:
         """See `OrderSagas.recover`."""
         user_id, order_id = key
         payload = {"user_id": str(user_id), "order_id": str(order_id)}
-        await self._ensure_started("order_recovery", f"recovery-{order_id}", payload)
+        await self._ensure_started(Orchestrator.ORDER_RECOVERY, f"recovery-{order_id}", payload)
 
-    async def _ensure_started(self, orchestrator: str, instance_id: str, payload: dict[str, str]) -> None:
+    async def _ensure_started(self, orchestrator: Orchestrator, instance_id: str, payload: dict[str, str]) -> None:
         try:
             async with asyncio.timeout(_WAIT_S):
                 await self._client.start_new(orchestrator, instance_id, payload)

@@ -14,11 +14,12 @@ import aiohttp
 import structlog
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from shared.contracts.execution_reports import ExecType
 from shared.domain.errors import UnavailableError
 from shared.domain.money import parse_rupees
 from shared.domain.orders.order import OrderKey
 from shared.ports.missing_reports import ChangedOrders, IssuedReports
-from shared.ports.reconciliation import Execution, LiveOrder, VenueOrder
+from shared.ports.reconciliation import Execution, LiveOrder, VenueOrder, VenueStatus
 
 _log = structlog.get_logger(__name__)
 _TIMEOUT = aiohttp.ClientTimeout(total=10, connect=2)
@@ -126,7 +127,8 @@ class HttpVenueRecords:
         if found.order is not None:
             return VenueOrder(found.order.order_status, found.order.cum_quantity)
         # An order that the venue refused is in none of its books: its reports say so.
-        return VenueOrder("REJECTED", 0) if any(each.exec_type == "REJECTED" for each in found.reports) else None
+        is_refused = any(each.exec_type == ExecType.REJECTED for each in found.reports)
+        return VenueOrder(VenueStatus.REJECTED, 0) if is_refused else None
 
     async def _get[Answer: _Answer](
         self, path: str, query: dict[str, str], model: type[Answer], unknown: Answer | None = None

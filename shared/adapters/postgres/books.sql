@@ -193,9 +193,9 @@ VALUES (%(commit_id)s, %(at)s, %(users)s, %(firsts)s, %(lasts)s)
 
 -- name: insert_steps
 INSERT INTO saga_steps AS s (saga_id, user_id, order_id, step, outcome, detail, at)
-SELECT saga_id, user_id, order_id, step, outcome, detail, %(at)s
+SELECT saga_id, user_id, order_id, step, concat_ws(': ', outcome, reject_code), detail, %(at)s
 FROM json_to_recordset(%(rows)s::json) AS n (saga_id uuid, user_id uuid, order_id uuid, step text, outcome text,
-    detail text)
+    reject_code text, detail text)
 ON CONFLICT (saga_id, user_id, order_id, step) DO UPDATE
     SET outcome = excluded.outcome, detail = excluded.detail, attempts = s.attempts + 1, at = excluded.at
 

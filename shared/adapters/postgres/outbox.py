@@ -7,6 +7,8 @@ from uuid import UUID
 from shared.adapters.postgres.database import Database
 from shared.adapters.postgres.queries import load
 from shared.adapters.postgres.statements import Statements
+from shared.domain.ledger.changes import EffectKind
+from shared.json_values import Json
 from shared.ports.outbox import ExchangeMessage, PublishedEffect
 
 _SQL = load("outbox.sql")
@@ -30,11 +32,13 @@ class PostgresOutbox(Statements):
     async def unsent_effects(self, older_than: timedelta, most: int) -> tuple[set[UUID], list[PublishedEffect]]:
         """See `Outbox.unsent_effects`."""
         rows = await self._rows("unsent_effects", older_than=older_than, most=most)
-        effects = sorted(
-            (PublishedEffect(*row[1:]) for row in rows), key=lambda effect: (effect.user_id, effect.sequence)
-        )
+        effects = sorted((_effect(*row[1:]) for row in rows), key=lambda effect: (effect.user_id, effect.sequence))
         return {row[0] for row in rows}, effects
 
     async def effects_sent(self, commits: Collection[UUID]) -> None:
         """See `Outbox.effects_sent`."""
         await self._mark("effects_sent", ids=sorted(commits))
+
+
+def _effect(user_id: UUID, sequence: int, kind: str, payload: Json) -> PublishedEffect:
+    return PublishedEffect(user_id, sequence, EffectKind(kind), payload)

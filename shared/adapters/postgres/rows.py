@@ -13,6 +13,7 @@ from typing import Any, Final, get_args, get_type_hints
 from uuid import UUID
 
 from shared.domain.orders.order import Order, Owner, Request, State
+from shared.domain.orders.rejects import RejectCode
 from shared.domain.orders.terms import OrderType, Product, Side, Terms, TimeInForce
 
 type Row = dict[str, Any]
@@ -98,6 +99,7 @@ def _converters() -> list[tuple[int, Callable[[Any], Any]]]:
         "pending_request": Request,
         "final_state": State,
         "owner": Owner,
+        "reject_code": RejectCode,
     }
     return [(COLUMNS.index(name), kind) for name, kind in kinds.items()]
 

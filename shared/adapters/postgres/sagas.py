@@ -9,12 +9,12 @@ from psycopg import AsyncConnection
 from shared.adapters.postgres.database import Database
 from shared.adapters.postgres.queries import load
 from shared.adapters.postgres.statements import Row
+from shared.domain.sagas import SagaState
 from shared.ports.sagas import (
     HoldRecord,
     MemberRecord,
     SagaDetail,
     SagaRecord,
-    SagaState,
     StepRecord,
     TransferRecord,
 )

@@ -18,7 +18,7 @@ from pydantic import ValidationError
 from shared.application.busy import apart
 from shared.application.publishing import Publisher
 from shared.application.timing import Timing, venue_deadlines
-from shared.contracts.execution_reports import ExecutionReport
+from shared.contracts.execution_reports import ExecType, ExecutionReport, OrderStatus
 from shared.domain.errors import UnavailableError
 from shared.domain.money import parse_rupees
 from shared.domain.orders.events import (
@@ -138,7 +138,7 @@ def _scope(arrivals: Sequence[Arrival]) -> Scope:
     reports = [arrival.report for arrival in arrivals if arrival.report is not None]
     return Scope(
         orders={OrderKey(report.account, report.order_id) for report in reports},
-        fills={_fill(report) for report in reports if report.exec_type == "TRADE"},
+        fills={_fill(report) for report in reports if report.exec_type is ExecType.TRADE},
     )
 
 
@@ -177,30 +177,30 @@ def event_of(report: ExecutionReport, deadlines: Deadlines) -> Event | None:
     Raises ValueError for one that answers nothing we asked, or that contradicts itself.
     """
     match report.exec_type:
-        case "NEW":
+        case ExecType.NEW:
             return _acknowledged(report, deadlines)
-        case "TRADE":
+        case ExecType.TRADE:
             return _filled(report, deadlines)
-        case "REJECTED":
+        case ExecType.REJECTED:
             return _rejected(report, deadlines)
-        case "CANCELED" | "EXPIRED":
+        case ExecType.CANCELED | ExecType.EXPIRED:
             return _ended(report, State(report.exec_type), deadlines)
-        case "CANCEL_REJECT":
+        case ExecType.CANCEL_REJECT:
             return _cancel_refused(report, deadlines)
-        case "ORDER_STATUS":
+        case ExecType.ORDER_STATUS:
             return _status(report, deadlines)
-        case "REPLACED":
+        case ExecType.REPLACED:
             raise ValueError("REPLACED: no replace was requested")
 
 
 def _status(report: ExecutionReport, deadlines: Deadlines) -> Event | None:
     match report.order_status:
-        case "UNKNOWN":
+        case OrderStatus.UNKNOWN:
             return UnknownAtVenue(report.at)
-        case "REJECTED" | "CANCELED" | "EXPIRED":
+        case OrderStatus.REJECTED | OrderStatus.CANCELED | OrderStatus.EXPIRED:
             # It has no reason, so what ended the order is taken from its own report: until then that one is missing.
             return ReportsIssued(report.last_sequence, deadlines.gap) if report.last_sequence else None
-        case "NEW" | "PARTIALLY_FILLED" | "FILLED":
+        case OrderStatus.NEW | OrderStatus.PARTIALLY_FILLED | OrderStatus.FILLED:
             # A FILLED order's executions come in their own reports: until then there is a gap.
             return _acknowledged(report, deadlines)
 
@@ -211,7 +211,7 @@ def _acknowledged(report: ExecutionReport, deadlines: Deadlines) -> Acknowledged
 
 
 def _rejected(report: ExecutionReport, deadlines: Deadlines) -> Event | None:
-    reason = VenueReason(report.reason or "")
+    reason = report.known_reason
     if reason is VenueReason.DUPLICATE_ORDER:
         # It refuses a second NEW and says how the first one stands.
         return _status(report, deadlines)
@@ -221,7 +221,7 @@ def _rejected(report: ExecutionReport, deadlines: Deadlines) -> Event | None:
 
 def _cancel_refused(report: ExecutionReport, deadlines: Deadlines) -> CancelRefused:
     message = f"The exchange refused to cancel: {report.text or report.reason or 'without a reason'}"
-    reason = VenueReason(report.reason or "")
+    reason = report.known_reason
     return CancelRefused(report.request_id, reason, message, report.tombstone, report.cum_quantity, deadlines)
 
 

@@ -149,7 +149,7 @@ def _record(unit: Unit, candidate: Candidate, order: Order, refusal: Reject | No
             state=State.REJECTED,
             owner=Owner.NOBODY,
             deadline=None,
-            reject_code=refusal.code.value,
+            reject_code=refusal.code,
             status_message=refusal.message,
         )
     if refusal is None:

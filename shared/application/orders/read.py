@@ -5,18 +5,20 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
+from shared.contracts.orders import Stage
 from shared.contracts.published import published_order
 from shared.domain.errors import NotFoundError
+from shared.domain.orders.events import Acknowledged, Filled, FundsHeld, Submitted
 from shared.domain.orders.order import Order
 from shared.domain.times import wire_time
 from shared.json_values import Json
 from shared.ports.orders import OrderFilter, OrderRecords
 
-_STAGES: Final[Mapping[str, str]] = {
-    "funds_held": "FundsHeld",
-    "at_exchange": "Submitted",
-    "acknowledged": "Acknowledged",
-    "filled": "Filled",
+_STAGES: Final[Mapping[Stage, str]] = {
+    Stage.FUNDS_HELD: FundsHeld.__name__,
+    Stage.AT_EXCHANGE: Submitted.__name__,
+    Stage.ACKNOWLEDGED: Acknowledged.__name__,
+    Stage.FILLED: Filled.__name__,
 }
 """The first event of each stage."""
 
@@ -57,7 +59,7 @@ def _stages(order: Order, events: Sequence[Json]) -> list[Json]:
         first.setdefault(event["event"], event["at"])
     stages = [(stage, first[event]) for stage, event in _STAGES.items() if event in first]
     if order.terminal:
-        stages.append(("ended", wire_time(order.updated_at)))
+        stages.append((Stage.ENDED, wire_time(order.updated_at)))
     return [{"stage": stage, "at": at, "ms": _milliseconds(order.accepted_at, at)} for stage, at in stages]
 
 

@@ -21,6 +21,7 @@ from shared.domain.money import format_rupees
 from shared.domain.orders.events import FundsHeld, HandedToRecovery, Refused, Submitted
 from shared.domain.orders.order import Order, OrderKey, Owner, State
 from shared.domain.orders.rejects import RejectCode, reject
+from shared.domain.sagas import Exceptional, Step
 from shared.domain.sessions import MarketTime
 from shared.halving import halve
 from shared.json_values import Json
@@ -65,7 +66,7 @@ class OrderSaga:
         def reserve(unit: Unit, key: OrderKey) -> None:
             held = FundsHeld(saga_id, unit.books.at + self._timing.saga)
             order = unit.books.reserve(key, held, _refusal_for(unit.books, key))
-            _note(unit, saga_id, order, "reserve_funds", _outcome(order))
+            _note_state(unit, saga_id, order, Step.RESERVE_FUNDS)
 
         orders = await self._step(saga_id, sagas, reserve)
         return sum(order.state is State.HELD for order in orders)
@@ -82,7 +83,7 @@ class OrderSaga:
                 event = Submitted(at + self._timing.expire_after, at + self._timing.answer)
                 order = unit.books.submit(key, event)
                 unit.sagas.submitted[saga_id] += 1
-            _note(unit, saga_id, order, "submit_to_exchange", _outcome(order))
+            _note_state(unit, saga_id, order, Step.SUBMIT_TO_EXCHANGE)
 
         orders = await self._step(saga_id, sagas, submit)
         deadlines = [order.deadline for order in orders if _unanswered(order) and order.deadline]
@@ -104,9 +105,9 @@ class OrderSaga:
             if _unanswered(order):
                 if order.owner is not Owner.RECOVERY:
                     order = unit.books.submit(key, HandedToRecovery(unit.books.at + self._timing.recovery))
-                _note(unit, saga_id, order, "confirm", "UNANSWERED", "handed to recovery")
+                _note(unit, saga_id, order, Step.CONFIRM, Exceptional.UNANSWERED, "handed to recovery")
             else:
-                _note(unit, saga_id, order, "confirm", _outcome(order))
+                _note_state(unit, saga_id, order, Step.CONFIRM)
 
         orders = await self._run(saga_id, silent, sagas, hand_over)
         unanswered = [order for order in orders if _unanswered(order)]
@@ -115,18 +116,19 @@ class OrderSaga:
         await self._records.finish(saga_id)
         return len(unanswered)
 
-    async def release_funds(self, saga_id: UUID, sagas: OrderSagas, failed_step: str) -> int:
+    async def release_funds(self, saga_id: UUID, sagas: OrderSagas, failed_step: Step) -> int:
         """Compensation: refuse each order that never left us and release its hold; returns how many."""
         refusal = reject(RejectCode.PROCESSING_FAILED)
 
         def compensate(unit: Unit, key: OrderKey) -> None:
             order = unit.books.orders[key]
             if order.state in {State.ACCEPTED, State.HELD}:
-                order = unit.books.submit(key, Refused(refusal.code.value, refusal.message))
-                _note(unit, saga_id, order, "release_funds", "COMPENSATED", f"{failed_step} failed for good")
+                order = unit.books.submit(key, Refused(refusal.code, refusal.message))
+                detail = f"{failed_step} failed for good"
+                _note(unit, saga_id, order, Step.RELEASE_FUNDS, Exceptional.COMPENSATED, detail)
 
         orders = await self._step(saga_id, sagas, compensate)
-        return sum(order.reject_code == refusal.code for order in orders)
+        return sum(order.reject_code is refusal.code for order in orders)
 
     async def _step(self, saga_id: UUID, sagas: OrderSagas, step: StepOfOrder) -> list[Order]:
         members = await self._records.members(saga_id)
@@ -168,8 +170,8 @@ class OrderSaga:
         def refuse(unit: Unit, key: OrderKey) -> None:
             order = unit.books.orders[key]
             if order.state in {State.ACCEPTED, State.HELD}:
-                order = unit.books.submit(key, Refused(refusal.code.value, refusal.message))
-            _note(unit, saga_id, order, "release_funds", "POISON", "refused alone")
+                order = unit.books.submit(key, Refused(refusal.code, refusal.message))
+            _note(unit, saga_id, order, Step.RELEASE_FUNDS, Exceptional.POISON, "refused alone")
 
         (order,) = await self._commit([key], sagas, refuse)
         return order
@@ -184,12 +186,12 @@ def _unanswered(order: Order) -> bool:
     return order.state is State.SUBMITTED and order.answered_at is None
 
 
-def _note(unit: Unit, saga_id: UUID, order: Order, step: str, outcome: str, detail: str = "") -> None:
-    unit.sagas.steps.append(SagaStep(saga_id, order.user_id, order.order_id, step, outcome, detail))
+def _note(unit: Unit, saga_id: UUID, order: Order, step: Step, outcome: Exceptional, detail: str) -> None:
+    unit.sagas.steps.append(SagaStep(saga_id, order.user_id, order.order_id, step, outcome, detail=detail))
 
 
-def _outcome(order: Order) -> str:
-    return f"{order.state}: {order.reject_code}" if order.reject_code else order.state.value
+def _note_state(unit: Unit, saga_id: UUID, order: Order, step: Step) -> None:
+    unit.sagas.steps.append(SagaStep(saga_id, order.user_id, order.order_id, step, order.state, order.reject_code))
 
 
 def _refusal_for(books: Books, key: OrderKey) -> Callable[[int, int], Refused]:
@@ -199,7 +201,7 @@ def _refusal_for(books: Books, key: OrderKey) -> Callable[[int, int], Refused]:
 
     def refusal(required: int, available: int) -> Refused:
         refused = reject(code, limit=shown(available), actual=shown(required))
-        return Refused(refused.code.value, refused.message)
+        return Refused(refused.code, refused.message)
 
     return refusal
 
@@ -207,4 +209,4 @@ def _refusal_for(books: Books, key: OrderKey) -> Callable[[int, int], Refused]:
 def _session_ended(order: Order, market: MarketTime) -> Refused:
     ended = market.session_end(date.fromisoformat(order.trade_date))
     refusal = reject(RejectCode.SESSION_ENDED, limit=ended.isoformat())
-    return Refused(refusal.code.value, refusal.message)
+    return Refused(refusal.code, refusal.message)

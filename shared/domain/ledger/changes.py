@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import NamedTuple
 from uuid import UUID
 
@@ -13,6 +14,14 @@ from shared.domain.orders.events import Event, Filled
 from shared.domain.orders.order import Order, OrderKey, State
 from shared.domain.orders.requests import ExchangeRequest
 from shared.domain.positions import PositionChange, PositionKey
+
+
+class EffectKind(StrEnum):
+    """What an effect shows."""
+
+    ORDER = "order"
+    TRADE = "trade"
+    BALANCES = "balances"
 
 
 class ExecutionKey(NamedTuple):

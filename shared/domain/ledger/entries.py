@@ -25,6 +25,21 @@ class EntrySource(StrEnum):
     JOURNAL = "JOURNAL"
 
 
+class LegReason(StrEnum):
+    """What a leg is for, as a client reads it on a statement."""
+
+    BUY_VALUE = "buy value"
+    BOUGHT = "bought"
+    SALE_VALUE = "sale value"
+    SOLD = "sold"
+    CHARGES = "charges"
+    OPENING_DEPOSIT = "opening deposit"
+    PAY_IN = "pay-in"
+    PAY_OUT = "pay-out"
+    FEES_PAID = "fees paid"
+    SETTLED = "settled"
+
+
 class EntryKey(NamedTuple):
     """What makes an entry unique. A house entry has no user."""
 
@@ -39,7 +54,7 @@ class Leg(NamedTuple):
     credit: Account
     asset: str
     amount: int
-    reason: str
+    reason: LegReason
 
 
 class Acquisition(NamedTuple):
@@ -95,6 +110,6 @@ class Transfer:
     credit: Account
     asset: str
     amount: int
-    reason: str
+    reason: LegReason
     source: EntrySource
     order_id: UUID | None = None

@@ -6,6 +6,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from shared.domain.orders.order import State
+from shared.domain.orders.rejects import RejectCode
 
 
 class VenueReason(StrEnum):
@@ -50,7 +51,7 @@ class FundsHeld:
 class Refused:
     """We refuse an order that never left us; its hold, if any, is released."""
 
-    reject_code: str
+    reject_code: RejectCode
     message: str
 
 
@@ -176,6 +177,14 @@ class Resolution(StrEnum):
 
     NOT_RECEIVED = "NOT_RECEIVED"
     CANCELED = "CANCELED"
+
+
+class Closing(StrEnum):
+    """NOT_RECEIVED, CANCELED: an operator decided so; ANSWERED_BY_EXCHANGE: the exchange's own late answer came."""
+
+    NOT_RECEIVED = "NOT_RECEIVED"
+    CANCELED = "CANCELED"
+    ANSWERED_BY_EXCHANGE = "ANSWERED_BY_EXCHANGE"
 
 
 @dataclass(frozen=True, slots=True)

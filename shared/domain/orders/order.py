@@ -10,6 +10,7 @@ from itertools import product
 from typing import Final, NamedTuple, TypedDict, Unpack
 from uuid import UUID
 
+from shared.domain.orders.rejects import RejectCode
 from shared.domain.orders.terms import Terms
 
 
@@ -123,7 +124,7 @@ class Order(NamedTuple):
     expire_at: datetime | None = None
     answered_at: datetime | None = None
     exchange_order_id: str | None = None
-    reject_code: str | None = None
+    reject_code: RejectCode | None = None
     status_message: str = ""
     client_order_id: str | None = None
     tag: str | None = None
@@ -206,7 +207,7 @@ class Moves(TypedDict, total=False):
     expire_at: datetime | None
     answered_at: datetime | None
     exchange_order_id: str | None
-    reject_code: str | None
+    reject_code: RejectCode | None
     status_message: str
     client_order_id: str | None
     version: int

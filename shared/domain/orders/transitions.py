@@ -70,7 +70,7 @@ def _settle(order: Order, event: Event) -> Order:
     return _end(order, order.final_state, order.status_message)
 
 
-def _end(order: Order, state: State, message: str, reject_code: str | None = None) -> Order:
+def _end(order: Order, state: State, message: str, reject_code: RejectCode | None = None) -> Order:
     return changed(
         order,
         state=state,

@@ -9,7 +9,7 @@ from typing import Final
 
 from shared.domain.charges.rate_cards import ChargeKind
 from shared.domain.ledger.accounts import INR, PAYEES, Account
-from shared.domain.ledger.entries import Leg
+from shared.domain.ledger.entries import Leg, LegReason
 from shared.domain.orders.terms import Side, Terms
 from shared.domain.products.product import Booking, Fill, HoldAccount, TotalCharges
 
@@ -47,12 +47,12 @@ def _legs(fill: Fill) -> Iterator[Leg]:
     shares = fill.terms.security_id
     if fill.terms.side is Side.BUY:
         payer = Account.CASH
-        yield Leg(Account.CASH, Account.CLEARING, INR, fill.value, "buy value")
-        yield Leg(Account.CLEARING, Account.UNSETTLED_SHARES, shares, fill.quantity, "bought")
+        yield Leg(Account.CASH, Account.CLEARING, INR, fill.value, LegReason.BUY_VALUE)
+        yield Leg(Account.CLEARING, Account.UNSETTLED_SHARES, shares, fill.quantity, LegReason.BOUGHT)
     else:
         payer = Account.UNSETTLED_CASH
-        yield Leg(Account.HOLDINGS, Account.CLEARING, shares, fill.quantity, "sold")
-        yield Leg(Account.CLEARING, Account.UNSETTLED_CASH, INR, fill.value, "sale value")
+        yield Leg(Account.HOLDINGS, Account.CLEARING, shares, fill.quantity, LegReason.SOLD)
+        yield Leg(Account.CLEARING, Account.UNSETTLED_CASH, INR, fill.value, LegReason.SALE_VALUE)
     for payee, amount in fill.by_payee.items():
         if amount:
-            yield Leg(payer, PAYEES[payee], INR, amount, "charges")
+            yield Leg(payer, PAYEES[payee], INR, amount, LegReason.CHARGES)

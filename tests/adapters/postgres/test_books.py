@@ -15,12 +15,12 @@ from shared.adapters.postgres.books import PostgresBooks
 from shared.adapters.postgres.database import Database
 from shared.adapters.postgres.queries import load as load_statements
 from shared.domain.errors import UnavailableError
-from shared.domain.orders.events import Filled, FundsHeld, Refused
+from shared.domain.orders.events import Filled, FundsHeld
 from shared.domain.orders.order import Order, State
 from shared.domain.orders.terms import Side
 from shared.ports.books import Scope, Unit
 from tests.support.broker import SHARES, Broker, a_candidate, a_user
-from tests.support.values import ALICE, BOB, DEADLINES
+from tests.support.values import ALICE, BOB, DEADLINES, refused
 
 
 async def test_fill_is_written_as_trade_and_position(broker: Broker):
@@ -42,7 +42,7 @@ async def test_batches_of_the_same_users_never_deadlock(broker: Broker, other: B
         for _ in range(10):
             await books.work(
                 Scope(orders=mine),
-                lambda unit: [unit.books.reserve(key, held, lambda r, a: Refused("X", "x")) for key in mine],
+                lambda unit: [unit.books.reserve(key, held, lambda r, a: refused()) for key in mine],
             )
 
     await asyncio.gather(
@@ -69,7 +69,7 @@ async def test_deadlock_with_a_stranger_is_retried_unseen(broker: Broker):
             runs += 1
             loop.call_soon(locked.set)
             held = FundsHeld(uuid4(), datetime.now(UTC) + timedelta(seconds=30))
-            return unit.books.reserve(key, held, lambda r, a: Refused("X", "x"))
+            return unit.books.reserve(key, held, lambda r, a: refused())
 
         work = asyncio.create_task(broker.books.work(Scope(orders=[key]), reserve))
         await locked.wait()
@@ -140,7 +140,7 @@ async def test_absent_ledger_is_said_so_and_nothing_is_lost(broker: Broker, post
         connection.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false')
         connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,))
         with pytest.raises(UnavailableError):
-            await broker.change(key, Refused("X", "x"))
+            await broker.change(key, refused())
         with pytest.raises(UnavailableError):
             await broker.intake.take(a_candidate("key"))
         connection.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true')
@@ -157,7 +157,7 @@ async def test_connection_that_dies_inside_the_work_is_unavailable(broker: Broke
     name = broker.url.rpartition("/")[2]
 
     def die(unit: Unit) -> None:
-        unit.books.submit(key, Refused("X", "x"))
+        unit.books.submit(key, refused())
         with psycopg.connect(postgres_server.dsn(), autocommit=True) as connection:
             connection.execute(
                 "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s", (name,)
@@ -189,7 +189,7 @@ async def test_server_that_only_reads_is_unavailable(broker: Broker):
     pool = Database(broker.url)
     await pool.open()
     with pytest.raises(UnavailableError):
-        await Broker(pool, broker.url).change(key, Refused("X", "x"))
+        await Broker(pool, broker.url).change(key, refused())
     await pool.close()
 
 

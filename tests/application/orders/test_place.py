@@ -26,7 +26,7 @@ from shared.domain.ids import order_slot, user_slot
 from shared.domain.instruments.master import InstrumentMaster
 from shared.domain.kyc import KycStatus
 from shared.domain.money import format_rupees
-from shared.domain.orders.events import Acknowledged, Deadlines, FundsHeld, Refused, Submitted
+from shared.domain.orders.events import Acknowledged, Deadlines, FundsHeld, Submitted
 from shared.domain.orders.order import Order, OrderKey, Owner, State
 from shared.domain.orders.rejects import RejectCode
 from shared.domain.orders.risk import LimitsBook
@@ -36,6 +36,7 @@ from tests.fakes.market import CONTINUOUS, FixedMarket
 from tests.fakes.rate_limits import CountingLimiter
 from tests.fakes.trading import MemoryTrading
 from tests.support.facts import CARD, INFY, VIOLATIONS, violating
+from tests.support.values import refused
 from tests.support.waiting import eventually
 
 PLENTY, SHARES = 10**10, 1_000
@@ -296,9 +297,7 @@ def acknowledgement() -> list[Any]:
     return [FundsHeld(uuid4(), soon), Submitted(soon, soon), Acknowledged("X1", 0, Deadlines(soon, soon))]
 
 
-@pytest.mark.parametrize(
-    ("events", "status"), [(acknowledgement(), "NEW"), ([Refused("INSUFFICIENT_FUNDS", "too little")], "REJECTED")]
-)
+@pytest.mark.parametrize(("events", "status"), [(acknowledgement(), "NEW"), ([refused()], "REJECTED")])
 @pytest.mark.parametrize("hint", [True, False])
 async def test_caller_who_waits_gets_the_answered_order(
     broker: MemoryTrading, user: UUID, events: list[Any], status: str, hint: bool, monkeypatch: pytest.MonkeyPatch

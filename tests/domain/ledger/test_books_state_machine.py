@@ -22,6 +22,7 @@ from shared.domain.orders.events import (
     Submitted,
 )
 from shared.domain.orders.order import AT_VENUE, Order, OrderKey, Owner, State
+from shared.domain.orders.rejects import RejectCode
 from shared.domain.orders.terms import Side
 from shared.domain.orders.transitions import IllegalTransitionError
 from tests.support import invariants
@@ -86,7 +87,7 @@ class BrokerAndVenue(RuleBasedStateMachine):
     @rule(key=placed)
     def refuse(self, key: OrderKey) -> None:
         if self.order(key).state not in AT_VENUE:
-            self.books.submit(key, Refused("PROCESSING_FAILED", "it failed"))
+            self.books.submit(key, Refused(RejectCode.PROCESSING_FAILED, "it failed"))
 
     @rule(key=placed)
     def submit(self, key: OrderKey) -> None:

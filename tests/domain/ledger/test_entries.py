@@ -8,14 +8,14 @@ import pytest
 from shared.domain.ledger.accounts import INR, Account, AssetKey, BalanceKey
 from shared.domain.ledger.books import Books, OverdrawnError, UnloadedError
 from shared.domain.ledger.changes import BalancesChanged
-from shared.domain.ledger.entries import Acquisition, Entry, EntrySource, Leg
+from shared.domain.ledger.entries import Acquisition, Entry, EntrySource, Leg, LegReason
 from shared.domain.ledger.holds import HoldChange, HoldKey, HoldSource
 from shared.domain.orders.terms import Product
 from tests.support.values import ALICE, INFY, SPACE, books
 
-PAY_IN = Leg(Account.BANK, Account.CASH, INR, 500, "pay-in")
-PAY_OUT = Leg(Account.CASH, Account.BANK, INR, 500, "pay-out")
-SWEEP = Leg(Account.EXCHANGE_FEES, Account.BANK, INR, 77, "exchange fees paid")
+PAY_IN = Leg(Account.BANK, Account.CASH, INR, 500, LegReason.PAY_IN)
+PAY_OUT = Leg(Account.CASH, Account.BANK, INR, 500, LegReason.PAY_OUT)
+SWEEP = Leg(Account.EXCHANGE_FEES, Account.BANK, INR, 77, LegReason.FEES_PAID)
 
 
 def entry(
@@ -49,7 +49,7 @@ def test_entry_that_the_scope_does_not_name_is_refused() -> None:
 
 
 def test_account_that_was_not_loaded_is_never_written() -> None:
-    bring = entry(Leg(Account.DEPOSITORY, Account.HOLDINGS, INFY, 5, "brought in"))
+    bring = entry(Leg(Account.DEPOSITORY, Account.HOLDINGS, INFY, 5, LegReason.OPENING_DEPOSIT))
     made = ready(bring)
     with pytest.raises(UnloadedError, match=INFY):
         made.post(bring)

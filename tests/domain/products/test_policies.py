@@ -8,7 +8,7 @@ import pytest
 from shared.domain.charges.rate_cards import ChargeKind
 from shared.domain.ledger.accounts import INR, Account, BalanceKey
 from shared.domain.ledger.books import Books
-from shared.domain.ledger.entries import Leg
+from shared.domain.ledger.entries import Leg, LegReason
 from shared.domain.ledger.holds import HoldChange, HoldKey, HoldOwner, HoldSource
 from shared.domain.orders.order import OrderKey
 from shared.domain.orders.terms import Product, Side, Terms
@@ -36,7 +36,7 @@ class Intraday:
 
     def book(self, fill: Fill) -> Booking:
         margin = HoldKey(fill.user_id, HoldSource.POSITION, POSITION, fill.order_id)
-        legs = (Leg(Account.CASH, Account.TAXES, INR, fill.charges, "charges"),) if fill.charges else ()
+        legs = (Leg(Account.CASH, Account.TAXES, INR, fill.charges, LegReason.CHARGES),) if fill.charges else ()
         held_on = HoldChange(margin, Account.CASH, INR, fill.value * MARGIN_PERCENT // 100)
         return Booking(captured=fill.charges, legs=legs, holds=(held_on,))
 
