@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,6 +13,7 @@ import orjson
 import psycopg
 
 from bench.report import say
+from bench.round_trips import RoundTrips, counting_proxy
 from emulators.entra.directory import Directory
 from emulators.entra.keys import KeyStore
 from emulators.entra.tokens import TokenIssuer, TokenRequest
@@ -44,16 +46,43 @@ def broker(
 
     `users` is a multiple of twice the instruments, so that one user always trades one instrument.
     """
+    with (
+        _folder_with_demo(users) as folder,
+        _serving(folder, _options(folder, settings or {}, makers=makers, port=port)) as sandbox,
+    ):
+        yield sandbox
+
+
+@contextmanager
+def counted_broker(users: int) -> Iterator[tuple[Sandbox, RoundTrips]]:
+    """The same, with a count of the app's round trips to its database."""
+    with _folder_with_demo(users) as folder:
+        with Sandbox.start(folder / "data", replace(_options(folder, {}), only=("data",))) as sandbox:
+            dsn, port = sandbox.dsn(), sandbox.running.endpoints.ports["postgres"]
+        with counting_proxy(port) as (proxy, trips):
+            settings = {"POSTGRES_URL": dsn.replace(f":{port}/", f":{proxy}/")}
+            with _serving(folder, _options(folder, settings)) as sandbox:
+                yield sandbox, trips
+
+
+@contextmanager
+def _folder_with_demo(users: int) -> Iterator[Path]:
     with TemporaryDirectory(prefix="bench-") as folder:
-        demo = Path(folder) / "demo.json"
-        demo.write_bytes(orjson.dumps(demo_of(users)))
-        options = SandboxOptions(
-            port=port, groups="default", demo=demo, settings=settings or {}, makers=makers, fsync=True
-        )
-        started = time.monotonic()
-        with Sandbox.start(Path(folder) / "data", options) as sandbox:
-            say(f"a broker with {users} customers is up after {time.monotonic() - started:.1f} s")
-            yield sandbox
+        (Path(folder) / "demo.json").write_bytes(orjson.dumps(demo_of(users)))
+        yield Path(folder)
+
+
+def _options(folder: Path, settings: Mapping[str, str], *, makers: bool = True, port: int = 0) -> SandboxOptions:
+    demo = folder / "demo.json"
+    return SandboxOptions(port=port, groups="default", demo=demo, settings=settings, makers=makers, fsync=True)
+
+
+@contextmanager
+def _serving(folder: Path, options: SandboxOptions) -> Iterator[Sandbox]:
+    started = time.monotonic()
+    with Sandbox.start(folder / "data", options) as sandbox:
+        say(f"a broker is up after {time.monotonic() - started:.1f} s")
+        yield sandbox
 
 
 def tokens(sandbox: Sandbox) -> list[tuple[str, str]]:

@@ -2,7 +2,8 @@
 
 Closed loop: every connection sends its next order when the last one was answered. Open loop: orders are due at
 fixed times whatever the server does, and the latency counts from the time an order was due, so a stall is paid by
-all the orders that were due in it. Connections stay open; an Idempotency-Key on every order.
+all the orders that were due in it. Connections stay open; an Idempotency-Key on every order. A plan may send lists of
+orders instead; then each is a request, and rate and latency are those of requests.
 """
 
 import asyncio
@@ -22,7 +23,7 @@ import uvloop
 
 from bench.report import percentile
 
-_ACCEPTED, _UNAVAILABLE = 202, 503
+_ACCEPTED, _LISTED, _UNAVAILABLE = 202, 207, 503
 _TIMEOUT_S = 60.0
 
 
@@ -38,6 +39,8 @@ class Plan:
     rate: float | None = None
     prices: Sequence[tuple[str, str, str]] = ()
     journal: str | None = None
+    list_of: int | None = None
+    """Orders a request; None sends single orders."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +129,7 @@ class _Client:
         self._refusals: list[float] = []
         self._without_retry_after = 0
         self._accepted: list[tuple[str, str, bytes]] = []
+        self._accepted_count = 0
         self._from = 0.0
 
     async def run(self) -> Load:
@@ -140,8 +144,8 @@ class _Client:
         self._write_journal()
         times = os.times()
         return Load(
-            sent=len(self._latencies),
-            accepted=self._statuses[_ACCEPTED],
+            sent=len(self._latencies) * (plan.list_of or 1),
+            accepted=self._accepted_count,
             elapsed_s=elapsed_s,
             p50_ms=round(percentile(self._latencies, 0.5) * 1000, 2),
             p99_ms=round(percentile(self._latencies, 0.99) * 1000, 2),
@@ -164,7 +168,8 @@ class _Client:
             answered = time.perf_counter()
             self._latencies.append(answered - due)
             self._statuses[status] += 1
-            if status == _ACCEPTED:
+            if status in (_ACCEPTED, _LISTED):
+                self._accepted_count += 1 if status == _ACCEPTED else body.count(b'{"status":202,')
                 self._accepted.append((self._users[user][0], key, body))
             elif status == _UNAVAILABLE:
                 self._refusals.append(answered - sent)
@@ -190,23 +195,39 @@ class _Client:
         return head.encode()
 
     def _request(self, place: int, user: int, key: str) -> bytes:
+        if self._plan.list_of is None:
+            body = self._order(place, key)
+        else:
+            orders = (self._order(place, f"{key}.{number}") for number in range(self._plan.list_of))
+            body = f'{{"orders":[{",".join(orders)}]}}'
+        return self._heads[user] + f"{key}\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode()
+
+    def _order(self, place: int, name: str) -> str:
         prices = self._plan.prices
         instrument, buy_price, sell_price = prices[place // 2 % len(prices)]
         side, price = ("BUY", buy_price) if place % 2 else ("SELL", sell_price)
-        body = (
+        return (
             f'{{"instrument_id":"{instrument}","side":"{side}","order_type":"LIMIT","product":"CNC",'
-            f'"quantity":1,"price":"{price}","client_order_id":"{key}"}}'
+            f'"quantity":1,"price":"{price}","client_order_id":"{name}"}}'
         )
-        return self._heads[user] + f"{key}\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode()
 
     def _write_journal(self) -> None:
         if self._plan.journal is None:
             return
         with Path(self._plan.journal).open("ab") as journal:
             for user_id, key, body in self._accepted:
-                order_id = orjson.loads(body)["order_id"]
-                entry = {"order_id": order_id, "user_id": user_id, "client_order_id": key, "idempotency_key": key}
-                journal.write(orjson.dumps(entry) + b"\n")
+                entries = _registered(key, orjson.loads(body))
+                journal.writelines(orjson.dumps(entry | {"user_id": user_id}) + b"\n" for entry in entries)
+
+
+def _registered(key: str, answer: dict[str, Any]) -> Iterator[dict[str, str]]:
+    """Ids of each accepted order; in a list the idempotency keys are derived from the call's."""
+    if "items" not in answer:
+        yield {"order_id": answer["order_id"], "client_order_id": key, "idempotency_key": key}
+    for place, item in enumerate(answer.get("items", ())):
+        if item["status"] == _ACCEPTED:
+            names = {"client_order_id": f"{key}.{place}", "idempotency_key": f"{key},{place}"}
+            yield {"order_id": item["body"]["order_id"]} | names
 
 
 def main() -> None:

@@ -3,7 +3,8 @@
     NAIVE_SETTINGS='{"database": ..., ...}' uvicorn bench.naive:app
 
 The same checks as the broker's: token, role and scope, KYC, idempotency, rate limit, the same risk rules, funds,
-a durable order with its event. It only inserts: nothing is reserved, sent or filled afterwards.
+a durable order with its event. It only inserts: nothing is reserved, sent or filled afterwards. A list is one request,
+so it is one transaction too, and its rows are sent in one pipeline.
 """
 
 import hashlib
@@ -19,7 +20,7 @@ import jwt
 import orjson
 from fastapi import Depends, FastAPI, Header, HTTPException, Response
 from psycopg_pool import AsyncConnectionPool
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from redis.asyncio import Redis
 
 from shared.adapters.reference import load_reference_data
@@ -59,6 +60,14 @@ class NewOrder(BaseModel):
     price: str | None = None
     time_in_force: Literal["DAY", "IOC"] = "DAY"
     client_order_id: str | None = None
+
+
+class NewOrders(BaseModel):
+    """The body of a list."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    orders: list[NewOrder] = Field(min_length=1, max_length=25)
 
 
 class _Parts:
@@ -107,13 +116,13 @@ async def place_order(
 ) -> Response:
     """Register the order, or answer again what was answered."""
     fingerprint = hashlib.sha256(body.model_dump_json().encode()).digest()
-    await _spend(user_id)
+    await _spend(user_id, 1)
     async with _Parts.pool.connection() as connection:
         cursor = await connection.execute(
             "SELECT c.kyc_status, o.fingerprint, o.answer, b.available FROM customers c "
             "LEFT JOIN orders o ON o.user_id = c.user_id AND o.idempotency_key = %s "
             "LEFT JOIN balances b ON b.user_id = c.user_id AND b.asset = %s WHERE c.user_id = %s",
-            (idempotency_key, "INR" if body.side == "BUY" else body.instrument_id, user_id),
+            (idempotency_key, _asset(body), user_id),
         )
         found = await cursor.fetchone()
         if found is None or found[0] != "ACTIVE":
@@ -124,25 +133,78 @@ async def place_order(
             return Response(found[2], 202, media_type="application/json")
         at = datetime.now(UTC)
         _require_risk(body, found[3] or 0, at)
-        order_id = uuid4()
-        answer = orjson.dumps({"order_id": order_id, "status": "PENDING_NEW", "received_at": at}).decode()
-        price = None if body.price is None else parse_rupees(body.price)
-        await connection.execute(
-            "INSERT INTO orders VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, 'ACCEPTED', %s, %s)",
-            (
-                *(user_id, order_id, idempotency_key, fingerprint, body.client_order_id, body.instrument_id),
-                *(body.side, body.order_type, body.product, body.time_in_force, body.quantity, price, at, answer),
-            ),
-        )
+        order_id, answer, row = _order(user_id, idempotency_key, fingerprint, body, at)
+        await connection.execute(_INSERT, row)
         await connection.execute("INSERT INTO order_events VALUES (%s, %s, 1, 'Accepted', %s)", (user_id, order_id, at))
     return Response(answer, 202, media_type="application/json", headers={"Location": f"/api/orders/{order_id}"})
 
 
-async def _spend(user_id: UUID) -> None:
+@app.post("/api/orders/batch", status_code=207)
+async def place_orders(
+    body: NewOrders, idempotency_key: Annotated[str, Header()], user_id: Annotated[UUID, Depends(current_user)]
+) -> Response:
+    """Register each order of the list, or answer again what was answered."""
+    fingerprint = hashlib.sha256(body.model_dump_json().encode()).digest()
+    await _spend(user_id, len(body.orders))
+    keys = [f"{idempotency_key},{place}" for place in range(len(body.orders))]
+    async with _Parts.pool.connection() as connection:
+        cursor = await connection.execute(
+            "SELECT c.kyc_status, b.asset, b.available FROM customers c "
+            "LEFT JOIN balances b ON b.user_id = c.user_id AND b.asset = ANY(%s) WHERE c.user_id = %s",
+            (list({_asset(order) for order in body.orders}), user_id),
+        )
+        known = await cursor.fetchall()
+        if not known or known[0][0] != "ACTIVE":
+            raise HTTPException(403)
+        available = {asset: amount for _, asset, amount in known}
+        cursor = await connection.execute(
+            "SELECT idempotency_key, fingerprint, answer FROM orders WHERE user_id = %s AND idempotency_key = ANY(%s)",
+            (user_id, keys),
+        )
+        stored = {key: (mark, answer) for key, mark, answer in await cursor.fetchall()}
+        if any(mark != fingerprint for mark, _ in stored.values()):
+            raise HTTPException(422)
+        at = datetime.now(UTC)
+        answers, rows, events = [], [], []
+        for key, order in zip(keys, body.orders, strict=True):
+            if key in stored:
+                answers.append(stored[key][1])
+                continue
+            _require_risk(order, available.get(_asset(order), 0), at)
+            order_id, answer, row = _order(user_id, key, fingerprint, order, at)
+            answers.append(answer)
+            rows.append(row)
+            events.append((user_id, order_id, at))
+        async with connection.cursor() as writing:
+            await writing.executemany(_INSERT, rows)
+            await writing.executemany("INSERT INTO order_events VALUES (%s, %s, 1, 'Accepted', %s)", events)
+    items = ",".join(f'{{"status":202,"body":{answer}}}' for answer in answers)
+    return Response(f'{{"items":[{items}]}}', 207, media_type="application/json")
+
+
+_INSERT = "INSERT INTO orders VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, 'ACCEPTED', %s, %s)"
+
+
+def _asset(order: NewOrder) -> str:
+    return "INR" if order.side == "BUY" else order.instrument_id
+
+
+def _order(
+    user_id: UUID, key: str, fingerprint: bytes, order: NewOrder, at: datetime
+) -> tuple[UUID, str, tuple[Any, ...]]:
+    """An order's id, its answer and its row."""
+    order_id = uuid4()
+    answer = orjson.dumps({"order_id": order_id, "status": "PENDING_NEW", "received_at": at}).decode()
+    price = None if order.price is None else parse_rupees(order.price)
+    terms = (order.instrument_id, order.side, order.order_type, order.product, order.time_in_force, order.quantity)
+    return order_id, answer, (user_id, order_id, key, fingerprint, order.client_order_id, *terms, price, at, answer)
+
+
+async def _spend(user_id: UUID, orders: int) -> None:
     """A fixed window of a minute in Redis."""
     key = f"naive:{user_id}"
     async with _Parts.redis.pipeline(transaction=False) as pipeline:
-        await pipeline.incr(key)
+        await pipeline.incrby(key, orders)
         await pipeline.expire(key, 60, nx=True)
         used, _ = await pipeline.execute()
     if used > _PER_MINUTE:

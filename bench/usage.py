@@ -1,30 +1,78 @@
-"""CPU seconds by stage, read from /proc: which part of the system an order spends its time in."""
+"""CPU seconds and wake-ups by stage, read from /proc: which part of the system an order spends its time in.
+
+A wake-up is a voluntary context switch: a thread that had nothing to do waited and runs again. On virtual machines each
+costs far more than the work that it is for.
+"""
 
 from collections import defaultdict
 from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
 
 import psutil  # type: ignore[import-untyped]
 
 from sandbox.harness import Sandbox
 
-_GROUP = "--group"
+_GROUP: Final = "--group"
+_SWITCHES: Final = "voluntary_ctxt_switches:"
+type ByStage = dict[str, float]
 
 
-def cpu_by_stage(sandbox: Sandbox) -> Mapping[str, float]:
-    """CPU seconds so far of each part; the host by process group, PostgreSQL by database."""
-    spent: dict[str, float] = defaultdict(float)
+@dataclass
+class Usage:
+    """So far, by stage: the host by process group, PostgreSQL by database."""
+
+    cpu_s: ByStage = field(default_factory=lambda: defaultdict(float))
+    wakeups: ByStage = field(default_factory=lambda: defaultdict(float))
+
+    def since(self, before: "Usage") -> "Usage":
+        """The difference."""
+        return Usage(_less(self.cpu_s, before.cpu_s), _less(self.wakeups, before.wakeups))
+
+    def without(self, idle: "Usage", times: float) -> "Usage":
+        """Less what an idle system uses, `times` over."""
+        return Usage(_less(self.cpu_s, idle.cpu_s, times), _less(self.wakeups, idle.wakeups, times))
+
+    def cpu_us_per_order(self, orders: int) -> ByStage:
+        """Microseconds an order; stages that were idle are left out."""
+        return _per_order(self.cpu_s, orders, 1e6, 1.0)
+
+    def wakeups_per_order(self, orders: int) -> ByStage:
+        """Wake-ups an order; stages that were idle are left out."""
+        return _per_order(self.wakeups, orders, 1, 0.01)
+
+
+def usage_of(sandbox: Sandbox) -> Usage:
+    """What every process of the sandbox has used so far."""
+    usage = Usage()
     for part, pid in sandbox.running.pids().items():
         if pid is not None:
-            for process in _family(pid):
-                _add(spent, part, process)
-    return spent
+            add_processes(usage, part, pid)
+    return usage
 
 
-def per_order(before: Mapping[str, float], after: Mapping[str, float], orders: int) -> dict[str, float]:
-    """Microseconds of CPU per order and stage; stages that were idle are left out."""
-    used = {stage: (after[stage] - before.get(stage, 0.0)) / max(1, orders) * 1e6 for stage in after}
-    shown = {stage: round(micros, 0) for stage, micros in sorted(used.items()) if micros >= 1}
-    return shown | {"total": sum(shown.values())}
+def add_processes(usage: Usage, part: str, pid: int) -> None:
+    """Add a process and its children."""
+    for process in _family(pid):
+        try:
+            times, words, wakeups = process.cpu_times(), process.cmdline(), _wakeups(process.pid)
+        except (psutil.NoSuchProcess, OSError):
+            continue
+        stage = _stage(part, words)
+        usage.cpu_s[stage] += times.user + times.system
+        usage.wakeups[stage] += wakeups
+
+
+def _less(after: Mapping[str, float], before: Mapping[str, float], times: float = 1.0) -> ByStage:
+    return {stage: value - times * before.get(stage, 0.0) for stage, value in after.items()}
+
+
+def _per_order(used: Mapping[str, float], orders: int, unit: float, least: float) -> ByStage:
+    each = {stage: value / max(1, orders) * unit for stage, value in sorted(used.items())}
+    digits = 0 if unit > 1 else 2
+    shown = {stage: round(value, digits) for stage, value in each.items() if value >= least}
+    return shown | {"total": round(sum(shown.values()), digits)}
 
 
 def _family(pid: int) -> list[psutil.Process]:
@@ -35,12 +83,12 @@ def _family(pid: int) -> list[psutil.Process]:
         return []
 
 
-def _add(spent: dict[str, float], part: str, process: psutil.Process) -> None:
-    try:
-        times, words = process.cpu_times(), process.cmdline()
-    except psutil.NoSuchProcess:
-        return
-    spent[_stage(part, words)] += times.user + times.system
+def _wakeups(pid: int) -> int:
+    total = 0
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        lines = (task / "status").read_text().splitlines()
+        total += sum(int(line.split()[1]) for line in lines if line.startswith(_SWITCHES))
+    return total
 
 
 def _stage(part: str, words: list[str]) -> str:

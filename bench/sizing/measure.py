@@ -1,6 +1,6 @@
 """What one order costs, measured at load on a sandbox of its own."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date
@@ -14,7 +14,7 @@ from bench.brokers import broker, check_invariants, drain, prices, tokens
 from bench.client import Plan, drive
 from bench.report import say
 from bench.sizing.model import Measured
-from bench.usage import cpu_by_stage, per_order
+from bench.usage import Usage, usage_of
 from sandbox.harness import Sandbox
 
 _USERS = 1_008
@@ -33,7 +33,7 @@ SELECT (SELECT coalesce(sum(octet_length(body::text)), 0) FROM journal WHERE req
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
-    cpu: Mapping[str, float]
+    used: Usage
     wal_bytes: float
     messages: float
     bus_bytes: float
@@ -51,7 +51,7 @@ def measure(seconds: float) -> Measured:
         check_invariants(sandbox, at_rest=True)
     orders = max(1, load.accepted)
     say(f"{load.accepted} orders to the fill")
-    cpu = per_order(before.cpu, after.cpu, orders)
+    cpu = after.used.since(before.used).cpu_us_per_order(orders)
     return Measured(
         http_us=cpu.get("http", 0.0),
         rest_us=cpu.get("rest", 0.0),
@@ -65,7 +65,7 @@ def measure(seconds: float) -> Measured:
 
 def _read(sandbox: Sandbox) -> _Reading:
     return _Reading(
-        cpu=cpu_by_stage(sandbox),
+        used=usage_of(sandbox),
         wal_bytes=_number(sandbox, "broker", _LOG),
         messages=_number(sandbox, "messaging", _MESSAGES),
         bus_bytes=_number(sandbox, "exchange", _BYTES),

@@ -43,7 +43,9 @@ _USER = "INSERT INTO users (user_id, display_name, kyc_status) VALUES (%s, 'A us
 class Broker:
     """One process's core. Two of them on one database are two processes."""
 
-    def __init__(self, database: Database, url: str, timing: Timing | None = None) -> None:
+    def __init__(
+        self, database: Database, url: str, timing: Timing | None = None, *, gather_marks_s: float = 0
+    ) -> None:
         self.url = url
         self.timing = timing or Timing()
         self.sagas, self.exchange, self.audience = RecordingSagas(), RecordingExchange(), RecordingAudience()
@@ -63,8 +65,9 @@ class Broker:
         )
         limiter = RateLimits(LocalRequestCounter(), REFERENCE.rate_limits)
         trading = wire_trading(
-            ports, RULES, self.timing, limiter, sagas_in_flight=50, orders_per_saga=200, gather_marks_s=0
+            ports, RULES, self.timing, limiter, sagas_in_flight=50, orders_per_saga=200, gather_marks_s=gather_marks_s
         )
+        self.place_orders = trading.place_orders
         self.saga, self.reports, self.recovery = trading.order_saga, trading.execution_reports, trading.recovery
         self.publisher, self.dispatcher, self.sweep = trading.publisher, trading.dispatcher, trading.sweep
         self.intake = Intake(self.books)

@@ -1,0 +1,1 @@
+"""What an order costs the database, table by table."""
