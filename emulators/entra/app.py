@@ -16,6 +16,7 @@ from starlette.routing import Route
 from emulators.entra import errors
 from emulators.entra.directory import Directory, Tenant
 from emulators.entra.errors import NO_STORE, OAuthError
+from emulators.entra.managed_identity import PATH, ManagedIdentityEndpoint
 from emulators.entra.tokens import GRANTS, TokenIssuer, TokenRequest
 
 _MAX_BODY_BYTES = 16_384
@@ -111,6 +112,7 @@ def create_app(directory: Directory, issuer: TokenIssuer) -> Starlette:
             Route("/{tenant}/v2.0/.well-known/openid-configuration", endpoints.discovery),
             Route("/{tenant}/discovery/v2.0/keys", endpoints.keys),
             Route("/{tenant}/oauth2/v2.0/token", endpoints.token, methods=["POST"]),
+            Route(PATH, ManagedIdentityEndpoint(directory, issuer).token),
             Route("/health", endpoints.health),
         ],
         exception_handlers={OAuthError: _refuse},

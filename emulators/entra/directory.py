@@ -50,6 +50,15 @@ class Application(_Entry):
         return resource in {self.app_id_uri, str(self.client_id), f"api://{self.client_id}"}
 
 
+class ManagedIdentity(_Entry):
+    """The identity of one app in Azure: `principal_id` becomes `oid`; the header is the app's secret on its machine."""
+
+    client_id: UUID
+    principal_id: UUID
+    name: str
+    identity_header: str = Field(min_length=16)
+
+
 class User(_Entry):
     """A person: `id` becomes `oid`, `username` becomes `preferred_username`."""
 
@@ -67,6 +76,7 @@ class Tenant(_Entry):
     domains: tuple[str, ...] = ()
     applications: tuple[Application, ...] = ()
     users: tuple[User, ...] = ()
+    managed_identities: tuple[ManagedIdentity, ...] = ()
 
     @model_validator(mode="after")
     def _assignments_name_declared_roles(self) -> Self:

@@ -9,6 +9,7 @@ from functools import partial
 
 import azure.durable_functions as df
 
+from shared.adapters.azure_identity import ManagedIdentity
 from shared.adapters.durable.finished_sagas import DurableFinishedSagas
 from shared.adapters.durable.order_sagas import DurableOrderSagas
 from shared.adapters.entra.keys import KeySet
@@ -27,6 +28,7 @@ from shared.adapters.postgres.missing_reports import PostgresLanePositions
 from shared.adapters.postgres.order_sagas import PostgresSagaRecords
 from shared.adapters.postgres.orders import PostgresOrderRecords
 from shared.adapters.postgres.outbox import PostgresOutbox
+from shared.adapters.postgres.passwords import password_source
 from shared.adapters.postgres.portfolios import PostgresPortfolios
 from shared.adapters.postgres.reconciliation import PostgresTradeDay
 from shared.adapters.postgres.replies import PostgresReplies
@@ -71,11 +73,15 @@ class Adapters:
 
 async def connect_adapters(config: Settings, reference: ReferenceData) -> Adapters:
     """The adapters of one process, built inside the event loop that uses them."""
-    database, redis = Database(config.postgres_url, most=config.postgres_pool), connect(config.redis_url)
+    identity = ManagedIdentity()
+    database = Database(
+        config.postgres_url, most=config.postgres_pool, password=password_source(config.postgres_url, identity)
+    )
+    redis = connect(config.redis_url)
     await database.open()
     market = PostgresMarket(database, reference.calendars[config.session_calendar])
     books, wakeups = PostgresBooks(database, reference.rate_cards), RedisWakeups(redis)
-    bus = BusConnection(config.service_bus_connection, config.service_bus_namespace)
+    bus = BusConnection(config.service_bus_connection, config.service_bus_namespace, identity)
     exchange = ServiceBusExchange(bus)
     exchange.open_early()
     inspector, progress = _inspector(config, bus), PostgresProgress(database)
@@ -129,7 +135,9 @@ async def connect_adapters(config: Settings, reference: ReferenceData) -> Adapte
 
 def _inspector(config: Settings, bus: BusConnection) -> ServiceBusInspector:
     administration = BusConnection(
-        config.service_bus_admin_connection or config.service_bus_connection, config.service_bus_namespace
+        config.service_bus_admin_connection or config.service_bus_connection,
+        config.service_bus_namespace,
+        bus.identity,
     )
     return ServiceBusInspector(
         bus, administration, (EXCHANGE_REQUESTS, EXECUTION_REPORTS), (EXECUTION_REPORTS,), config.service_bus_admin_ca

@@ -5,6 +5,7 @@ import os
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import psycopg
@@ -12,6 +13,7 @@ import stamina
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 
+from shared.adapters.postgres.passwords import PasswordSource
 from shared.domain.errors import UnavailableError
 
 # Rows come and go fast and tables begin empty, so plans must not follow yesterday's statistics: every
@@ -66,11 +68,25 @@ class _Connection(AsyncConnection):
                 line.shutdown(socket.SHUT_RDWR)
 
 
-class Database:
-    """One process's pool. Built on first use, inside the event loop that will use it."""
+_OPTIONS: dict[str, Any] = {
+    "options": " ".join(f"-c {name}={value}" for name, value in _SESSION.items()),
+    "connect_timeout": 2,
+    "prepare_threshold": 0,
+    "autocommit": True,
+}
 
-    def __init__(self, url: str, *, most: int = 8, wait_s: float = 2.0) -> None:
-        options = " ".join(f"-c {name}={value}" for name, value in _SESSION.items())
+
+async def _with_password(password: PasswordSource) -> dict[str, Any]:
+    return _OPTIONS | {"password": await password()}
+
+
+class Database:
+    """One process's pool. Built on first use, inside the event loop that will use it.
+
+    `password` gives each new connection its own; None: the URI has it.
+    """
+
+    def __init__(self, url: str, *, most: int = 8, wait_s: float = 2.0, password: PasswordSource | None = None) -> None:
         self._pool = AsyncConnectionPool(
             url,
             connection_class=_Connection,
@@ -79,7 +95,7 @@ class Database:
             timeout=wait_s,
             # The pool's own attempts come ever more rarely; after these, each caller makes one.
             reconnect_timeout=2.0,
-            kwargs={"options": options, "connect_timeout": 2, "prepare_threshold": 0, "autocommit": True},
+            kwargs=_OPTIONS if password is None else partial(_with_password, password),
             check=None,
             open=False,
         )

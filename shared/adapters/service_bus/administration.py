@@ -12,7 +12,6 @@ from azure.core.exceptions import AzureError
 from azure.servicebus import ServiceBusReceivedMessage, ServiceBusSubQueue
 from azure.servicebus.aio import ServiceBusClient
 
-from shared.adapters.azure_identity import default_credential
 from shared.adapters.service_bus.connection import BusConnection
 from shared.domain.errors import UnavailableError
 from shared.ports.backlog import DeadLetter, QueueFigures
@@ -85,7 +84,7 @@ def _administration(connection: BusConnection, certificate: str | None) -> "Serv
     if connection.connection_string:
         return ServiceBusAdministrationClient.from_connection_string(connection.connection_string, **options)
     if connection.namespace:
-        return ServiceBusAdministrationClient(connection.namespace, default_credential(), **options)
+        return ServiceBusAdministrationClient(connection.namespace, connection.identity.credential, **options)
     raise ValueError("SERVICE_BUS_ADMIN_CONNECTION or a namespace must be set")
 
 
