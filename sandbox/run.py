@@ -1,4 +1,4 @@
-"""One run: claim the folder, bring everything up, say where it is, serve, stop."""
+"""One run: lock the folder, bring everything up, say where it is, serve, stop."""
 
 import asyncio
 import os

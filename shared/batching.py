@@ -17,8 +17,8 @@ type _Call[Item, Result] = tuple[Item, asyncio.Future[Result]]
 class Batcher[Item, Result]:
     """Runs `process` over what has gathered while the previous batches ran.
 
-    `process` answers one result per item, in order. At most `lanes` batches run at a time. A batch takes items in order
-    of arrival until their weights come to `most`; an item that weighs more goes alone.
+    `process` answers one result per item, in order. At most `at_once` batches run. A batch takes items in order of
+    arrival until their weights come to `most`; an item that weighs more goes alone.
     """
 
     def __init__(
@@ -26,13 +26,13 @@ class Batcher[Item, Result]:
         process: Callable[[Sequence[Item]], Awaitable[Sequence[Result]]],
         *,
         most: int = 50,
-        lanes: int = 2,
+        at_once: int = 2,
         weigh: Callable[[Item], int] = lambda _: 1,
     ) -> None:
         self._process = process
         self._most = most
         self._weigh = weigh
-        self._lanes = lanes
+        self._at_once = at_once
         self._waiting: list[_Call[Item, Result]] = []
         self._running: set[asyncio.Task[None]] = set()
 
@@ -45,7 +45,7 @@ class Batcher[Item, Result]:
         """The item's result; raises what `process` raised for it alone."""
         future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
         self._waiting.append((item, future))
-        if len(self._running) < self._lanes:
+        if len(self._running) < self._at_once:
             self._running.add(asyncio.create_task(self._drain()))
         return await future
 
@@ -56,7 +56,7 @@ class Batcher[Item, Result]:
                 batch, self._waiting = self._waiting[:end], self._waiting[end:]
                 await self._run(batch)
         finally:
-            # Here and not in a callback: an item submitted between the two would wait for a lane that has ended.
+            # Here and not in a callback: an item submitted between the two would wait for a batch that has ended.
             self._running.discard(_this_task())
 
     def _end_of_batch(self) -> int:
@@ -94,5 +94,5 @@ def _give_up(future: asyncio.Future[Any], error: Exception) -> None:
 
 def _this_task() -> asyncio.Task[None]:
     task = asyncio.current_task()
-    assert task is not None, "lanes are tasks"
+    assert task is not None, "batches run in tasks"
     return task

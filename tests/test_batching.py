@@ -1,4 +1,4 @@
-"""Natural batching: nobody waits for a lane that has ended."""
+"""Natural batching: nobody waits for a batch that has ended."""
 
 import asyncio
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ async def _doubled(items: Sequence[int]) -> Sequence[int]:
 
 
 async def test_one_lane_takes_calls_one_after_another() -> None:
-    batcher = Batcher(_doubled, lanes=1)
+    batcher = Batcher(_doubled, at_once=1)
     async with asyncio.timeout(5):
         assert [await batcher.submit(item) for item in range(100)] == [2 * item for item in range(100)]
 
@@ -24,7 +24,7 @@ async def test_waiting_calls_share_batches_of_bounded_size() -> None:
         await asyncio.sleep(0)
         return items
 
-    batcher = Batcher(process, most=8, lanes=2)
+    batcher = Batcher(process, most=8, at_once=2)
     assert await asyncio.gather(*(batcher.submit(item) for item in range(40))) == list(range(40))
     assert max(sizes) == 8
     assert sum(sizes) == 40

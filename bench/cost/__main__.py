@@ -105,7 +105,7 @@ class _Customers:
         saga_id = broker.sagas.started[-1]
         await broker.saga.reserve_funds(saga_id, broker.sagas)
         await broker.saga.submit_to_exchange(saga_id, broker.sagas)
-        await broker.hear(*(each for key in keys for each in _answers(key, sides[key], next(self._places))))
+        await broker.receive(*(each for key in keys for each in _answers(key, sides[key], next(self._places))))
         await broker.saga.confirm(saga_id, broker.sagas)
 
     async def _place(self, place: int, sides: dict[OrderKey, Side]) -> OrderKey:

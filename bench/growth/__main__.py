@@ -1,4 +1,4 @@
-"""`python -m bench.growth`: what each statement of the main road and of every list reads as the history grows.
+"""`python -m bench.growth`: what each statement on the path of an order and of every list reads as the history grows.
 
 Databases of 10,000, 100,000 and 1,000,000 orders (`--quick`: 2,000 and 20,000), a tenth of them one user's. For each
 statement: rows met by its scans, shared blocks, milliseconds; `grown` lists those that read more than half as much

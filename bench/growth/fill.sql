@@ -76,7 +76,7 @@ UPDATE users u SET next_sequence = 1 + (SELECT max(sequence) FROM effects e WHER
 WHERE u.user_id IN (SELECT user_id FROM copies)
 
 -- name: sagas
-INSERT INTO sagas (saga_id, claimed_at, deadline, orders, unanswered, finished_at)
+INSERT INTO sagas (saga_id, taken_at, deadline, orders, unanswered, finished_at)
 SELECT saga_id, now() - age, now() - age, 1, 0, now() - age FROM copies
 
 -- name: saga_orders

@@ -69,10 +69,10 @@ async def _originals(broker: Broker) -> None:
     await broker.open_accounts(users)
     for user in users:
         saga_id, bought = await _submitted(broker, user, Side.BUY)
-        await broker.hear(report(bought), fill(bought))
+        await broker.receive(report(bought), fill(bought))
         await broker.records.confirm(saga_id)
         saga_id, sold = await _submitted(broker, user, Side.SELL)
-        await broker.hear(report(sold, side="SELL"), fill(sold, quantity=4, cum=4, side="SELL"))
+        await broker.receive(report(sold, side="SELL"), fill(sold, quantity=4, cum=4, side="SELL"))
         await broker.change(sold, Ended(State.CANCELED, 4, "as requested", DEADLINES))
         await broker.records.confirm(saga_id)
         refused = await place(broker, user)
@@ -89,7 +89,7 @@ async def place(broker: Broker, user_id: UUID, side: Side = Side.BUY) -> OrderKe
 
 async def _submitted(broker: Broker, user_id: UUID, side: Side) -> tuple[UUID, OrderKey]:
     key = await place(broker, user_id, side)
-    saga_id = await broker.claim()
+    saga_id = await broker.take_waiting()
     assert saga_id is not None
     await broker.saga.reserve_funds(saga_id, broker.sagas)
     await broker.saga.submit_to_exchange(saga_id, broker.sagas)

@@ -1,6 +1,6 @@
 """What a statement reads: rows and blocks, of every statement that the shipped adapters send.
 
-Plans alone prove nothing, because sessions are told to avoid sequential scans whatever they cost: each statement is run
+Plans alone prove nothing, because sessions are set to avoid sequential scans whatever they cost: each statement is run
 by EXPLAIN first, in a savepoint that is rolled back, with the session's own settings and a generic plan.
 """
 

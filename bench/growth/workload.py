@@ -1,4 +1,4 @@
-"""The main road of a few orders, and every list and look-up, through the shipped adapters."""
+"""The path of a few orders, and every list and look-up, through the shipped adapters."""
 
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
@@ -53,13 +53,13 @@ async def _main_road(broker: Broker) -> tuple[UUID, list[OrderKey]]:
     claims = [Claim(user, uuid4().hex, uuid4().hex) for user in users]
     await broker.orders.inquire([Inquiry(claim, INFY) for claim in claims])
     keys = [await place(broker, user) for user in users * (_ORDERS // len(users))]
-    saga_id = await broker.claim()
+    saga_id = await broker.take_waiting()
     assert saga_id is not None
     await broker.saga.reserve_funds(saga_id, broker.sagas)
     await broker.saga.submit_to_exchange(saga_id, broker.sagas)
-    await broker.hear(*(report(key) for key in keys))
-    await broker.hear(*(fill(key, quantity=4, cum=4) for key in keys))
-    await broker.hear(*(fill(key, quantity=6, cum=10) for key in keys[2:]))
+    await broker.receive(*(report(key) for key in keys))
+    await broker.receive(*(fill(key, quantity=4, cum=4) for key in keys))
+    await broker.receive(*(fill(key, quantity=6, cum=10) for key in keys[2:]))
     await broker.records.confirm(saga_id)
     now = datetime.now(UTC)
     await broker.change(keys[0], CancelRequested(uuid4(), now))

@@ -77,11 +77,11 @@ def _floor(plan: Plan, rounds: int) -> float:
 
 @contextmanager
 def _held_back(users: int) -> Iterator[Sandbox]:
-    """A broker whose only slot is filled, with a claim that the sweep will not find old."""
+    """A broker whose only slot is filled, with a saga that the sweep will not find old."""
     with broker(users, _ONE_SLOT) as sandbox:
         with psycopg.connect(sandbox.dsn()) as connection:
             connection.execute(
-                "INSERT INTO sagas (saga_id, claimed_at, deadline, orders) "
+                "INSERT INTO sagas (saga_id, taken_at, deadline, orders) "
                 "VALUES (%s, now() + '1 hour', now() + '2 hours', 0)",
                 (_HELD_BACK,),
             )

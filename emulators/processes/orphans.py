@@ -33,23 +33,23 @@ def bury_orphans(own: Collection[int]) -> None:
 
 def fork_orphan() -> int | None:
     """Fork a process that becomes the child of whoever adopts orphans: its id here, None in the new process."""
-    told, says = os.pipe()
-    waits, goes = os.pipe()
+    id_in, id_out = os.pipe()
+    start_in, start_out = os.pipe()
     middle = os.fork()
     if middle == 0:
         pid = os.fork()
         if pid:
-            os.write(says, b"%d" % pid)
+            os.write(id_out, b"%d" % pid)
             os._exit(0)
-        for end in (told, says, goes):
+        for end in (id_in, id_out, start_out):
             os.close(end)
-        os.read(waits, 1)  # until the middle one has ended and this process has its new parent
-        os.close(waits)
+        os.read(start_in, 1)  # until the middle one has ended and this process has its new parent
+        os.close(start_in)
         return None
     os.waitpid(middle, 0)
-    pid = int(os.read(told, 20))
-    os.write(goes, b"x")
-    for end in (told, says, waits, goes):
+    pid = int(os.read(id_in, 20))
+    os.write(start_out, b"x")
+    for end in (id_in, id_out, start_in, start_out):
         os.close(end)
     return pid
 

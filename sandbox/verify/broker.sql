@@ -183,7 +183,7 @@ WHERE state IN ('FILLED', 'CANCELED', 'REJECTED', 'EXPIRED')
 SELECT o.user_id, o.order_id, o.owner,
        (SELECT count(*) FROM dispatch_queue q WHERE q.user_id = o.user_id AND q.order_id = o.order_id) AS queued,
        (SELECT count(*) FROM saga_orders m JOIN sagas s USING (saga_id)
-        WHERE m.user_id = o.user_id AND m.order_id = o.order_id AND s.finished_at IS NULL) AS claimed
+        WHERE m.user_id = o.user_id AND m.order_id = o.order_id AND s.finished_at IS NULL) AS taken
 FROM orders o
 WHERE o.state = 'ACCEPTED'
   AND (SELECT count(*) FROM dispatch_queue q WHERE q.user_id = o.user_id AND q.order_id = o.order_id)
@@ -390,7 +390,7 @@ UNION ALL SELECT 'saga_steps', order_id FROM saga_steps_default
 SELECT 'dispatch_queue' AS waiting, min(accepted_at) AS oldest FROM dispatch_queue
 WHERE accepted_at <= %(cutoff)s HAVING count(*) > 0
 UNION ALL
-SELECT 'sagas', min(claimed_at) FROM sagas
+SELECT 'sagas', min(taken_at) FROM sagas
 WHERE finished_at IS NULL AND CASE WHEN %(at_rest)s THEN true ELSE deadline <= %(cutoff)s END HAVING count(*) > 0
 UNION ALL
 SELECT 'orders in ' || state, min(accepted_at) FROM orders

@@ -18,7 +18,7 @@ _ROWS_SHOWN = 5
 _PAUSE_S = 0.25
 _NEWEST = """
 SELECT greatest((SELECT max(at) FROM order_events), (SELECT max(booked_at) FROM transfers),
-                (SELECT max(created_at) FROM effects), (SELECT max(claimed_at) FROM sagas)) AS at
+                (SELECT max(created_at) FROM effects), (SELECT max(taken_at) FROM sagas)) AS at
 """
 
 

@@ -25,7 +25,7 @@ class SagaView(View):
 
     saga_id: Id
     state: SagaState
-    claimed_at: Instant
+    taken_at: Instant
     deadline: Instant
     finished_at: Instant | None
     orders: int

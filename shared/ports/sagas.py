@@ -15,7 +15,7 @@ class SagaRecord:
 
     saga_id: UUID
     state: SagaState
-    claimed_at: datetime
+    taken_at: datetime
     deadline: datetime
     finished_at: datetime | None
     orders: int

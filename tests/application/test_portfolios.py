@@ -112,7 +112,7 @@ async def _trade(broker: Broker, side: Side, quantity: int, rupees: int, number:
     order = {"instrument_id": "NSE:TCS", "security_id": _TCS, "price": rupees * 100, "limit_price": rupees * 100}
     _, [key] = await broker.submitted(side=side, quantity=quantity, **order)
     at = (datetime.now(UTC) + timedelta(seconds=number)).isoformat()
-    await broker.hear(fill(key, quantity, f"{rupees}.00", quantity, leaves_quantity=0, transact_time=at))
+    await broker.receive(fill(key, quantity, f"{rupees}.00", quantity, leaves_quantity=0, transact_time=at))
     assert (await broker.order(key)).state is State.FILLED
 
 

@@ -77,7 +77,7 @@ class Store:
         """An order on record, waiting for a saga."""
         return OrderKey(user_id, (await self.take(user_id, **changes)).order_id)
 
-    async def claim(self, most_sagas: int = 100, most_orders: int = 100, within_s: float = 30) -> UUID | None:
+    async def take_waiting(self, most_sagas: int = 100, most_orders: int = 100, within_s: float = 30) -> UUID | None:
         return await self.sagas.take_waiting(most_sagas, most_orders, datetime.now(UTC) + timedelta(seconds=within_s))
 
     async def submit(self, key: OrderKey, *events: Event) -> Committed:

@@ -89,7 +89,7 @@ async def test_every_column_of_an_order_survives(store: Store) -> None:
 
 async def test_books_are_loaded_as_they_were_written(store: Store) -> None:
     key = await store.place(await store.open())
-    saga_id = await store.claim()
+    saga_id = await store.take_waiting()
     await store.send(saga_id, key)
     scope, event = Scope(orders=[key]), fill("E1")
 
@@ -108,7 +108,7 @@ async def test_books_are_loaded_as_they_were_written(store: Store) -> None:
 async def test_execution_on_record_is_booked_once(store: Store) -> None:
     user_id = await store.open()
     key = await store.place(user_id)
-    await store.send(await store.claim(), key)
+    await store.send(await store.take_waiting(), key)
     exec_id = uuid4().hex
     event, execution = fill(exec_id), ExecutionKey("NSE", "2026-11-23", exec_id)
     scope = scope_of(key, event)
@@ -136,7 +136,7 @@ async def test_fills_in_any_order_and_batches_end_in_the_same_cost(store: Store)
             await store.place(user_id, side=side, quantity=quantity, limit_price=110_00 if side is Side.BUY else 90_00)
             for side, quantity, _ in trades
         ]
-        await store.send(await store.claim(), *keys)
+        await store.send(await store.take_waiting(), *keys)
         events = [
             replace(fill(uuid4().hex, quantity, price), executed_at=at + timedelta(seconds=number))
             for number, (_, quantity, price) in enumerate(trades)
@@ -153,14 +153,14 @@ async def test_fills_in_any_order_and_batches_end_in_the_same_cost(store: Store)
 
 async def test_fill_that_the_scope_does_not_name_is_refused(store: Store) -> None:
     key = await store.place(await store.open())
-    await store.send(await store.claim(), key)
+    await store.send(await store.take_waiting(), key)
     with pytest.raises(UnloadedError, match="the trades in"):
         await store.books.work(Scope(orders=[key]), lambda unit: unit.books.submit(key, fill("E1")))
 
 
 async def test_hold_shrinks_with_every_fill_and_ends(store: Store) -> None:
     key = await store.place(await store.open())
-    await store.send(await store.claim(), key)
+    await store.send(await store.take_waiting(), key)
     cash, open_of = BalanceKey(key.user_id, Account.CASH, INR), []
     for events in ([], [fill("E1")], [acknowledged(4), ended(cum=4)]):
         await store.submit(key, *events)
@@ -286,7 +286,7 @@ async def test_effects_of_a_user_are_numbered_without_a_gap(store: Store) -> Non
 
 async def test_messages_leave_with_the_commit_that_caused_them(store: Store) -> None:
     key = await store.place(await store.open())
-    saga_id = await store.claim()
+    saga_id = await store.take_waiting()
     sent = await store.send(saga_id, key)
     assert [str(key.order_id) in message.body for message in sent.outbox] == [True]
     again = await store.submit(key, cancel_requested())
@@ -307,7 +307,7 @@ async def test_claims_find_the_answers_and_names_on_record(store: Store) -> None
 async def test_last_answer_of_a_saga_is_signalled_once(store: Store) -> None:
     user_id = await store.open()
     keys = [await store.place(user_id) for _ in range(2)]
-    saga_id = await store.claim()
+    saga_id = await store.take_waiting()
     await store.send(saga_id, *keys)
     signalled = [(await store.submit(key, acknowledged())).answered_sagas for key in (keys[0], *keys)]
     assert signalled == [[], [], [saga_id]]
@@ -316,7 +316,7 @@ async def test_last_answer_of_a_saga_is_signalled_once(store: Store) -> None:
 async def test_order_that_still_waits_to_be_sent_delays_the_signal(store: Store) -> None:
     user_id = await store.open()
     first, second = [await store.place(user_id) for _ in range(2)]
-    saga_id = await store.claim()
+    saga_id = await store.take_waiting()
 
     def hold(unit: Unit) -> None:
         unit.books.reserve(

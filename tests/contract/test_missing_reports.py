@@ -18,7 +18,7 @@ async def test_positions_only_move_on(store: Store) -> None:
 async def test_orders_at_the_venue_are_behind_its_newest_number(store: Store) -> None:
     user_id = await store.open()
     keys = [await store.place(user_id) for _ in range(3)]
-    await store.send(await store.claim(), *keys[:2])
+    await store.send(await store.take_waiting(), *keys[:2])
     await store.submit(keys[2], refused())
     for key in keys:
         await store.rewrite(key, lambda order: changed(order, venue_sequence=2))

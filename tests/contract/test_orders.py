@@ -95,7 +95,7 @@ async def test_an_order_is_its_owners_alone(store: Store) -> None:
 
 async def test_history_has_every_event_oldest_first(store: Store) -> None:
     key = await store.place(await store.open())
-    saga_id = await store.claim()
+    saga_id = await store.take_waiting()
     await store.send(saga_id, key)
     await store.submit(key, cancel_requested())
     lines = await store.orders.history(*key)
@@ -114,7 +114,7 @@ async def test_history_has_every_event_oldest_first(store: Store) -> None:
 async def test_admission_facts_are_each_callers_own(store: Store) -> None:
     rich, poor, stranger = await store.open(), await store.open("SUBMITTED", cash=5, shares=1), uuid4()
     first = await store.take(rich, "key", client_order_id="mine")
-    await store.send(await store.claim(), OrderKey(rich, first.order_id))
+    await store.send(await store.take_waiting(), OrderKey(rich, first.order_id))
     asked = [
         Inquiry(Claim(rich, "key", "mine"), INFY),
         Inquiry(Claim(poor, "key", "mine"), INFY),

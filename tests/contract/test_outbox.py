@@ -10,7 +10,7 @@ _NOW, _HOUR = timedelta(0), timedelta(hours=1)
 
 async def test_messages_are_found_oldest_first_until_sent(store: Store) -> None:
     key = await store.place(await store.open())
-    first = (await store.send(await store.claim(), key)).outbox
+    first = (await store.send(await store.take_waiting(), key)).outbox
     second = (await store.submit(key, cancel_requested())).outbox
     messages = [*first, *second]
     assert len(messages) == 2

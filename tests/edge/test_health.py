@@ -140,7 +140,7 @@ async def test_old_backlog_or_missing_sweep_shows(
     "age",
     [
         "UPDATE dispatch_queue SET accepted_at = now() - interval '20 s'",
-        "UPDATE sagas SET claimed_at = now() - interval '30 s'",
+        "UPDATE sagas SET taken_at = now() - interval '30 s'",
         "INSERT INTO exchange_outbox VALUES (gen_random_uuid(), '1', '', now() - interval '20 s')",
     ],
 )

@@ -32,7 +32,7 @@ class MemorySaga:
     """A saga's row and its members."""
 
     members: list[OrderKey]
-    claimed_at: datetime
+    taken_at: datetime
     deadline: datetime
     unanswered: int | None = None
     finished: bool = False

@@ -58,7 +58,7 @@ class MemorySagaRecords:
             (saga.deadline, saga_id)
             for saga_id, saga in self._memory.sagas.items()
             if not saga.finished
-            and (saga.deadline < now or (saga.claimed_at < now - _AT_WORK_AFTER and saga_id not in began))
+            and (saga.deadline < now or (saga.taken_at < now - _AT_WORK_AFTER and saga_id not in began))
         ]
         return [saga_id for _, saga_id in sorted(late)]
 

@@ -101,13 +101,13 @@ class Broker:
         taken = [await self.intake.take(a_candidate(**changes)) for _ in range(count)]
         return [OrderKey(changes.get("user_id", ALICE), each.answer.order_id) for each in taken]
 
-    async def claim(self, most_orders: int = 200) -> UUID | None:
+    async def take_waiting(self, most_orders: int = 200) -> UUID | None:
         return await self.records.take_waiting(50, most_orders, datetime.now(UTC) + self.timing.saga)
 
     async def submitted(self, count: int = 1, **changes: Any) -> tuple[UUID, list[OrderKey]]:
         """Orders of one saga at the exchange."""
         keys = await self.place(count, **changes)
-        saga_id = await self.claim()
+        saga_id = await self.take_waiting()
         assert saga_id is not None
         await self.saga.reserve_funds(saga_id, self.sagas)
         await self.saga.submit_to_exchange(saga_id, self.sagas)
@@ -118,7 +118,7 @@ class Broker:
         assert found is not None
         return found
 
-    async def hear(self, *reports: dict[str, Any]) -> None:
+    async def receive(self, *reports: dict[str, Any]) -> None:
         await self.reports.book([orjson.dumps({"version": 1, "reports": list(reports)})], self.sagas)
 
     async def change(self, key: OrderKey, *events: Any) -> Order:

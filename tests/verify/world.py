@@ -2,7 +2,7 @@
 
 alice  filled     BUY 10 INFY in two fills          waiting   in the dispatch queue      (busy world only)
        working    BUY 5 TCS at the venue            held      in a saga that runs        (busy world only)
-       refused    at the door                       doubted   submitted, never answered
+       refused    when it arrived                  doubted   submitted, never answered
        unfunded   refused by the saga               compensated  released by the saga
 bob    partly     SELL 6 INFY, 2 filled             canceled  BUY 10 SBIN, 4 filled, then canceled
 """
@@ -131,13 +131,13 @@ class _Builder:
         await self._mark_sent()
         if busy:
             await self._accept("held", limit_order(BOB, Side.SELL, "NSE:LT", 2, 350_000))
-            await self._reserve(await self._claim("running"), "held")
+            await self._reserve(await self._take_waiting("running"), "held")
             await self._accept("waiting", limit_order(ALICE, Side.SELL, "NSE:ITC", 5, 40_000))
         return self._world
 
     async def _main_saga(self) -> None:
         names = ("filled", "working", "partly", "canceled", "doubted")
-        saga_id = await self._claim("main")
+        saga_id = await self._take_waiting("main")
         await self._reserve(saga_id, *names)
         await self._submit_to_venue(saga_id, *names)
         for name in ("filled", "working", "partly", "canceled"):
@@ -156,7 +156,7 @@ class _Builder:
     async def _failing_saga(self) -> None:
         await self._accept("unfunded", limit_order(ALICE, Side.BUY, "NSE:TCS", 5_000, 300_000))
         await self._accept("compensated", limit_order(ALICE, Side.BUY, "NSE:INFY", 1, 150_000))
-        saga_id = await self._claim("failing")
+        saga_id = await self._take_waiting("failing")
         await self._reserve(saga_id, "unfunded", "compensated")
         refusal = reject(RejectCode.PROCESSING_FAILED)
         key = self._world.orders["compensated"]
@@ -176,7 +176,7 @@ class _Builder:
         await self._intake.take(Candidate(order, refusal, claim, mark, f"request-{name}"))
         self._world.orders[name] = order.key
 
-    async def _claim(self, name: str) -> UUID:
+    async def _take_waiting(self, name: str) -> UUID:
         saga_id = await self._records.take_waiting(9, 200, datetime.now(UTC) + LATER)
         assert saga_id is not None
         self._world.sagas[name] = saga_id

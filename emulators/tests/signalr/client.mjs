@@ -4,7 +4,7 @@ import { createInterface } from "node:readline";
 
 const [packages, negotiateUrl, token] = process.argv.slice(2);
 const { HttpTransportType, HubConnectionBuilder, LogLevel } = createRequire(packages + "/")("@microsoft/signalr");
-const tell = (event, data) => console.log(JSON.stringify({ event, data }));
+const report = (event, data) => console.log(JSON.stringify({ event, data }));
 
 const connection = new HubConnectionBuilder()
   .withUrl(negotiateUrl, token ? { accessTokenFactory: () => token, transport: HttpTransportType.WebSockets } : {})
@@ -12,18 +12,18 @@ const connection = new HubConnectionBuilder()
   .configureLogging(LogLevel.Error)
   .build();
 
-connection.on("hello", (...values) => tell("hello", values));
-connection.onreconnecting((error) => tell("reconnecting", error?.message));
-connection.onreconnected((id) => tell("reconnected", id));
-connection.onclose((error) => tell("closed", error?.message));
+connection.on("hello", (...values) => report("hello", values));
+connection.onreconnecting((error) => report("reconnecting", error?.message));
+connection.onreconnected((id) => report("reconnected", id));
+connection.onclose((error) => report("closed", error?.message));
 
 createInterface({ input: process.stdin }).on("line", async (line) => {
-  if (line === "invoke") connection.invoke("anything").catch((error) => tell("invokeFailed", error.message));
-  if (line === "id") tell("id", connection.connectionId);
+  if (line === "invoke") connection.invoke("anything").catch((error) => report("invokeFailed", error.message));
+  if (line === "id") report("id", connection.connectionId);
   if (line === "stop") await connection.stop();
 });
 
 connection.start().then(
-  () => tell("connected", connection.connectionId),
-  (error) => { tell("failed", error.message); process.exit(1); },
+  () => report("connected", connection.connectionId),
+  (error) => { report("failed", error.message); process.exit(1); },
 );

@@ -292,7 +292,7 @@ def _answer(new: NewOrder) -> Row:
 
 
 def _waiting(unit: Unit) -> list[Row]:
-    # In order of arrival: that is the order in which sagas claim them.
+    # In order of arrival: that is the order in which sagas take them.
     waiting = [new.order for new in unit.orders.new if not new.order.terminal]
     return [order.key._asdict() | {"accepted_at": order.accepted_at} for order in waiting]
 

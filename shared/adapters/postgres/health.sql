@@ -4,7 +4,7 @@
 SELECT now() - least(
            (SELECT accepted_at FROM dispatch_queue ORDER BY queue_no LIMIT 1),
            (SELECT created_at FROM exchange_outbox ORDER BY created_at LIMIT 1),
-           (SELECT claimed_at + interval '10 seconds' FROM sagas
+           (SELECT taken_at + interval '10 seconds' FROM sagas
             WHERE finished_at IS NULL ORDER BY deadline LIMIT 1)),
        (SELECT now() - at FROM heartbeats WHERE name = 'sweep')
 

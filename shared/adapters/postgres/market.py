@@ -22,7 +22,7 @@ class PostgresMarket:
         self._keep_s = keep_s
         self._time = MarketTime(calendar)
         self._read_at = -keep_s
-        self._readings: Batcher[None, MarketTime] = Batcher(self._read, most=_ALL, lanes=1)
+        self._readings: Batcher[None, MarketTime] = Batcher(self._read, most=_ALL, at_once=1)
 
     async def time(self) -> MarketTime:
         """See `Market.time`."""

@@ -23,10 +23,10 @@ class PostgresSagaRecords(Statements):
     async def take_waiting(self, most_sagas: int, most_orders: int, deadline: datetime) -> UUID | None:
         """See `SagaRecords.take_waiting`."""
         saga_id = uuid7()
-        claimed = await self._run(
+        taken = await self._run(
             "take_waiting", saga_id=saga_id, most_sagas=most_sagas, most_orders=most_orders, deadline=deadline
         )
-        return saga_id if claimed else None
+        return saga_id if taken else None
 
     async def members(self, saga_id: UUID) -> list[OrderKey]:
         """See `SagaRecords.members`."""

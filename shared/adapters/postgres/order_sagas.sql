@@ -10,7 +10,7 @@ WITH slot AS (
 ), taken AS (
     DELETE FROM dispatch_queue q USING waiting w WHERE q.queue_no = w.queue_no RETURNING w.queue_no, w.user_id, w.order_id
 ), saga AS (
-    INSERT INTO sagas (saga_id, claimed_at, deadline, orders)
+    INSERT INTO sagas (saga_id, taken_at, deadline, orders)
     SELECT %(saga_id)s, now(), %(deadline)s, count(*) FROM taken HAVING count(*) > 0
     RETURNING saga_id
 )
@@ -48,10 +48,10 @@ ORDER BY order_id
 UPDATE sagas SET finished_at = now() WHERE saga_id = %(saga_id)s AND finished_at IS NULL
 
 -- name: overdue_sagas
--- One without a step was claimed by a process that died, or could not reach the engine, before starting it.
+-- One without a step was taken by a process that died, or could not reach the engine, before starting it.
 SELECT saga_id FROM sagas s WHERE finished_at IS NULL
   AND (deadline < now()
-       OR (claimed_at < now() - interval '3 seconds'
+       OR (taken_at < now() - interval '3 seconds'
            AND NOT EXISTS (SELECT FROM saga_steps t WHERE t.saga_id = s.saga_id)))
 ORDER BY deadline LIMIT 100
 

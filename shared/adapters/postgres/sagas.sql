@@ -18,7 +18,7 @@ WITH picked AS MATERIALIZED (
 )
 SELECT s.saga_id,
        CASE WHEN s.finished_at IS NOT NULL THEN 'FINISHED' WHEN s.deadline < now() THEN 'STUCK' ELSE 'IN_FLIGHT' END,
-       s.claimed_at, s.deadline, s.finished_at, s.orders,
+       s.taken_at, s.deadline, s.finished_at, s.orders,
        (SELECT count(*) FROM saga_orders m JOIN orders o ON o.user_id = m.user_id AND o.order_id = m.order_id
         WHERE m.saga_id = s.saga_id AND o.state NOT IN ('FILLED', 'CANCELED', 'REJECTED', 'EXPIRED')),
        s.unanswered

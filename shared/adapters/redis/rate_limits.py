@@ -70,7 +70,7 @@ class RedisRequestCounter:
         self._redis = redis
         self._here = LocalRequestCounter()
         self._breaker = Breaker()
-        self._batches: Batcher[_Call, Count | None] = Batcher(self._count_there, most=_MOST_AT_ONCE, lanes=1)
+        self._batches: Batcher[_Call, Count | None] = Batcher(self._count_there, most=_MOST_AT_ONCE, at_once=1)
 
     async def count(self, key: str, limit: int) -> Count:
         """See `RequestCounter.count`."""

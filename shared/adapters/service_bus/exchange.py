@@ -31,7 +31,7 @@ class ServiceBusExchange:
         self._sender: ServiceBusSender | None = None
         self._sending = asyncio.Lock()
         self._opening: asyncio.Task[None] | None = None
-        self._batches: Batcher[ExchangeMessage, None] = Batcher(self._send, most=64, lanes=1)
+        self._batches: Batcher[ExchangeMessage, None] = Batcher(self._send, most=64, at_once=1)
 
     async def send(self, messages: Sequence[ExchangeMessage]) -> None:
         """See `Exchange.send`."""

@@ -43,11 +43,11 @@ class Dispatcher:
         while self._again:
             self._again = False
             try:
-                await self._claim_all(sagas)
+                await self._take_all(sagas)
             except UnavailableError as error:
                 _log.warning("waiting orders could not be dispatched; the sweep tries again", reason=str(error))
 
-    async def _claim_all(self, sagas: OrderSagas) -> None:
+    async def _take_all(self, sagas: OrderSagas) -> None:
         while True:
             deadline = datetime.now(UTC) + self._timing.saga
             saga_id = await self._records.take_waiting(self._most_sagas, self._most_orders, deadline)

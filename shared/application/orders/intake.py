@@ -75,13 +75,13 @@ class Intake:
 
     async def _wait_apart(self, user_id: UUID, candidates: Sequence[Candidate]) -> Sequence[Taken]:
         """Batches of one user whose row is locked: no other user's orders wait with them."""
-        lane = self._apart.setdefault(user_id, _Apart(Batcher(self._commit_patiently, lanes=1, weigh=len)))
-        lane.callers += 1
+        own = self._apart.setdefault(user_id, _Apart(Batcher(self._commit_patiently, at_once=1, weigh=len)))
+        own.callers += 1
         try:
-            taken = await lane.batches.submit(candidates)
+            taken = await own.batches.submit(candidates)
         finally:
-            lane.callers -= 1
-            if lane.callers == 0:
+            own.callers -= 1
+            if own.callers == 0:
                 del self._apart[user_id]
         assert taken is not None, "who has all the time there is never finds the user busy"
         return taken

@@ -1,4 +1,4 @@
-"""Orders as their owner reads them."""
+"""Orders as their user reads them."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta

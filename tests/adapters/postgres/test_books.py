@@ -123,7 +123,7 @@ async def test_reserving_in_a_race_never_overspends(broker: Broker, other: Broke
     quantity = SHARES // 4 + 1  # three fit, whether paid or delivered
     broker.rows("UPDATE accounts SET balance = %s WHERE account = 'client.cash'", 4 * quantity * 150_000)
     keys = await broker.place(8, side=side, quantity=quantity)
-    sagas = [await broker.claim(2) for _ in range(4)]
+    sagas = [await broker.take_waiting(2) for _ in range(4)]
     await asyncio.gather(
         *(b.saga.reserve_funds(s, b.sagas) for b, s in zip([broker, other] * 2, sagas, strict=True) if s)
     )

@@ -23,7 +23,7 @@ async def test_duplicate_message_books_nothing_twice(broker: Broker):
     _, [key] = await broker.submitted()
     reports = [report(key), fill(key, 4, cum=4), fill(key, 6, cum=10)]
     for _ in range(3):
-        await broker.hear(*reports)
+        await broker.receive(*reports)
     order = await broker.order(key)
     assert (order.state, order.filled_quantity, order.notional) == (State.FILLED, 10, 1_500_000)
     assert broker.value("SELECT count(*) FROM trades") == 2
@@ -33,7 +33,7 @@ async def test_duplicate_message_books_nothing_twice(broker: Broker):
 async def test_same_message_in_two_processes_books_once(broker: Broker, other: Broker):
     _, keys = await broker.submitted(5)
     reports = [each for key in keys for each in (report(key), fill(key))]
-    await asyncio.gather(broker.hear(*reports), other.hear(*reports[::-1]), broker.hear(*reports))
+    await asyncio.gather(broker.receive(*reports), other.receive(*reports[::-1]), broker.receive(*reports))
     assert broker.value("SELECT count(*) FROM trades") == 5
     assert {(await broker.order(key)).state for key in keys} == {State.FILLED}
     assert broker.rows(PARKED) == []
@@ -76,7 +76,7 @@ CONTRADICTIONS: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("changes", CONTRADICTIONS.values(), ids=CONTRADICTIONS)
 async def test_one_contradiction_is_parked_alone(broker: Broker, changes: dict[str, Any]):
     _, keys = await broker.submitted(3)
-    await broker.hear(fill(keys[0]), fill(keys[1], **changes), fill(keys[2]))
+    await broker.receive(fill(keys[0]), fill(keys[1], **changes), fill(keys[2]))
     assert [(await broker.order(key)).state for key in keys] == [State.FILLED, State.SUBMITTED, State.FILLED]
     assert [order_id for _, order_id in broker.rows(PARKED)] == [keys[1][1]]
 
@@ -92,21 +92,21 @@ async def test_one_contradiction_is_parked_alone(broker: Broker, changes: dict[s
 )
 async def test_report_that_cannot_be_ours_is_parked(broker: Broker, changes: dict[str, Any]):
     _, [key] = await broker.submitted()
-    await broker.hear(report(key, **changes))
+    await broker.receive(report(key, **changes))
     assert (await broker.order(key)).state is State.SUBMITTED
     assert len(broker.rows(PARKED)) == 1
 
 
 async def test_refused_twin_does_not_end_its_order(broker: Broker):
     _, [key] = await broker.submitted()
-    await broker.hear(report(key, "REJECTED", reason="DUPLICATE_ORDER"))
+    await broker.receive(report(key, "REJECTED", reason="DUPLICATE_ORDER"))
     assert (await broker.order(key)).state is State.NEW
 
 
 async def test_execution_of_another_order_is_not_booked_again(broker: Broker):
     _, [first, second] = await broker.submitted(2)
-    await broker.hear(fill(first, exec_id="E1"))
-    await broker.hear(fill(second, exec_id="E1"))
+    await broker.receive(fill(first, exec_id="E1"))
+    await broker.receive(fill(second, exec_id="E1"))
     assert broker.value("SELECT count(*) FROM trades") == 1
     assert (await broker.order(second)).state is State.SUBMITTED
 
@@ -121,9 +121,9 @@ async def test_absent_ledger_keeps_the_reports_on_the_bus(
         connection.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false')
         connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,))
         with pytest.raises(UnavailableError):
-            await broker.hear(report(key))
+            await broker.receive(report(key))
         connection.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true')
-    await other.hear(report(key))
+    await other.receive(report(key))
     assert (await other.order(key)).state is State.NEW
 
 
@@ -146,7 +146,7 @@ async def test_recovery_asks_then_doubts_then_a_late_answer_settles(broker: Brok
     assert (order.owner, order.in_doubt, order.state) == (Owner.OPERATIONS, True, State.SUBMITTED)
     assert broker.value("SELECT sum(held) FROM accounts") > 0
     assert broker.value("SELECT evidence -> 'order' ->> 'order_id' FROM in_doubt") == str(key[1])
-    await broker.hear(fill(key))
+    await broker.receive(fill(key))
     assert (await broker.order(key)).state is State.FILLED
     assert broker.value("SELECT resolution FROM in_doubt WHERE resolved_at IS NOT NULL") == "ANSWERED_BY_EXCHANGE"
     assert not await broker.recovery.ask(key, broker.sagas)
@@ -159,28 +159,28 @@ async def test_unknown_releases_only_after_expiry(broker: Broker, after_expiry_s
     expire_at = (await broker.order(key)).expire_at
     assert expire_at is not None
     at = (expire_at + timedelta(seconds=after_expiry_s)).isoformat()
-    await broker.hear(report(key, "ORDER_STATUS", order_status="UNKNOWN", transact_time=at, leaves_quantity=0))
+    await broker.receive(report(key, "ORDER_STATUS", order_status="UNKNOWN", transact_time=at, leaves_quantity=0))
     assert (await broker.order(key)).state is state
     assert (broker.value("SELECT sum(held) FROM accounts") == 0) == (state is State.REJECTED)
 
 
 async def test_status_of_an_ended_order_waits_for_the_report_itself(broker: Broker):
     key = await unanswered(broker)
-    await broker.hear(report(key, "ORDER_STATUS", order_status="REJECTED", leaves_quantity=0))
+    await broker.receive(report(key, "ORDER_STATUS", order_status="REJECTED", leaves_quantity=0))
     assert (await broker.order(key)).owner is Owner.RECOVERY
-    await broker.hear(report(key, "REJECTED", order_status="REJECTED", reason="STALE", leaves_quantity=0))
+    await broker.receive(report(key, "REJECTED", order_status="REJECTED", reason="STALE", leaves_quantity=0))
     assert (await broker.order(key)).reject_code == "NEVER_REACHED_EXCHANGE"
 
 
 async def test_overdue_gap_is_asked_about_by_the_sweep(broker: Broker):
     _, [key] = await broker.submitted()
-    await broker.hear(fill(key, 4, cum=9))
+    await broker.receive(fill(key, 4, cum=9))
     for table in ("orders", "order_deadlines"):
         broker.rows(f"UPDATE {table} SET deadline = now() - interval '1 second'")
     await broker.sweep.run(broker.sagas)
     assert broker.sagas.recovering == [key]
     assert await broker.recovery.ask(key, broker.sagas)
-    await broker.hear(fill(key, 5, cum=9))
+    await broker.receive(fill(key, 5, cum=9))
     order = await broker.order(key)
     assert (order.owner, order.has_gap) == (Owner.VENUE, False)
 
@@ -210,7 +210,7 @@ def unsent(broker: Broker) -> list[int]:
 async def test_unreachable_bus_leaves_rows_for_the_sweep(broker: Broker):
     broker.exchange.open = broker.audience.open = False
     _, [key] = await broker.submitted()
-    await broker.hear(report(key))
+    await broker.receive(report(key))
     assert unsent(broker) == [1, 5, 0]  # deposits and intake: their effects are published by their callers
     await broker.sweep.run(broker.sagas)
     assert unsent(broker)[0] == 1
@@ -241,7 +241,7 @@ async def test_crash_between_commit_and_publish_is_swept(
 
     monkeypatch.setattr(broker.publisher, "publish", crash)
     saga_id, [key] = await broker.submitted()
-    await broker.hear(report(key))
+    await broker.receive(report(key))
     assert unsent(broker) == [1, 5, 1]
     age_outboxes(broker)
     await other.sweep.run(other.sagas)

@@ -48,7 +48,7 @@ async def test_locked_users_orders_are_taken_once_he_is_free(broker: Broker):
 
 async def test_saga_goes_on_with_the_orders_of_others(broker: Broker):
     [hers], [his] = await broker.place(), await broker.place(user_id=BOB)
-    saga_id = await broker.claim()
+    saga_id = await broker.take_waiting()
     assert saga_id is not None
     with locked(broker):
         with pytest.raises(UnavailableError):
@@ -62,7 +62,7 @@ async def test_reports_of_others_are_booked_meanwhile(broker: Broker):
     _, [hers] = await broker.submitted()
     _, [his] = await broker.submitted(user_id=BOB)
     with locked(broker) as lock:
-        booking = asyncio.create_task(broker.hear(report(his), report(hers)))
+        booking = asyncio.create_task(broker.receive(report(his), report(hers)))
         await eventually(lambda: _is_new(broker, hers))
         assert not booking.done()
         lock.rollback()

@@ -59,7 +59,7 @@ def positions(broker: Broker) -> dict[str, int]:
 
 async def test_lost_last_fill_is_asked_for_by_number(broker: Broker, finder: MissingReports, records: Records) -> None:
     _, [key] = await broker.submitted()
-    await broker.hear(report(key, report_sequence=1))
+    await broker.receive(report(key, report_sequence=1))
     records.issue(key, 1)
     records.issue(key, 2)
 
@@ -70,7 +70,7 @@ async def test_lost_last_fill_is_asked_for_by_number(broker: Broker, finder: Mis
     asked = [request for message in broker.exchange.sent for request in orjson.loads(message.body)["requests"]]
     assert [request["from_sequence"] for request in asked if request["kind"] == "RESEND"] == [2]
 
-    await broker.hear(fill(key, report_sequence=2))
+    await broker.receive(fill(key, report_sequence=2))
     assert (await broker.order(key)).state is State.FILLED
 
 
@@ -78,8 +78,8 @@ async def test_reports_that_arrived_move_positions_alone(
     broker: Broker, finder: MissingReports, records: Records
 ) -> None:
     _, [resting, filled] = await broker.submitted(2)
-    await broker.hear(report(resting, report_sequence=1), report(filled, report_sequence=1))
-    await broker.hear(fill(filled, report_sequence=2))
+    await broker.receive(report(resting, report_sequence=1), report(filled, report_sequence=1))
+    await broker.receive(fill(filled, report_sequence=2))
     for key, number in ((resting, 1), (filled, 1), (filled, 2)):
         records.issue(key, number)
     before = await broker.order(resting)
@@ -122,10 +122,10 @@ async def test_pages_and_groups_find_every_order(broker: Broker, finder: Missing
 async def test_end_that_overtakes_a_fill_waits_for_it(broker: Broker) -> None:
     _, [key] = await broker.submitted()
     end = report(key, "CANCELED", order_status="CANCELED", cum_quantity=4, leaves_quantity=0, report_sequence=3)
-    await broker.hear(report(key, report_sequence=1), end)
+    await broker.receive(report(key, report_sequence=1), end)
     order = await broker.order(key)
     assert (order.missing_reports, order.venue_sequence, order.state) == ("2", 3, State.NEW)
-    await broker.hear(fill(key, 4, cum=4, report_sequence=2))
+    await broker.receive(fill(key, 4, cum=4, report_sequence=2))
     order = await broker.order(key)
     assert (order.missing_reports, order.venue_sequence, order.state) == ("", 3, State.CANCELED)
 
@@ -133,8 +133,8 @@ async def test_end_that_overtakes_a_fill_waits_for_it(broker: Broker) -> None:
 @pytest.mark.parametrize("status", ["PARTIALLY_FILLED", "CANCELED"])
 async def test_status_names_reports_that_never_came(broker: Broker, status: str) -> None:
     _, [key] = await broker.submitted()
-    await broker.hear(report(key, report_sequence=1))
-    await broker.hear(report(key, "ORDER_STATUS", order_status=status, cum_quantity=4, last_sequence=3))
+    await broker.receive(report(key, report_sequence=1))
+    await broker.receive(report(key, "ORDER_STATUS", order_status=status, cum_quantity=4, last_sequence=3))
     order = await broker.order(key)
     assert (order.missing_reports, order.has_gap, order.owner) == ("2-3", True, Owner.VENUE)
 
@@ -143,9 +143,9 @@ async def test_fill_booked_before_numbers_were_kept_is_ticked_off(broker: Broker
     """An order of an older data folder has all of its reports sent again; none is booked twice, each counts."""
     _, [key] = await broker.submitted()
     known = fill(key, 4, cum=4)
-    await broker.hear(report(key), known)
-    await broker.hear(fill(key, 2, cum=6, report_sequence=3))
+    await broker.receive(report(key), known)
+    await broker.receive(fill(key, 2, cum=6, report_sequence=3))
     assert (await broker.order(key)).missing_reports == "1-2"
-    await broker.hear(report(key, report_sequence=1), known | {"report_sequence": 2})
+    await broker.receive(report(key, report_sequence=1), known | {"report_sequence": 2})
     order = await broker.order(key)
     assert (order.missing_reports, order.filled_quantity, order.has_gap) == ("", 6, False)

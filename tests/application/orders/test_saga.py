@@ -1,4 +1,4 @@
-"""Claims, the steps of the order saga and its one signal, on PostgreSQL."""
+"""What sagas take, the steps of the order saga and its one signal, on PostgreSQL."""
 
 import asyncio
 from collections.abc import Sequence
@@ -26,14 +26,14 @@ def picture(broker: Broker) -> dict[str, Any]:
     return rows | {"steps": broker.rows("SELECT order_id, step, outcome, detail FROM saga_steps ORDER BY 1, 2")}
 
 
-async def test_each_order_is_claimed_exactly_once(broker: Broker, other: Broker):
+async def test_each_order_is_taken_exactly_once(broker: Broker, other: Broker):
     keys = await broker.place(30)
-    sagas = await asyncio.gather(*(each.claim(4) for each in [broker, other] * 6))
+    sagas = await asyncio.gather(*(each.take_waiting(4) for each in [broker, other] * 6))
     members = [key for saga_id in sagas if saga_id for key in await broker.records.members(saga_id)]
     left = broker.value("SELECT count(*) FROM dispatch_queue")
     assert len(members) == len(set(members)) == 30 - left
     assert set(members) <= set(keys)
-    while left and (saga_id := await broker.claim(4)):
+    while left and (saga_id := await broker.take_waiting(4)):
         members += await broker.records.members(saga_id)
         left = broker.value("SELECT count(*) FROM dispatch_queue")
     assert sorted(members) == sorted(keys)
@@ -43,7 +43,7 @@ async def test_each_order_is_claimed_exactly_once(broker: Broker, other: Broker)
 async def test_step_run_again_changes_only_its_attempts(broker: Broker, step: str):
     await broker.place(3)
     await broker.place(1, quantity=10**7)  # too dear
-    saga_id = await broker.claim()
+    saga_id = await broker.take_waiting()
     assert saga_id is not None
     steps: dict[str, Any] = {
         "reserve_funds": lambda: broker.saga.reserve_funds(saga_id, broker.sagas),
@@ -65,7 +65,7 @@ async def test_step_run_again_changes_only_its_attempts(broker: Broker, step: st
 
 async def test_release_funds_compensates_each_order_once(broker: Broker):
     keys = await broker.place(3)
-    saga_id = await broker.claim()
+    saga_id = await broker.take_waiting()
     assert saga_id is not None
     await broker.saga.reserve_funds(saga_id, broker.sagas)
     await broker.change(keys[0], CancelRequested(CANCEL, datetime.now(UTC)))
@@ -79,22 +79,22 @@ async def test_release_funds_compensates_each_order_once(broker: Broker):
 
 async def test_saga_is_woken_once_by_its_last_answer(broker: Broker):
     saga_id, keys = await broker.submitted(3)
-    await broker.hear(report(keys[0]), report(keys[0]))
-    await broker.hear(fill(keys[1]))
+    await broker.receive(report(keys[0]), report(keys[0]))
+    await broker.receive(fill(keys[1]))
     assert (broker.value(UNANSWERED, saga_id), broker.sagas.woken) == (1, [])
-    await broker.hear(report(keys[2], "REJECTED", order_status="REJECTED", reason="PRICE_BAND"))
-    await broker.hear(report(keys[1]), report(keys[2]))
+    await broker.receive(report(keys[2], "REJECTED", order_status="REJECTED", reason="PRICE_BAND"))
+    await broker.receive(report(keys[1]), report(keys[2]))
     assert (broker.value(UNANSWERED, saga_id), broker.sagas.woken) == (0, [saga_id])
 
 
 async def test_answers_in_racing_transactions_signal_once(broker: Broker, other: Broker):
     users = [ALICE, BOB]
     keys = [(await broker.place(user_id=user))[0] for user in users * 4]
-    saga_id = await broker.claim()
+    saga_id = await broker.take_waiting()
     assert saga_id is not None
     await broker.saga.reserve_funds(saga_id, broker.sagas)
     await broker.saga.submit_to_exchange(saga_id, broker.sagas)
-    await asyncio.gather(*(b.hear(report(key)) for b, key in zip([broker, other] * 4, keys, strict=True)))
+    await asyncio.gather(*(b.receive(report(key)) for b, key in zip([broker, other] * 4, keys, strict=True)))
     assert broker.sagas.woken + other.sagas.woken == [saga_id]
     assert broker.rows("SELECT saga_id FROM saga_signals") == []
 
@@ -114,7 +114,7 @@ def poison(monkeypatch: pytest.MonkeyPatch, bad: OrderKey, kind: type) -> None:
 @pytest.mark.parametrize("kind", [FundsHeld, Submitted])
 async def test_poison_order_is_refused_alone(broker: Broker, monkeypatch: pytest.MonkeyPatch, kind: type):
     keys = await broker.place(5)
-    saga_id = await broker.claim()
+    saga_id = await broker.take_waiting()
     assert saga_id is not None
     poison(monkeypatch, keys[2], kind)
     await broker.saga.reserve_funds(saga_id, broker.sagas)
@@ -128,7 +128,7 @@ async def test_poison_order_is_refused_alone(broker: Broker, monkeypatch: pytest
 
 async def test_saga_halved_midway_is_not_woken_early(broker: Broker, monkeypatch: pytest.MonkeyPatch):
     keys = await broker.place(5)
-    saga_id = await broker.claim()
+    saga_id = await broker.take_waiting()
     assert saga_id is not None
     await broker.saga.reserve_funds(saga_id, broker.sagas)
     poison(monkeypatch, keys[2], Submitted)
@@ -137,7 +137,7 @@ async def test_saga_halved_midway_is_not_woken_early(broker: Broker, monkeypatch
 
     async def send_and_answer(messages: Sequence[ExchangeMessage]) -> None:
         requests = [request for message in messages for request in orjson.loads(message.body)["requests"]]
-        await broker.hear(*(report((user_of[r["order_id"]], UUID(r["order_id"]))) for r in requests))
+        await broker.receive(*(report((user_of[r["order_id"]], UUID(r["order_id"]))) for r in requests))
 
     async def answered(_: UUID) -> None:
         woken_while_held.append(broker.value("SELECT count(*) FROM orders WHERE state = 'HELD'"))
@@ -150,7 +150,7 @@ async def test_saga_halved_midway_is_not_woken_early(broker: Broker, monkeypatch
 
 async def test_poison_in_the_database_is_refused_alone(broker: Broker):
     keys = await broker.place(4)
-    saga_id = await broker.claim()
+    saga_id = await broker.take_waiting()
     assert saga_id is not None
     broker.rows(f"ALTER TABLE holds ADD CHECK (source_id <> '{keys[1][1]}'::uuid)")
     assert await broker.saga.reserve_funds(saga_id, broker.sagas) == 3
@@ -159,7 +159,7 @@ async def test_poison_in_the_database_is_refused_alone(broker: Broker):
 
 async def test_unanswered_order_goes_to_recovery(broker: Broker):
     saga_id, [answered, silent] = await broker.submitted(2)
-    await broker.hear(report(answered))
+    await broker.receive(report(answered))
     assert await broker.saga.confirm(saga_id, broker.sagas) == {"orders": 2, "unanswered": 1}
     assert (await broker.order(silent)).owner is Owner.RECOVERY
     assert broker.sagas.recovering == [silent]
@@ -168,7 +168,7 @@ async def test_unanswered_order_goes_to_recovery(broker: Broker):
 
 async def test_order_of_an_ended_session_is_not_submitted(broker: Broker):
     [key] = await broker.place(trade_date="2026-11-20")
-    saga_id = await broker.claim()
+    saga_id = await broker.take_waiting()
     assert saga_id is not None
     await broker.saga.reserve_funds(saga_id, broker.sagas)
     await broker.saga.submit_to_exchange(saga_id, broker.sagas)
@@ -180,29 +180,29 @@ async def test_order_of_an_ended_session_is_not_submitted(broker: Broker):
 async def test_order_cancelled_before_its_saga_is_left_alone(broker: Broker):
     [key] = await broker.place()
     await broker.change(key, CancelRequested(CANCEL, datetime.now(UTC)))
-    saga_id = await broker.claim()
+    saga_id = await broker.take_waiting()
     assert saga_id is not None
     assert await broker.saga.reserve_funds(saga_id, broker.sagas) == 0
     assert (await broker.saga.submit_to_exchange(saga_id, broker.sagas)).unanswered == 0
     assert (await broker.order(key)).state is State.CANCELED
 
 
-async def test_dispatcher_starts_what_it_claimed(broker: Broker):
+async def test_dispatcher_starts_what_it_took(broker: Broker):
     keys = await broker.place(3)
     await broker.dispatcher.run(broker.sagas)
     [saga_id] = broker.sagas.started
     assert sorted(await broker.records.members(saga_id)) == sorted(keys)
 
 
-async def test_saga_that_was_claimed_but_not_started_is_swept(broker: Broker):
+async def test_saga_that_was_taken_but_not_started_is_swept(broker: Broker):
     await broker.place()
-    saga_id = await broker.claim()
+    saga_id = await broker.take_waiting()
     broker.rows("UPDATE sagas SET deadline = now() - interval '1 second'")
     await broker.sweep.run(broker.sagas)
     assert broker.sagas.started == [saga_id]
 
 
-async def test_engine_away_leaves_claimed_orders_for_the_sweep(broker: Broker):
+async def test_engine_away_leaves_taken_orders_for_the_sweep(broker: Broker):
     await broker.place()
     broker.sagas.away = True
     await broker.dispatcher.run(broker.sagas)

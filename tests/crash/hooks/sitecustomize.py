@@ -17,7 +17,7 @@ from types import ModuleType
 from typing import Any
 
 POINTS = {
-    "claim-before-start": ("shared.adapters.durable.order_sagas", "DurableOrderSagas.start", "before"),
+    "take-before-start": ("shared.adapters.durable.order_sagas", "DurableOrderSagas.start", "before"),
     "intake-commit-before-answer": ("shared.application.orders.intake", "Intake._take", "after"),
     "reserved-before-completion": ("shared.application.orders.saga", "OrderSaga.reserve_funds", "after"),
     "submitted-before-send": ("shared.adapters.service_bus.exchange", "ServiceBusExchange.send", "before"),

@@ -177,7 +177,7 @@ BEGIN
     END LOOP;
 END $$;
 
--- Accepted orders that no saga has claimed.
+-- Accepted orders that no saga has taken.
 CREATE TABLE dispatch_queue (
     queue_no     bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     user_id      uuid NOT NULL,
