@@ -17,15 +17,8 @@ from starlette.responses import JSONResponse, Response
 from emulators.signalr.addresses import Origins, bearer, hub_name
 from emulators.signalr.connection import Connection
 from emulators.signalr.hubs import DuplicateError, FullError, Registry
-from emulators.signalr.protocol import (
-    INVOKES,
-    MessageType,
-    ProtocolError,
-    Records,
-    check_handshake,
-    handshake_frame,
-    message_type,
-)
+from emulators.signalr.messagepack import OFFERED
+from emulators.signalr.protocol import INVOKES, MessageType, ProtocolError, Records, handshake_frame, read_handshake
 from emulators.signalr.tokens import AccessKeys, TokenError, expires_on, user_id
 
 type Receive = Callable[[], Awaitable[Any]]
@@ -68,7 +61,7 @@ class Clients:
         answer: dict[str, Any] = {
             "negotiateVersion": version,
             "connectionId": connection_id if version else token,
-            "availableTransports": [{"transport": "WebSockets", "transferFormats": ["Text"]}],
+            "availableTransports": [{"transport": "WebSockets", "transferFormats": ["Text", "Binary"]}],
         }
         return JSONResponse(answer | {"connectionToken": token} if version else answer)
 
@@ -144,6 +137,8 @@ class Clients:
             try:
                 for record in records.feed(data):
                     self._handle(hub, connection, record)
+                    # What follows the handshake, in the same message too, is of the protocol that it chose.
+                    records.protocol = connection.protocol
             except ProtocolError as error:
                 _reject(connection, str(error))
         # The peer's part of the closing handshake.
@@ -155,12 +150,12 @@ class Clients:
         if connection.closing:
             return
         if not connection.ready:
-            check_handshake(record)
+            connection.protocol = read_handshake(record, OFFERED)
             # The answer goes first: once admitted, the connection may be written by anybody.
-            connection.write(handshake_frame())
+            connection.write(handshake_frame(connection.protocol))
             self._registry.admit(hub, connection)
             return
-        kind = message_type(record)
+        kind = connection.protocol.message_type(record)
         if kind in INVOKES:
             raise ProtocolError(_NO_METHODS)
         if kind == MessageType.CLOSE:
@@ -176,7 +171,7 @@ def _reject(connection: Connection, error: str) -> None:
     if connection.ready:
         connection.close(f"Connection closed with an error. {error}")
     else:
-        connection.write(handshake_frame(error))
+        connection.write(handshake_frame(connection.protocol, error))
         connection.end()
 
 

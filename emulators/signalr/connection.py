@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from emulators.signalr.limits import Limits
-from emulators.signalr.protocol import PING_FRAME, close_frame
+from emulators.signalr.protocol import JSON, HubProtocol
 
 _logger: structlog.typing.FilteringBoundLogger = structlog.get_logger("signalr")
 
@@ -25,6 +25,7 @@ class Connection:
     transport: asyncio.WriteTransport
     finish: Callable[[], None]
     limits: Limits
+    protocol: HubProtocol = JSON
     expires_on: float | None = None
     groups: set[str] = field(default_factory=set)
     ready: bool = False
@@ -44,7 +45,7 @@ class Connection:
 
     def close(self, error: str | None = None, *, allow_reconnect: bool = False) -> None:
         """Say why, then close."""
-        self.write(close_frame(error, allow_reconnect=allow_reconnect))
+        self.write(self.protocol.close_frame(error, allow_reconnect=allow_reconnect))
         self.end()
 
     def end(self) -> None:
@@ -70,4 +71,4 @@ class Connection:
             self.close("The access token expired.", allow_reconnect=True)
         elif now - self.pinged > self.limits.keep_alive_s:
             self.pinged = now
-            self.write(PING_FRAME)
+            self.write(self.protocol.ping_frame)

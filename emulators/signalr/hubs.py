@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from emulators.signalr.connection import Connection
 from emulators.signalr.limits import MAX_GROUPS_PER_USER, MAX_USERS_WITH_GROUPS, Limits
+from emulators.signalr.messagepack import Message
 
 _A_YEAR_S = 365 * 24 * 3600.0
 _NOBODY: frozenset[str] = frozenset()
@@ -177,12 +178,12 @@ class Registry:
             connection.close(reason, allow_reconnect=True)
 
 
-def send(targets: Iterable[Connection], frame: bytes, excluded: Collection[str] = _NOBODY) -> None:
-    """The same bytes to every target. Connections that are cut meanwhile leave later, never inside this loop."""
+def send(targets: Iterable[Connection], message: Message, excluded: Collection[str] = _NOBODY) -> None:
+    """One message to every target. Connections that are cut meanwhile leave later, never inside this loop."""
     if excluded:
         targets = [connection for connection in targets if connection.id not in excluded]
     for connection in targets:
-        connection.write(frame)
+        connection.write(message.frame(connection.protocol))
 
 
 def close(targets: Iterable[Connection], reason: str | None, excluded: Collection[str] = _NOBODY) -> None:

@@ -18,7 +18,8 @@ from emulators.signalr.addresses import Origins, bearer, hub_name
 from emulators.signalr.clients import Receive, Send
 from emulators.signalr.hubs import Hub, Registry
 from emulators.signalr.limits import MAX_GROUP_NAME
-from emulators.signalr.protocol import Invocation, invocation_frame
+from emulators.signalr.messagepack import Message
+from emulators.signalr.protocol import Invocation
 from emulators.signalr.tokens import AccessKeys, TokenError
 
 _API_VERSION = re.compile(r"20\d\d-\d\d-\d\d\Z")
@@ -60,9 +61,9 @@ class Call:
         return self.query.get("reason", [None])[0]
 
     @property
-    def frame(self) -> bytes:
-        """The body's message, ready for any connection. Raises RestError."""
-        return invocation_frame(_invocation(self.body))
+    def message(self) -> Message:
+        """The body's message, for any connection. Raises RestError."""
+        return Message(_invocation(self.body))
 
     @property
     def ttl_s(self) -> float | None:
@@ -79,21 +80,21 @@ type Handler = Callable[[Call], None]
 
 
 def send_to_all(call: Call) -> None:
-    hubs.send(call.hub.connections.values(), call.frame, call.excluded)
+    hubs.send(call.hub.connections.values(), call.message, call.excluded)
 
 
 def send_to_user(call: Call) -> None:
-    hubs.send(call.hub.of_user(call.names["user"]), call.frame)
+    hubs.send(call.hub.of_user(call.names["user"]), call.message)
 
 
 def send_to_group(call: Call) -> None:
-    hubs.send(call.hub.of_group(call.names["group"]), call.frame, call.excluded)
+    hubs.send(call.hub.of_group(call.names["group"]), call.message, call.excluded)
 
 
 def send_to_connection(call: Call) -> None:
-    frame = call.frame
+    message = call.message
     connection = call.hub.connections.get(call.names["connection"])
-    hubs.send([connection] if connection else [], frame)
+    hubs.send([connection] if connection else [], message)
 
 
 def close_all(call: Call) -> None:

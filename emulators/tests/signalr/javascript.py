@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 _VERSION = "10.0.0"
+_PACKAGES = ("@microsoft/signalr", "@microsoft/signalr-protocol-msgpack")
 _SCRIPT = Path(__file__).with_name("client.mjs")
 _BOUND_S = 20.0
 
@@ -24,7 +25,8 @@ def installed_packages() -> Path:
     npm = shutil.which("npm")
     if npm is None or shutil.which("node") is None:
         pytest.skip("node and npm are needed for the JavaScript client")
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "signalr-tests" / _VERSION
+    caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    cache = caches / "signalr-tests" / f"{_VERSION}-messagepack"
     cache.mkdir(parents=True, exist_ok=True)
     with (cache / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -36,9 +38,11 @@ def installed_packages() -> Path:
 def _install(npm: str, cache: Path) -> None:
     command = [npm, "install", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix", str(cache)]
     try:
-        subprocess.run([*command, f"@microsoft/signalr@{_VERSION}"], check=True, capture_output=True, timeout=90)
+        subprocess.run(
+            [*command, *(f"{name}@{_VERSION}" for name in _PACKAGES)], check=True, capture_output=True, timeout=90
+        )
     except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
-        pytest.skip(f"npm could not install @microsoft/signalr: {error}")
+        pytest.skip(f"npm could not install the client: {error}")
     (cache / "complete").touch()
 
 
@@ -65,14 +69,18 @@ class JavaScriptClient:
 
 
 @contextlib.asynccontextmanager
-async def javascript_client(url: str, token: str = "") -> AsyncIterator[JavaScriptClient]:
-    """A client that negotiates at `url` and has connected."""
+async def javascript_client(
+    url: str, token: str = "", targets: str = "hello", protocol: str = "json"
+) -> AsyncIterator[JavaScriptClient]:
+    """A client that negotiates at `url`, has connected, and has events named as the targets that it is called by."""
     process = await asyncio.create_subprocess_exec(
         "node",
         str(_SCRIPT),
         str(await asyncio.to_thread(installed_packages)),
         url,
         token,
+        targets,
+        protocol,
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
     )

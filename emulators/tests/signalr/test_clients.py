@@ -19,7 +19,7 @@ async def test_negotiated_connection_keeps_its_id(service: Service) -> None:
     answer = await service.http.post(service.url + "/client/negotiate?hub=chat&negotiateVersion=1", headers=headers)
     document = answer.json()
     assert document["negotiateVersion"] == 1
-    assert document["availableTransports"] == [{"transport": "WebSockets", "transferFormats": ["Text"]}]
+    assert document["availableTransports"] == [{"transport": "WebSockets", "transferFormats": ["Text", "Binary"]}]
     address = f"{service.url.replace('http', 'ws')}/client/?hub=chat&id={document['connectionToken']}"
     async with connect(address, additional_headers=headers) as websocket:
         await websocket.send(HANDSHAKE)
@@ -73,7 +73,7 @@ async def test_user_id_comes_from_the_token(service: Service, claims: dict[str, 
 @pytest.mark.parametrize(
     ("request_", "words"),
     [
-        ('{"protocol":"messagepack","version":1}\x1e', "The protocol 'messagepack' is not supported."),
+        ('{"protocol":"protobuf","version":1}\x1e', "The protocol 'protobuf' is not supported."),
         ('{"protocol":"json","version":9}\x1e', "does not support version 9"),
         ("[]\x1e", "must be a JSON object"),
         ("no json\x1e", "Error reading JSON."),

@@ -30,6 +30,12 @@ _RECORDS = [
     b'{"protocol":"json","version":1}',
     b"\x1e\x1e\x1e",
     b"\xff\xfe\x1e",
+    b'{"protocol":"messagepack","version":1}\x1e',
+    b"\x02\x91\x06",
+    b"\x04\x93\x07\xc0\xc2",
+    b"\x05\xdd\xff\xff\xff\xff",
+    b"\xff\xff\xff\xff\xff\x01",
+    b"\xdc\x07" + b"\x91" * 988,
 ]
 
 

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import httpx
+import pytest
 
 from emulators.processes.postgres import free_port
 from emulators.signalr.tokens import AccessKeys
@@ -50,10 +51,12 @@ def token(url: str, user: str) -> str:
     return _KEYS.sign(f"{url}/client/?hub=chat", {"nameid": user})
 
 
-async def test_client_receives_by_user_group_and_broadcast() -> None:
+@pytest.mark.parametrize("protocol", ["json", "messagepack"])
+async def test_client_receives_by_user_group_and_broadcast(protocol: str) -> None:
     port = free_port()
     url = f"http://127.0.0.1:{port}"
-    async with emulator(port), javascript_client(f"{url}/client/?hub=chat", token(url, "alice")) as client:
+    opened = javascript_client(f"{url}/client/?hub=chat", token(url, "alice"), protocol=protocol)
+    async with emulator(port), opened as client:
         await send(url, "/api/v1/hubs/chat/users/bob", "not for alice")
         await send(url, "/api/v1/hubs/chat/users/alice", {"n": 1.5}, "ünïcode", None)
         assert await client.event("hello") == [{"n": 1.5}, "ünïcode", None]
