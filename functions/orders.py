@@ -33,7 +33,7 @@ async def place_order(call: Call[PlaceOrder]) -> Reply:
     if call.prefer_wait_s:
         headers["Preference-Applied"] = f"wait={call.prefer_wait_s:.0f}"
     content_type = PROBLEM_JSON if placed.status == _REFUSED else JSON
-    return Reply(placed.body, placed.status, headers, content_type, placed.rate_limit)
+    return Reply(placed.body, placed.status, headers, content_type, placed.rate_limit, placed.stream_sequence)
 
 
 @endpoint(routes.PLACE_ORDER_LIST)
@@ -48,7 +48,8 @@ async def place_order_list(call: Call[PlaceOrderList]) -> Reply:
     if waits:
         headers["Retry-After"] = str(max(waits))
     body = answers.of_list(_item(item, call.request_id) for item in placed.items)
-    return Reply(body, 207, headers, rate_limit=placed.rate_limits[-1] if placed.rate_limits else None)
+    limit = placed.rate_limits[-1] if placed.rate_limits else None
+    return Reply(body, 207, headers, rate_limit=limit, stream_sequence=placed.stream_sequence)
 
 
 def _item(item: Placed | RateLimitedError, request_id: str) -> tuple[int, str]:
@@ -82,7 +83,8 @@ async def get_order_history(call: Call[None, OwnerQuery]) -> Reply:
 @endpoint(routes.CANCEL_ORDER)
 async def cancel_order(call: Call) -> Reply:
     """202 with the order, which is cancelled or whose cancel is being sent."""
-    return Reply(await call.app.cancel_orders.cancel(call.user_id, call.id("order_id"), call.sagas), 202)
+    order, sequence = await call.app.cancel_orders.cancel(call.user_id, call.id("order_id"), call.sagas)
+    return Reply(order, 202, stream_sequence=sequence)
 
 
 def _page(orders: list[Order], limit: int) -> Json:

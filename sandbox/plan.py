@@ -70,6 +70,7 @@ class Plan:
             Step("data", "Migrations and demo data", self._migrate_and_seed, ("databases",)),
             self._exchange(),
             self._host(),
+            self._signalr(),
         ]
         names = [node.name for node in nodes]
         unknown = [name for name in self.options.only if name not in names]
@@ -220,6 +221,19 @@ class Plan:
             extra={"PGPASSWORD": self.endpoints.postgres_password},
             address=f"http://127.0.0.1:{self.port}",
             stop_within_s=10,
+        )
+
+    def _signalr(self) -> Part:
+        return self._python(
+            "signalr",
+            "SignalR emulator",
+            "emulators.signalr",
+            {"port": self._port("signalr")},
+            lambda: probes.answers_http(self._port("signalr"), "/api/health"),
+            # No order waits for clients, so its start takes nothing from that of what orders need.
+            needs=("host",),
+            extra={"SIGNALR_ACCESS_KEY": self.endpoints.secrets.signalr_key},
+            address=self.endpoints.signalr_url,
         )
 
     def _python(

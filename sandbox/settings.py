@@ -28,6 +28,7 @@ class Secrets:
     valkey_password: str
     demo_password: str
     service_secret: str
+    signalr_key: str
 
     @classmethod
     def keep(cls, folder: DataFolder) -> "Secrets":
@@ -69,6 +70,10 @@ class Endpoints:
         )
 
     @property
+    def signalr_url(self) -> str:
+        return f"http://127.0.0.1:{self.ports['signalr']}"
+
+    @property
     def entra_url(self) -> str:
         return f"http://127.0.0.1:{self.ports['entra']}"
 
@@ -84,6 +89,7 @@ class Endpoints:
             "REDIS_URL": self.redis_url,
             "SERVICE_BUS_CONNECTION": self.service_bus(),
             "SERVICE_BUS_ADMIN_CONNECTION": self.service_bus("messaging_admin"),
+            "SIGNALR_CONNECTION": f"Endpoint={self.signalr_url};AccessKey={self.secrets.signalr_key};Version=1.0;",
             "ENTRA_ISSUER": f"{tenant}/v2.0",
             "ENTRA_AUDIENCE": str(self.demo.api.client_id),
             "ENTRA_JWKS_URL": f"{tenant}/discovery/v2.0/keys",

@@ -27,6 +27,10 @@ class Settings(BaseSettings):
     """Where queue figures are asked, when that is another endpoint than the queues'."""
     service_bus_admin_ca: str | None = None
     """PEM file with the certificate authority of that endpoint; None: the system's authorities."""
+    signalr_connection: str | None = None
+    signalr_service_uri: str | None = Field(
+        default=None, validation_alias=AliasChoices("SIGNALR_CONNECTION__serviceUri")
+    )
     entra_issuer: str
     entra_audience: str
     entra_jwks_url: str

@@ -11,6 +11,7 @@ whose resource it is, body, rate limit, handler. Whatever is refused becomes one
 exception is logged with the request's id and answered without its details.
 """
 
+import asyncio
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -35,7 +36,7 @@ from functions.edge.responses import Reply, refuse, respond
 from shared.composition import Application, application
 from shared.contracts.common import Query
 from shared.contracts.routes import SHADOWING, methods_of
-from shared.contracts.routes.route import SCOPE, IdempotencyKey, LimitedBy, Route
+from shared.contracts.routes.route import SCOPE, IdempotencyKey, LimitedBy, Route, StreamSequence
 from shared.domain.errors import (
     BrokerError,
     ForbiddenError,
@@ -102,22 +103,23 @@ class Endpoint[Body, Query]:
         try:
             require_host(request.headers)
             call = await admission.admit(request_id, client)
-            return respond(await self.handler(call), request_id, admission.rate_limit)
+            return respond(await self.handler(call), request_id, admission.rate_limit, admission.stream_sequence)
         except BrokerError as error:
-            return self._refuse(await admission.counted(error), request, request_id, admission.rate_limit)
+            return self._refuse(await admission.counted(error), request, request_id, admission)
         except Exception:  # noqa: BLE001 - a defect: logged, and answered without its details
             _log.exception("unexpected error", route=self.route.name)
             unexpected = BrokerError(
                 "Internal error: repeat the request with the same Idempotency-Key, or give support the request_id"
             )
-            return self._refuse(unexpected, request, request_id, admission.rate_limit)
+            return self._refuse(unexpected, request, request_id, admission)
 
     def _refuse(
-        self, error: BrokerError, request: func.HttpRequest, request_id: str, rate_limit: RateLimit | None
+        self, error: BrokerError, request: func.HttpRequest, request_id: str, admission: "_Admission"
     ) -> func.HttpResponse:
         token_given = "authorization" in request.headers
         instance = called_path(self.route.path, request.route_params)
-        return refuse(error, instance, request_id, rate_limit, token_given=token_given)
+        limit, sequence = admission.rate_limit, admission.stream_sequence
+        return refuse(error, instance, request_id, limit, sequence, token_given=token_given)
 
 
 def endpoint[Body, Query](
@@ -163,13 +165,14 @@ class _NoQuery(Query):
 
 
 class _Admission:
-    """Everything between a request and its handler; `rate_limit` is known as soon as the call was counted."""
+    """Everything between a request and its handler; `rate_limit` and `stream_sequence` are known once it is counted."""
 
     def __init__(self, route: Route[Any, Any], request: func.HttpRequest) -> None:
         self._route = route
         self._request = request
         self._caller: tuple[Application, Actor] | None = None
         self.rate_limit: RateLimit | None = None
+        self.stream_sequence: int | None = None
 
     async def admit(self, request_id: str, client: df.DurableOrchestrationClient | None) -> Call[Any, Any]:
         """Raises BrokerError."""
@@ -196,8 +199,17 @@ class _Admission:
             durable_client=client,
         )
         if route.limited_by is LimitedBy.EDGE:
-            self.rate_limit = await app.limiter.spend(actor.user_id, route.limit_name)
+            # At the same time, because neither needs the other.
+            self.rate_limit, self.stream_sequence = await asyncio.gather(
+                app.limiter.spend(actor.user_id, route.limit_name), self._stream_sequence(call)
+            )
         return call
+
+    async def _stream_sequence(self, call: Call[Any, Any]) -> int | None:
+        """Read before the handler reads anything; of the caller's own account alone."""
+        if self._route.stream_sequence is StreamSequence.EDGE and call.user_id == call.actor.user_id:
+            return await call.app.stream_positions.current(call.user_id)
+        return None
 
     async def counted(self, error: BrokerError) -> BrokerError:
         """The refusal of a call; of one that its route has not counted, 429 once too many of them were refused."""

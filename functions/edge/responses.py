@@ -34,11 +34,16 @@ class Reply:
     content_type: str = JSON
     rate_limit: RateLimit | None = None
     """Only where the use case counts the call itself."""
+    stream_sequence: int | None = None
+    """Only where the route says that the use case knows it."""
 
 
-def respond(reply: Reply, request_id: str, rate_limit: RateLimit | None) -> func.HttpResponse:
+def respond(
+    reply: Reply, request_id: str, rate_limit: RateLimit | None, stream_sequence: int | None = None
+) -> func.HttpResponse:
     """The response of a call that succeeded, or that answered with a status of its own."""
     headers = {**_COMMON, "X-Request-Id": request_id, **reply.headers}
+    headers |= stream_headers(stream_sequence if reply.stream_sequence is None else reply.stream_sequence)
     limit = reply.rate_limit or rate_limit
     if limit is not None:
         headers |= rate_limit_headers(limit)
@@ -48,14 +53,26 @@ def respond(reply: Reply, request_id: str, rate_limit: RateLimit | None) -> func
 
 
 def refuse(
-    error: BrokerError, instance: str, request_id: str, rate_limit: RateLimit | None = None, *, token_given: bool = True
+    error: BrokerError,
+    instance: str,
+    request_id: str,
+    rate_limit: RateLimit | None = None,
+    stream_sequence: int | None = None,
+    *,
+    token_given: bool = True,
 ) -> func.HttpResponse:
     """The response of a call that was refused on purpose."""
     headers = {**_COMMON, "X-Request-Id": request_id, **_error_headers(error, token_given=token_given)}
+    headers |= stream_headers(stream_sequence)
     if rate_limit is not None:
         headers |= rate_limit_headers(rate_limit)
     body, status = write_problem(error, instance, request_id), entry_of(error).status
     return func.HttpResponse(body, status_code=status, headers=headers, mimetype=PROBLEM_JSON)
+
+
+def stream_headers(sequence: int | None) -> dict[str, str]:
+    """Where the user's stream of changes stands."""
+    return {} if sequence is None else {"X-Stream-Sequence": str(sequence)}
 
 
 def rate_limit_headers(limit: RateLimit) -> dict[str, str]:

@@ -26,7 +26,8 @@ INVARIANTS: Mapping[int, str] = {
     10: "filled <= quantity; exact notional = sum of its executions",
     11: "positions, holdings, their cost and their lots = replay of openings and trades",
     12: "the venue's executions and our trades are equal by ExecID, both ways; live orders are ours and held",
-    13: "per-user sequence numbers have no gap; what clients can see is published once a change, as it is",
+    13: "per-user sequence numbers have no gap; what clients can see is on record once a change, as it is, and is "
+    "delivered at least once: clients order by sequence",
     14: "replaying any stored orchestration history gives the same actions; a saga's turns do not grow",
     15: "the audit chain verifies",
     16: "no write under an expired lease succeeds",

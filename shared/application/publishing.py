@@ -4,6 +4,7 @@ An unavailable dependency is not the caller's error: the rows stay unsent and th
 """
 
 import asyncio
+import time
 from collections.abc import Collection, Coroutine, Sequence
 from datetime import timedelta
 from uuid import UUID
@@ -20,6 +21,8 @@ _LEFT_BEHIND = timedelta(seconds=2)
 """Longer than marks are gathered."""
 _MOST = 500
 _MOST_COMMITS = 20
+_LONGEST_S = 4.0
+"""Below the sweep's interval."""
 _log = structlog.get_logger(__name__)
 
 
@@ -71,17 +74,18 @@ class Publisher:
         await self._marks.add(effects=committed.effects_of)
 
     async def sweep(self, sagas: OrderSagas) -> None:
-        """Send everything that has been waiting for longer than a publisher needs."""
+        """Send requests and signals that have been waiting for longer than a publisher needs."""
         signals = await self._records.unsent_signals(_LEFT_BEHIND)
         messages = await self._outbox.unsent_messages(_LEFT_BEHIND, _MOST)
         await self.publish(Committed((), messages, signals), sagas)
         await self._marks.write()
-        await self._sweep_effects(sagas)
 
-    async def _sweep_effects(self, sagas: OrderSagas) -> None:
-        """A second without clients' channel leaves thousands, so page after page, until one page is not taken."""
+    async def sweep_effects(self, sagas: OrderSagas) -> None:
+        """Send effects that have been waiting, page after page, because a second without the clients' service leaves
+        thousands. Ends when a page is not taken, or when its time is over: the next sweep goes on."""
         tried: set[UUID] = set()
-        while True:
+        ends_at = time.monotonic() + _LONGEST_S
+        while time.monotonic() < ends_at:
             commits, effects = await self._outbox.unsent_effects(_LEFT_BEHIND, _MOST_COMMITS)
             if not commits or commits & tried:
                 return

@@ -26,3 +26,5 @@ class Sweep:
         for key in await self._records.overdue_orders(_MOST_ORDERS):
             await self._recovery.take_over(key, sagas)
         await self._records.swept()
+        # Last: no order waits for clients.
+        await self._publisher.sweep_effects(sagas)

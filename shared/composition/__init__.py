@@ -18,6 +18,7 @@ from shared.application.health import Health
 from shared.application.housekeeping import Upkeep
 from shared.application.instruments import Instruments
 from shared.application.ledger import Ledger
+from shared.application.notifications import Notifications, StreamPositions
 from shared.application.orders.cancel import CancelOrders
 from shared.application.orders.execution_reports import ExecutionReports
 from shared.application.orders.judge import Rules
@@ -27,6 +28,7 @@ from shared.application.orders.read import ReadOrders
 from shared.application.orders.recovery import Recovery
 from shared.application.orders.saga import OrderSaga
 from shared.application.portfolios import Portfolios
+from shared.application.push import Push
 from shared.application.rate_limits import RateLimits
 from shared.application.reconciliation import Reconciliation
 from shared.application.sagas import Sagas
@@ -40,6 +42,7 @@ from shared.config import Settings, settings
 from shared.ports.housekeeping import FinishedSagas
 from shared.ports.identity import TokenVerifier
 from shared.ports.order_sagas import OrderSagas
+from shared.ports.push import Hubs
 from shared.ports.rate_limits import RateLimiter
 
 
@@ -60,6 +63,8 @@ class Application:
     execution_reports: ExecutionReports
     missing_reports: MissingReports
     sweep: Sweep
+    stream_positions: StreamPositions
+    notifications: Notifications
     portfolios: Portfolios
     trades: Trades
     funds: Funds
@@ -71,6 +76,7 @@ class Application:
     backlog: Backlog
     upkeep: Upkeep
     health: Health
+    push: Push
 
 
 def assemble(
@@ -83,6 +89,7 @@ def assemble(
     order_sagas: Callable[[df.DurableOrchestrationClient], OrderSagas],
     finished_sagas: Callable[[df.DurableOrchestrationClient], FinishedSagas],
     health: Health,
+    hubs: Hubs | None,
 ) -> Application:
     """The application of the wired parts and of what stands beside them."""
     return Application(
@@ -98,6 +105,8 @@ def assemble(
         execution_reports=trading.execution_reports,
         missing_reports=trading.missing_reports,
         sweep=trading.sweep,
+        stream_positions=trading.stream_positions,
+        notifications=trading.notifications,
         portfolios=reading.portfolios,
         trades=reading.trades,
         funds=reading.funds,
@@ -109,6 +118,7 @@ def assemble(
         backlog=operations.backlog,
         upkeep=operations.upkeep,
         health=health,
+        push=Push(hubs),
     )
 
 
@@ -134,6 +144,7 @@ async def build(config: Settings) -> Application:
         order_sagas=adapters.order_sagas,
         finished_sagas=adapters.finished_sagas,
         health=Health(adapters.dependencies),
+        hubs=adapters.hubs,
     )
 
 

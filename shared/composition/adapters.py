@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 
 import azure.durable_functions as df
+from redis.asyncio import Redis
 
 from shared.adapters.azure_identity import ManagedIdentity
 from shared.adapters.durable.finished_sagas import DurableFinishedSagas
@@ -25,6 +26,7 @@ from shared.adapters.postgres.housekeeping import PostgresHousekeeping
 from shared.adapters.postgres.ledger import PostgresLedger
 from shared.adapters.postgres.market import PostgresMarket
 from shared.adapters.postgres.missing_reports import PostgresLanePositions
+from shared.adapters.postgres.notifications import PostgresStreams
 from shared.adapters.postgres.order_sagas import PostgresSagaRecords
 from shared.adapters.postgres.orders import PostgresOrderRecords
 from shared.adapters.postgres.outbox import PostgresOutbox
@@ -35,6 +37,7 @@ from shared.adapters.postgres.replies import PostgresReplies
 from shared.adapters.postgres.sagas import PostgresSagas
 from shared.adapters.postgres.trades import PostgresTrades
 from shared.adapters.redis.client import connect
+from shared.adapters.redis.presence import RedisPresence
 from shared.adapters.redis.rate_limits import RedisRequestCounter
 from shared.adapters.redis.wakeups import RedisWakeups
 from shared.adapters.reference import ReferenceData
@@ -42,6 +45,8 @@ from shared.adapters.service_bus.administration import ServiceBusInspector
 from shared.adapters.service_bus.connection import BusConnection
 from shared.adapters.service_bus.exchange import ServiceBusExchange
 from shared.adapters.service_bus.ping import ServiceBusPing
+from shared.adapters.signalr.push import SignalRPush
+from shared.adapters.signalr.service import ServiceAddress, SignalRService
 from shared.application.health import Dependency, judge_progress
 from shared.composition.operations import OperationsPorts
 from shared.composition.reading import ReadingPorts
@@ -50,6 +55,7 @@ from shared.config import Settings
 from shared.ports.housekeeping import FinishedSagas
 from shared.ports.identity import TokenVerifier
 from shared.ports.order_sagas import OrderSagas
+from shared.ports.push import Hubs
 from shared.ports.rate_limits import RequestCounter
 
 EXCHANGE_REQUESTS, EXECUTION_REPORTS = "exchange-requests", "execution-reports"
@@ -67,6 +73,8 @@ class Adapters:
     """The engine and its records, by the client that an invocation brings along."""
     reading: ReadingPorts
     operations: OperationsPorts
+    hubs: Hubs | None
+    """None: nothing is pushed."""
     dependencies: tuple[Dependency, ...]
     """What the health check looks at."""
 
@@ -78,6 +86,7 @@ async def connect_adapters(config: Settings, reference: ReferenceData) -> Adapte
         config.postgres_url, most=config.postgres_pool, password=password_source(config.postgres_url, identity)
     )
     redis = connect(config.redis_url)
+    push = _push(config, redis, identity)
     await database.open()
     market = PostgresMarket(database, reference.calendars[config.session_calendar])
     books, wakeups = PostgresBooks(database, reference.rate_cards), RedisWakeups(redis)
@@ -99,10 +108,11 @@ async def connect_adapters(config: Settings, reference: ReferenceData) -> Adapte
             sagas=PostgresSagaRecords(database),
             outbox=PostgresOutbox(database),
             exchange=exchange,
-            audience=wakeups,
+            audience=wakeups if push is None else push.audience(wakeups),
             wakeups=wakeups,
             market=market,
             lanes=PostgresLanePositions(database),
+            streams=PostgresStreams(database),
             venue=venue,
         ),
         reading=ReadingPorts(
@@ -124,13 +134,20 @@ async def connect_adapters(config: Settings, reference: ReferenceData) -> Adapte
             housekeeping=PostgresHousekeeping(database),
             market=market,
         ),
+        hubs=push,
         dependencies=(
             Dependency("postgresql", required=True, probe=progress.write),
             Dependency("orders", required=True, probe=partial(judge_progress, progress)),
             Dependency("service-bus", required=False, probe=ServiceBusPing(bus, EXECUTION_REPORTS), keep_s=5.0),
             Dependency("redis", required=False, probe=redis.ping),
+            *([] if push is None else [Dependency("signalr", required=False, probe=push.ping, keep_s=5.0)]),
         ),
     )
+
+
+def _push(config: Settings, redis: Redis, identity: ManagedIdentity) -> SignalRPush | None:
+    address = ServiceAddress.parsed(config.signalr_connection, config.signalr_service_uri, identity)
+    return None if address is None else SignalRPush(SignalRService(address), RedisPresence(redis))
 
 
 def _inspector(config: Settings, bus: BusConnection) -> ServiceBusInspector:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from shared.application.notifications import Notifications, StreamPositions
 from shared.application.orders.cancel import CancelOrders
 from shared.application.orders.dispatch import Dispatcher
 from shared.application.orders.execution_reports import ExecutionReports
@@ -17,6 +18,7 @@ from shared.application.timing import Timing
 from shared.ports.books import BookStore
 from shared.ports.market import Market
 from shared.ports.missing_reports import LanePositions, VenueChanges
+from shared.ports.notifications import StreamReader
 from shared.ports.order_sagas import SagaRecords
 from shared.ports.orders import OrderRecords
 from shared.ports.outbox import Audience, Exchange, Outbox
@@ -37,6 +39,7 @@ class TradingPorts:
     wakeups: Wakeups
     market: Market
     lanes: LanePositions
+    streams: StreamReader
     venue: VenueChanges | None
     """None: the venue's records are not connected."""
 
@@ -55,6 +58,8 @@ class Trading:
     sweep: Sweep
     dispatcher: Dispatcher
     publisher: Publisher
+    stream_positions: StreamPositions
+    notifications: Notifications
 
 
 def wire_trading(
@@ -71,6 +76,7 @@ def wire_trading(
     publisher = Publisher(ports.exchange, ports.audience, ports.outbox, ports.sagas, gather_s=gather_marks_s)
     dispatcher = Dispatcher(ports.sagas, timing, most_sagas=sagas_in_flight, most_orders=orders_per_saga)
     recovery = Recovery(ports.books, publisher, timing)
+    positions = StreamPositions(ports.streams)
     return Trading(
         place_orders=PlaceOrders(
             books=ports.books,
@@ -81,6 +87,7 @@ def wire_trading(
             publisher=publisher,
             dispatcher=dispatcher,
             wakeups=ports.wakeups,
+            positions=positions,
             timing=timing,
         ),
         cancel_orders=CancelOrders(ports.books, publisher, timing),
@@ -92,4 +99,6 @@ def wire_trading(
         sweep=Sweep(publisher, dispatcher, recovery, ports.sagas),
         dispatcher=dispatcher,
         publisher=publisher,
+        stream_positions=positions,
+        notifications=Notifications(ports.streams),
     )

@@ -157,6 +157,11 @@ type UserRef = Annotated[
 type PageLimit = Annotated[
     int, Field(ge=1, le=200, description="Entries a page at most"), BeforeValidator(_plain_digits)
 ]
+type StreamPosition = Annotated[
+    int,
+    Field(ge=0, le=2**63 - 1, description="The last sequence that you have; 0 asks from the first change on"),
+    BeforeValidator(_plain_digits),
+]
 type QueryDate = Annotated[date, BeforeValidator(_plain_date)]
 type QueryId = Annotated[UUID, BeforeValidator(_plain_id)]
 NotOffered = Annotated[

@@ -11,7 +11,7 @@ from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 from shared.contracts.common import InstrumentId, UserRef
 from shared.contracts.problems import PROBLEM_JSON, Problem, documented_statuses
 from shared.contracts.routes import ROUTES, documentation
-from shared.contracts.routes.route import SCOPE, IdempotencyKey, LimitedBy, Route
+from shared.contracts.routes.route import SCOPE, IdempotencyKey, LimitedBy, Route, StreamSequence
 from shared.json_values import Json
 
 type AnyRoute = Route[Any, Any]
@@ -33,6 +33,10 @@ _HEADERS: Final[Json] = {
     "RateLimit-Remaining": {"schema": {"type": "integer"}, "description": "Calls left now"},
     "RateLimit-Reset": {"schema": {"type": "integer"}, "description": "Seconds until calls come back"},
     "RateLimit-Policy": {"schema": {"type": "string"}, "description": "Limit and window in seconds"},
+    "X-Stream-Sequence": {
+        "schema": {"type": "integer"},
+        "description": "The sequence of your newest change: the answer shows at least every change up to it",
+    },
     "Retry-After": {"schema": {"type": "integer"}, "description": "Seconds"},
     "WWW-Authenticate": {"schema": {"type": "string"}, "description": "RFC 6750"},
 }
@@ -196,10 +200,11 @@ def _header(name: str, description: str, *, required: bool, pattern: str | None 
 
 def _answer(route: AnyRoute, model: type[BaseModel] | None, schemas: _Schemas) -> Json:
     limited = () if route.limited_by is LimitedBy.NOBODY else _RATE_LIMIT_HEADERS
+    streamed = () if route.stream_sequence is StreamSequence.NONE else ("X-Stream-Sequence",)
     schema = {} if model is None else schemas[model, "serialization"]
     return {
         "description": route.summary,
-        "headers": _header_refs(("X-Request-Id", *limited)),
+        "headers": _header_refs(("X-Request-Id", *limited, *streamed)),
         "content": {content_type: {"schema": schema} for content_type in route.content_types},
     }
 

@@ -9,6 +9,7 @@
     │   └── RouteNotFoundError       ROUTE_NOT_FOUND
     ├── MethodNotAllowedError        METHOD_NOT_ALLOWED       details: allowed
     ├── StateConflictError           CONFLICT_STATE           details: state
+    ├── GoneError                    GONE                     details: oldest_sequence, stream_sequence
     ├── PayloadTooLargeError         PAYLOAD_TOO_LARGE        details: limit_bytes
     ├── UnsupportedMediaTypeError    UNSUPPORTED_MEDIA_TYPE
     ├── OrderRejectedError           ORDER_REJECTED           details: reject_code, limit, actual, remedy
@@ -42,6 +43,7 @@ class ErrorCode(StrEnum):
     ROUTE_NOT_FOUND = "ROUTE_NOT_FOUND"
     METHOD_NOT_ALLOWED = "METHOD_NOT_ALLOWED"
     CONFLICT_STATE = "CONFLICT_STATE"
+    GONE = "GONE"
     PAYLOAD_TOO_LARGE = "PAYLOAD_TOO_LARGE"
     UNSUPPORTED_MEDIA_TYPE = "UNSUPPORTED_MEDIA_TYPE"
     ORDER_REJECTED = "ORDER_REJECTED"
@@ -123,6 +125,12 @@ class StateConflictError(BrokerError):
     def __init__(self, message: str, *, state: str) -> None:
         super().__init__(message, {"state": str(state)})
         self.state = str(state)
+
+
+class GoneError(BrokerError):
+    """What was asked for was on record and is not kept any more."""
+
+    code = ErrorCode.GONE
 
 
 class PayloadTooLargeError(BrokerError):

@@ -1,7 +1,7 @@
 """Where the books are kept: one transaction that locks users, runs a plain function, writes what changed."""
 
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple, Protocol
@@ -164,6 +164,8 @@ class Committed:
     answered_sagas: Sequence[UUID] = ()
     effects_of: Collection[UUID] = ()
     """Ids of the commits that wrote the effects: what is to be marked when they have been published."""
+    sequences: Mapping[UUID, int] = field(default_factory=dict)
+    """The stream sequence of each locked user as the commit left it: that of the user's newest effect."""
 
 
 class UsersBusyError(Exception):

@@ -20,6 +20,8 @@ class AdmissionFacts:
     free_quantity: int
     stored: StoredAnswer | None
     client_order_id_used_by: UUID | None
+    stream_sequence: int
+    """That of the user's newest effect."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ import pytest
 from shared.adapters.postgres.books import PostgresBooks
 from shared.adapters.postgres.database import Database
 from shared.adapters.postgres.missing_reports import PostgresLanePositions
+from shared.adapters.postgres.notifications import PostgresStreams
 from shared.adapters.postgres.order_sagas import PostgresSagaRecords
 from shared.adapters.postgres.orders import PostgresOrderRecords
 from shared.adapters.postgres.outbox import PostgresOutbox
@@ -23,12 +24,14 @@ from shared.domain.orders.events import Event, Filled, FundsHeld, Refused, Submi
 from shared.domain.orders.order import Order, OrderKey
 from shared.ports.books import BookStore, Committed, Scope, StoredAnswer, Unit
 from shared.ports.missing_reports import LanePositions
+from shared.ports.notifications import StreamReader
 from shared.ports.order_sagas import SagaRecords
 from shared.ports.orders import OrderRecords
 from shared.ports.outbox import Outbox
 from tests.fakes.books import MemoryBooks
 from tests.fakes.memory import Memory
 from tests.fakes.missing_reports import MemoryLanePositions
+from tests.fakes.notifications import MemoryStreams
 from tests.fakes.order_sagas import MemorySagaRecords
 from tests.fakes.orders import MemoryOrderRecords
 from tests.fakes.outbox import MemoryOutbox
@@ -47,6 +50,7 @@ class Store:
     sagas: SagaRecords
     outbox: Outbox
     lanes: LanePositions
+    streams: StreamReader
     add_user: Callable[[UUID, str], None]
     locked: Callable[[UUID], AbstractContextManager[None]]
     """Somebody else holds the user's row."""
@@ -150,6 +154,7 @@ def memory_store() -> Store:
         MemorySagaRecords(memory),
         MemoryOutbox(memory),
         MemoryLanePositions(memory),
+        MemoryStreams(memory),
         memory.add_user,
         locked,
     )
@@ -175,6 +180,7 @@ async def postgres_store(database: Database, postgres_url: str) -> Store:
         PostgresSagaRecords(database),
         PostgresOutbox(database),
         PostgresLanePositions(database),
+        PostgresStreams(database),
         add_user,
         locked,
     )

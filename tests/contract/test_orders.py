@@ -125,8 +125,8 @@ async def test_admission_facts_are_each_callers_own(store: Store) -> None:
     held = CASH - facts[0].available_cash
     assert 1_500_000 < held < 1_510_000
     assert facts == [
-        AdmissionFacts("ACTIVE", CASH - held, SHARES, first, first.order_id),
-        AdmissionFacts("SUBMITTED", 5, 1, None, None),
-        AdmissionFacts(None, 0, 0, None, None),
-        AdmissionFacts("ACTIVE", CASH - held, 0, None, None),
+        AdmissionFacts("ACTIVE", CASH - held, SHARES, first, first.order_id, 3),
+        AdmissionFacts("SUBMITTED", 5, 1, None, None, 1),
+        AdmissionFacts(None, 0, 0, None, None, 0),
+        AdmissionFacts("ACTIVE", CASH - held, 0, None, None, 3),
     ]

@@ -26,8 +26,10 @@ from functions import (
     health,
     instruments,
     ledger,
+    notifications,
     orders,
     portfolios,
+    push,
     reconciliation,
     sagas,
     trades,
@@ -45,6 +47,7 @@ from shared.adapters.postgres.housekeeping import PostgresHousekeeping
 from shared.adapters.postgres.ledger import PostgresLedger
 from shared.adapters.postgres.market import PostgresMarket
 from shared.adapters.postgres.missing_reports import PostgresLanePositions
+from shared.adapters.postgres.notifications import PostgresStreams
 from shared.adapters.postgres.order_sagas import PostgresSagaRecords
 from shared.adapters.postgres.orders import PostgresOrderRecords
 from shared.adapters.postgres.outbox import PostgresOutbox
@@ -65,6 +68,7 @@ from shared.domain.errors import UnauthenticatedError
 from shared.ports.backlog import DeadLetter, QueueFigures
 from shared.ports.identity import Actor
 from shared.ports.rate_limits import RateLimit
+from tests.fakes.hubs import MemoryHubs
 from tests.fakes.outbox import RecordingAudience, RecordingExchange
 from tests.fakes.reconciliation import MemoryVenue
 from tests.support.waiting import wait_until
@@ -72,6 +76,8 @@ from tests.support.waiting import wait_until
 _MODULES = (
     *(orders, portfolios, trades, funds, instruments, sagas, doubts, ledger, reconciliation, backlog, health),
     documentation,
+    notifications,
+    push,
 )
 _PARAMETER = re.compile(r"\\\{(\w+)\\\}")
 
@@ -140,6 +146,7 @@ async def compose(dsn: str, actors: Mapping[str, Actor]) -> Application:
             wakeups=Wakeups(),
             market=market,
             lanes=PostgresLanePositions(database),
+            streams=PostgresStreams(database),
             venue=None,
         ),
         Rules(reference.instruments, reference.limits, reference.rate_cards),
@@ -179,6 +186,7 @@ async def compose(dsn: str, actors: Mapping[str, Actor]) -> Application:
         limiter=limiter,
         order_sagas=DurableOrderSagas,
         finished_sagas=DurableFinishedSagas,
+        hubs=MemoryHubs(),
         health=Health([Dependency("postgresql", required=True, probe=database.ping)]),
     )
 

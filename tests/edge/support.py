@@ -41,7 +41,9 @@ PLACE: Json = {
     "price": "1500.05",
 }
 ORDER_ID = UUID("01935d3a-0000-7000-8000-000000000001")
-PLACED = Placed(202, '{"status": "PENDING_NEW"}', ORDER_ID, replayed=False, rate_limit=RateLimit(60, 59, 60))
+PLACED = Placed(
+    202, '{"status": "PENDING_NEW"}', ORDER_ID, replayed=False, rate_limit=RateLimit(60, 59, 60), stream_sequence=43
+)
 
 
 class Identity:
@@ -92,9 +94,9 @@ class Orders:
         self._note("place_list", [each.command for each in calls])
         return self.list_answer
 
-    async def cancel(self, user_id: UUID, order_id: UUID, sagas: OrderSagas) -> Json:
+    async def cancel(self, user_id: UUID, order_id: UUID, sagas: OrderSagas) -> tuple[Json, int]:
         self._note("cancel", user_id, order_id)
-        return {"order_id": str(order_id)}
+        return {"order_id": str(order_id)}, 42
 
     async def get(self, user_id: UUID, order_id: UUID) -> Json:
         self._note("get", user_id, order_id)
@@ -115,6 +117,16 @@ class Orders:
 
 
 @dataclass
+class Positions:
+    """Every stream stands at the same sequence; None: the database is unavailable."""
+
+    sequence: int | None = 41
+
+    async def current(self, user_id: UUID) -> int | None:
+        return self.sequence
+
+
+@dataclass
 class App:
     """What the edge needs of the application."""
 
@@ -122,6 +134,7 @@ class App:
     limiter: Limiter = field(default_factory=Limiter)
     orders: Orders = field(default_factory=Orders)
     order_sagas: Callable[[Any], Any] = field(default=lambda client: client)
+    stream_positions: Positions = field(default_factory=Positions)
 
     @property
     def place_orders(self) -> Orders:

@@ -231,3 +231,22 @@ async def test_instance_writes_the_path_as_a_uri(app: App) -> None:
 def test_decorated_handlers_stay_callable_with_their_route() -> None:
     assert isinstance(place_order, Endpoint)
     assert place_order.route is order_routes.PLACE_ORDER
+
+
+async def test_answers_about_the_account_carry_its_sequence(app: App) -> None:
+    placed, cancelled = await call(place_order, body=PLACE), await call(cancel_order, path=ONE)
+    read, of_another = (
+        await call(get_order, path=ONE),
+        await call(get_order, user="olga", path=ONE, query={"user_id": str(BOB)}),
+    )
+    assert [each.headers.get("X-Stream-Sequence") for each in (placed, cancelled, read, of_another)] == [
+        "43",
+        "42",
+        "41",
+        None,
+    ]
+    app.orders.error = NotFoundError("There is no such order")
+    refused = await call(get_order, path=ONE)
+    assert (refused.status, refused.headers["X-Stream-Sequence"]) == (404, "41")
+    app.orders.error, app.stream_positions.sequence = None, None
+    assert "X-Stream-Sequence" not in (await call(get_order, path=ONE)).headers

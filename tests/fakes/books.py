@@ -18,6 +18,7 @@ from shared.domain.orders.order import Order, OrderKey, State
 from shared.domain.times import wire_time
 from shared.json_values import Json
 from shared.ports.books import Committed, OrderRecordsOfUnit, Scope, ScopedFill, Unit, UsersBusyError
+from shared.ports.notifications import StoredEffect
 from shared.ports.outbox import ExchangeMessage, PublishedEffect
 from tests.fakes.memory import Leaving, Memory
 
@@ -89,6 +90,9 @@ class MemoryBooks:
             PublishedEffect(each.user_id, each.sequence, *published_effect(each.user_id, each.fact))
             for each in changes.effects
         ]
+        for each in effects:
+            stored = StoredEffect(each.sequence, each.kind, each.payload, at)
+            self._memory.effects.setdefault(each.user_id, []).append(stored)
         self._memory.sequences.update({each.user_id: books.sequences[each.user_id] for each in effects})
         outbox = [ExchangeMessage(*each) for each in messages(changes.requests)]
         for message in outbox:
@@ -96,7 +100,8 @@ class MemoryBooks:
         commit = uuid4()
         if effects:
             self._memory.commits[commit] = Leaving(effects, at)
-        return Committed(effects, outbox, self._count_answered(changes, at), [commit] if effects else [])
+        sequences = {user: following - 1 for user, following in books.sequences.items()}
+        return Committed(effects, outbox, self._count_answered(changes, at), [commit] if effects else [], sequences)
 
     def _write_orders(self, unit: Unit) -> None:
         memory = self._memory

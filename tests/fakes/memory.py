@@ -13,6 +13,7 @@ from shared.domain.lots import SecurityCost
 from shared.domain.orders.order import Order, OrderKey
 from shared.json_values import Json
 from shared.ports.books import Doubt, DoubtSettled, ParkedReport, SagaStep, StoredAnswer
+from shared.ports.notifications import StoredEffect
 
 
 @dataclass(slots=True)
@@ -68,6 +69,8 @@ class Memory:
     signals: dict[UUID, Leaving[UUID]] = field(default_factory=dict)
     messages: dict[UUID, Leaving[object]] = field(default_factory=dict)
     commits: dict[UUID, Leaving[object]] = field(default_factory=dict)
+    effects: dict[UUID, list[StoredEffect]] = field(default_factory=dict)
+    """Of each user, in order of sequence."""
     parked: dict[bytes, ParkedReport] = field(default_factory=dict)
     doubts: dict[OrderKey, Doubt] = field(default_factory=dict)
     settled: dict[OrderKey, DoubtSettled | None] = field(default_factory=dict)

@@ -33,6 +33,7 @@ class MemoryOrderRecords:
             free_quantity=self._available(BalanceKey(user, Account.HOLDINGS, inquiry.asset)),
             stored=None if claim.idempotency_key is None else self._memory.answers.get((user, claim.idempotency_key)),
             client_order_id_used_by=next(used_by, None),
+            stream_sequence=self._memory.sequences.get(user, 1) - 1,
         )
 
     def _available(self, key: BalanceKey) -> int:

@@ -15,6 +15,7 @@ from tests.fakes.books import MemoryBooks
 from tests.fakes.market import FixedMarket
 from tests.fakes.memory import Memory
 from tests.fakes.missing_reports import MemoryLanePositions
+from tests.fakes.notifications import MemoryStreams
 from tests.fakes.order_sagas import MemorySagaRecords, RecordingSagas
 from tests.fakes.orders import MemoryOrderRecords
 from tests.fakes.outbox import MemoryOutbox, RecordingExchange
@@ -50,6 +51,7 @@ class MemoryTrading:
             wakeups=self.wakeups,
             market=market or FixedMarket(),
             lanes=MemoryLanePositions(self.memory),
+            streams=MemoryStreams(self.memory),
             venue=None,
         )
         self.use_cases = wire_trading(ports, rules, self.timing, self.limiter, gather_marks_s=0)

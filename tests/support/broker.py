@@ -12,6 +12,7 @@ from shared.adapters.postgres.books import PostgresBooks
 from shared.adapters.postgres.database import Database
 from shared.adapters.postgres.market import PostgresMarket
 from shared.adapters.postgres.missing_reports import PostgresLanePositions
+from shared.adapters.postgres.notifications import PostgresStreams
 from shared.adapters.postgres.order_sagas import PostgresSagaRecords
 from shared.adapters.postgres.orders import PostgresOrderRecords
 from shared.adapters.postgres.outbox import PostgresOutbox
@@ -61,6 +62,7 @@ class Broker:
             wakeups=MemoryWakeups(),
             market=PostgresMarket(database, CALENDAR),
             lanes=PostgresLanePositions(database),
+            streams=PostgresStreams(database),
             venue=None,
         )
         limiter = RateLimits(LocalRequestCounter(), REFERENCE.rate_limits)

@@ -197,7 +197,7 @@ async def _write(connection: AsyncConnection, unit: Unit, before: Orders) -> Com
         await connection.execute(_SQL["write_fills"], {name: _text(rows) for name, rows in fills.items()} | {"at": at})
     answered = await _count_answered(connection, unit.books)
     effects_of = [await _leave_effects(connection, effects, at)] if effects else []
-    return Committed(effects, outbox, answered, effects_of)
+    return Committed(effects, outbox, answered, effects_of, _last_sequences(unit.books))
 
 
 async def _count_answered(connection: AsyncConnection, books: Books) -> list[UUID]:
@@ -276,6 +276,10 @@ def _statements(
 def _sequences(books: Books) -> list[Row]:
     touched = {effect.user_id for effect in books.changes.effects}
     return [{"user_id": user, "next_sequence": books.sequences[user]} for user in sorted(touched)]
+
+
+def _last_sequences(books: Books) -> dict[UUID, int]:
+    return {user_id: following - 1 for user_id, following in books.sequences.items()}
 
 
 def _by_id(new_orders: Iterable[NewOrder]) -> list[NewOrder]:

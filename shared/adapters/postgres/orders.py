@@ -51,8 +51,9 @@ class PostgresOrderRecords:
                     free_quantity=shares,
                     stored=None if order_id is None else StoredAnswer(order_id, bytes(mark), status, body),
                     client_order_id_used_by=used_by,
+                    stream_sequence=sequence,
                 )
-                for kyc_status, cash, shares, order_id, mark, status, body, used_by in await cursor.fetchall()
+                for kyc_status, sequence, cash, shares, order_id, mark, status, body, used_by in await cursor.fetchall()
             ]
 
     async def get(self, user_id: UUID, order_id: UUID) -> Order | None:

@@ -3,6 +3,7 @@
 -- name: inquire
 -- Each look-up is a row's own, so that it always goes by its key: joined, the planner may read every account.
 SELECT (SELECT u.kyc_status FROM users u WHERE u.user_id = k.user_id),
+       coalesce((SELECT u.next_sequence - 1 FROM users u WHERE u.user_id = k.user_id), 0),
        coalesce((SELECT a.balance - a.held FROM accounts a
                  WHERE a.user_id = k.user_id AND a.account = 'client.cash' AND a.asset = 'INR'), 0),
        coalesce((SELECT a.balance - a.held FROM accounts a

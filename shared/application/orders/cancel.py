@@ -23,8 +23,10 @@ class CancelOrders:
         self._publisher = publisher
         self._timing = timing
 
-    async def cancel(self, user_id: UUID, order_id: UUID, sagas: OrderSagas) -> Json:
+    async def cancel(self, user_id: UUID, order_id: UUID, sagas: OrderSagas) -> tuple[Json, int]:
         """Cancel what is left: at once before the order has left us, else by a request to the exchange.
+
+        Answers the order and the user's stream sequence.
 
         Repeating it asks once. Raises NotFoundError, StateConflictError (it has ended), UnavailableError.
         """
@@ -43,4 +45,4 @@ class CancelOrders:
             status = error.order.status
             raise StateConflictError(f"The order has ended: it is {status}", state=status) from error
         await self._publisher.publish(committed, sagas)
-        return published_order(order)
+        return published_order(order), committed.sequences[user_id]

@@ -30,11 +30,13 @@ class Candidate:
 
 
 class Taken(NamedTuple):
-    """The answer on record, `replayed` when an earlier twin got it, and the batch's commit for one publisher."""
+    """The answer on record, `replayed` when an earlier twin got it, the batch's commit for one publisher, and where the
+    commit left the user's stream."""
 
     answer: StoredAnswer
     replayed: bool
     committed: Committed | None
+    stream_sequence: int = 0
 
 
 type _Batches = Batcher[Sequence[Candidate], Sequence[Taken] | None]
@@ -112,7 +114,11 @@ class Intake:
         )
         # One caller of the batch publishes for all.
         taken[0][0] = taken[0][0]._replace(committed=committed)
-        return taken
+        sequences = (committed.sequences[caller[0].order.user_id] for caller in callers)
+        return [
+            [each._replace(stream_sequence=sequence) for each in of_caller]
+            for of_caller, sequence in zip(taken, sequences, strict=True)
+        ]
 
 
 def _take_caller(unit: Unit, candidates: Sequence[Candidate]) -> list[Taken]:

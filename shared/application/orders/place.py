@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 from uuid import UUID
 
+from shared.application.notifications import StreamPositions
 from shared.application.orders import answers
 from shared.application.orders.dispatch import Dispatcher
 from shared.application.orders.intake import Intake, Taken
@@ -47,6 +48,8 @@ class Placed:
     order_id: UUID
     replayed: bool
     rate_limit: RateLimit | None = None
+    stream_sequence: int = 0
+    """The user's, of the commit or read that this answers from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,7 @@ class PlacedList:
     items: Sequence[Placed | RateLimitedError]
     rate_limits: Sequence[RateLimit]
     """Of the orders that were counted, in the given order."""
+    stream_sequence: int = 0
 
 
 class _Entry(NamedTuple):
@@ -79,9 +83,11 @@ class PlaceOrders:
         publisher: Publisher,
         dispatcher: Dispatcher,
         wakeups: Wakeups,
+        positions: StreamPositions,
         timing: Timing,
     ) -> None:
         self._records = records
+        self._positions = positions
         self._judge = Judge(rules, market, timing)
         self._limiter = limiter
         self._publisher = publisher
@@ -100,9 +106,9 @@ class PlaceOrders:
         with self._room(1):
             taken, rate_limit = await self._enter(call)
         if taken.replayed:
-            return await self._replay(call, taken.answer)
+            return await self._replay(call, taken)
         self._follow_up([taken], sagas)
-        return await self._answer(call, taken.answer, rate_limit)
+        return await self._answer(call, taken, rate_limit)
 
     async def place_list(self, calls: Sequence[PlaceCall], sagas: OrderSagas) -> PlacedList:
         """Answer each order of one caller's list as `place` answers it alone, in the given order.
@@ -116,7 +122,12 @@ class PlaceOrders:
             taken = await self._take_all(calls, entries, limits)
         self._follow_up([each for each in taken.values() if not each.replayed], sagas)
         items = [_item(place, entries, limits, taken) for place in range(len(calls))]
-        return PlacedList(items, [each for each in limits.values() if isinstance(each, RateLimit)])
+        sequences = [entry.known.stream_sequence for entry in entries] + [
+            each.stream_sequence for each in taken.values()
+        ]
+        return PlacedList(
+            items, [each for each in limits.values() if isinstance(each, RateLimit)], max(sequences, default=0)
+        )
 
     async def _look_up_all(self, calls: Sequence[PlaceCall]) -> list[_Entry]:
         entries = await asyncio.gather(*(self._look_up(call) for call in calls))
@@ -167,7 +178,7 @@ class PlaceOrders:
         """The answer on record, of this call or of its twin."""
         entry = await self._look_up(call)
         if entry.known.stored is not None:
-            return Taken(entry.known.stored, replayed=True, committed=None), None
+            return Taken(entry.known.stored, True, None, entry.known.stream_sequence), None
         rate_limit = await self._limiter.spend(call.user_id, PLACE_ORDER)
         return await self._intake.take(self._judge.candidate(call, *entry)), rate_limit
 
@@ -189,27 +200,28 @@ class PlaceOrders:
             self._background.add(task)
             task.add_done_callback(self._background.discard)
 
-    async def _replay(self, call: PlaceCall, stored: StoredAnswer) -> Placed:
-        _require_same_body(call, stored)
-        answer = await self._answer(call, stored, None)
-        return Placed(answer.status, answer.body, answer.order_id, replayed=True)
+    async def _replay(self, call: PlaceCall, taken: Taken) -> Placed:
+        _require_same_body(call, taken.answer)
+        return await self._answer(call, taken, None)
 
-    async def _answer(self, call: PlaceCall, stored: StoredAnswer, rate_limit: RateLimit | None) -> Placed:
-        body = stored.body
+    async def _answer(self, call: PlaceCall, taken: Taken, rate_limit: RateLimit | None) -> Placed:
+        stored, body, sequence = taken.answer, taken.answer.body, taken.stream_sequence
         if call.prefer_wait_s > 0 and stored.status == answers.ACCEPTED:
-            order = await self._await_exchange(call.user_id, stored.order_id, call.prefer_wait_s)
-            body = answers.acceptance_with_order(order)
-        return Placed(stored.status, body, stored.order_id, replayed=False, rate_limit=rate_limit)
+            order, newer = await self._await_exchange(call.user_id, stored.order_id, call.prefer_wait_s)
+            body, sequence = answers.acceptance_with_order(order), newer or sequence
+        return Placed(stored.status, body, stored.order_id, taken.replayed, rate_limit, sequence)
 
-    async def _await_exchange(self, user_id: UUID, order_id: UUID, wait_s: float) -> Order:
-        """The order once the exchange has answered, or as it is when the time is over."""
+    async def _await_exchange(self, user_id: UUID, order_id: UUID, wait_s: float) -> tuple[Order, int | None]:
+        """The order once the exchange has answered, or as it is when the time is over, and the user's stream sequence
+        read before it."""
         deadline = time.monotonic() + wait_s
         async with self._wakeups.watch(user_id) as changes:
             while True:
+                sequence = await self._positions.current(user_id)
                 order = await find(self._records, user_id, order_id)
                 left = deadline - time.monotonic()
                 if order.answered_at is not None or order.terminal or left <= 0:
-                    return order
+                    return order, sequence
                 await changes.next(min(left, _POLL_S))
 
 

@@ -4,7 +4,7 @@ from typing import Final
 
 from shared.contracts.common import OwnerQuery
 from shared.contracts.funds import FundsView, StatementPage, StatementQuery
-from shared.contracts.routes.route import STAFF, TRADER, Route
+from shared.contracts.routes.route import STAFF, TRADER, Route, StreamSequence
 
 GET_FUNDS: Final = Route[None, OwnerQuery](
     "get_funds",
@@ -15,6 +15,7 @@ GET_FUNDS: Final = Route[None, OwnerQuery](
     query=OwnerQuery,
     roles=TRADER | STAFF,
     others=STAFF,
+    stream_sequence=StreamSequence.EDGE,
 )
 GET_FUNDS_STATEMENT: Final = Route[None, StatementQuery](
     "get_funds_statement",
@@ -25,6 +26,7 @@ GET_FUNDS_STATEMENT: Final = Route[None, StatementQuery](
     query=StatementQuery,
     roles=TRADER | STAFF,
     others=STAFF,
+    stream_sequence=StreamSequence.EDGE,
 )
 
 ROUTES: Final = (

@@ -13,7 +13,7 @@ from shared.contracts.orders import (
     PlaceOrder,
     PlaceOrderList,
 )
-from shared.contracts.routes.route import STAFF, TRADER, IdempotencyKey, LimitedBy, Route
+from shared.contracts.routes.route import STAFF, TRADER, IdempotencyKey, LimitedBy, Route, StreamSequence
 
 PLACE_ORDER: Final = Route[PlaceOrder, None](
     "place_order",
@@ -27,6 +27,7 @@ PLACE_ORDER: Final = Route[PlaceOrder, None](
     idempotency_key=IdempotencyKey.OPTIONAL,
     takes_prefer_wait=True,
     uses_durable=True,
+    stream_sequence=StreamSequence.USE_CASE,
     errors=(409, 422),
 )
 PLACE_ORDER_LIST: Final = Route[PlaceOrderList, None](
@@ -41,6 +42,7 @@ PLACE_ORDER_LIST: Final = Route[PlaceOrderList, None](
     counted_as=PLACE_ORDER.limit_name,
     idempotency_key=IdempotencyKey.OPTIONAL,
     uses_durable=True,
+    stream_sequence=StreamSequence.USE_CASE,
     errors=(422,),
 )
 LIST_ORDERS: Final = Route[None, OrdersQuery](
@@ -52,6 +54,7 @@ LIST_ORDERS: Final = Route[None, OrdersQuery](
     query=OrdersQuery,
     roles=TRADER | STAFF,
     others=STAFF,
+    stream_sequence=StreamSequence.EDGE,
 )
 GET_ORDER: Final = Route[None, OwnerQuery](
     "get_order",
@@ -62,6 +65,7 @@ GET_ORDER: Final = Route[None, OwnerQuery](
     query=OwnerQuery,
     roles=TRADER | STAFF,
     others=STAFF,
+    stream_sequence=StreamSequence.EDGE,
     errors=(404,),
 )
 GET_ORDER_HISTORY: Final = Route[None, OwnerQuery](
@@ -73,6 +77,7 @@ GET_ORDER_HISTORY: Final = Route[None, OwnerQuery](
     query=OwnerQuery,
     roles=TRADER | STAFF,
     others=STAFF,
+    stream_sequence=StreamSequence.EDGE,
     errors=(404,),
 )
 CANCEL_ORDER: Final = Route[None, None](
@@ -82,6 +87,7 @@ CANCEL_ORDER: Final = Route[None, None](
     "Cancel what is left of an order",
     {202: OrderView},
     uses_durable=True,
+    stream_sequence=StreamSequence.USE_CASE,
     errors=(404, 409),
 )
 

@@ -3,7 +3,7 @@
 from typing import Final
 
 from shared.contracts.portfolios import PortfolioView
-from shared.contracts.routes.route import STAFF, TRADER, Route
+from shared.contracts.routes.route import STAFF, TRADER, Route, StreamSequence
 
 GET_PORTFOLIO: Final = Route[None, None](
     "get_portfolio",
@@ -13,6 +13,7 @@ GET_PORTFOLIO: Final = Route[None, None](
     {200: PortfolioView},
     roles=TRADER | STAFF,
     others=STAFF,
+    stream_sequence=StreamSequence.EDGE,
     errors=(404,),
 )
 

@@ -39,6 +39,18 @@ class LimitedBy(StrEnum):
     NOBODY = "NOBODY"
 
 
+class StreamSequence(StrEnum):
+    """Who puts the sequence of the caller's stream (`X-Stream-Sequence`) on an answer about the caller's account.
+
+    EDGE reads it before the handler runs, so the answer shows at least every change up to it. USE_CASE: it is part of
+    the commit or read that the answer is made of.
+    """
+
+    NONE = "NONE"
+    EDGE = "EDGE"
+    USE_CASE = "USE_CASE"
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Route[BodyModel, QueryModel]:
     """One row. `path` is below /api; `answers` are the statuses that are no errors, with their models."""
@@ -58,6 +70,7 @@ class Route[BodyModel, QueryModel]:
     idempotency_key: IdempotencyKey = IdempotencyKey.NONE
     takes_prefer_wait: bool = False
     uses_durable: bool = False
+    stream_sequence: StreamSequence = StreamSequence.NONE
     errors: tuple[int, ...] = ()
     """Error statuses beside those that every route of its kind has."""
     content_types: tuple[str, ...] = ("application/json",)

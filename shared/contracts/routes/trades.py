@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from shared.contracts.routes.route import STAFF, TRADER, Route
+from shared.contracts.routes.route import STAFF, TRADER, Route, StreamSequence
 from shared.contracts.trades import TradePage, TradesQuery
 
 LIST_TRADES: Final = Route[None, TradesQuery](
@@ -14,6 +14,7 @@ LIST_TRADES: Final = Route[None, TradesQuery](
     query=TradesQuery,
     roles=TRADER | STAFF,
     others=STAFF,
+    stream_sequence=StreamSequence.EDGE,
     errors=(404,),
 )
 

@@ -57,6 +57,7 @@ def placing(broker: Broker, database: Database, allowance: Allowance | None = No
         publisher=broker.publisher,
         dispatcher=broker.dispatcher,
         wakeups=nobody,
+        positions=nobody,
         timing=broker.timing,
     )
 
