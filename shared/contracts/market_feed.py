@@ -9,6 +9,7 @@ from typing import Final
 
 import msgspec
 
+from shared.domain.market_data.candles import Traded
 from shared.domain.market_data.quotes import Level, SessionPhase
 
 VERSION: Final = 1
@@ -35,20 +36,6 @@ class State(msgspec.Struct, frozen=True, array_like=True):
     total_bid_quantity: int
     total_ask_quantity: int
     open_interest: int | None = None
-
-
-class Traded(msgspec.Struct, frozen=True, array_like=True):
-    """The trades of one window, all of one exchange minute and phase."""
-
-    minute: int
-    """Start of the minute in which these trades happened, in microseconds; a late window's lies in the past."""
-    count: int
-    open: int
-    high: int
-    low: int
-    close: int
-    volume: int
-    turnover: int
 
 
 class Window(msgspec.Struct, frozen=True, array_like=True):
@@ -117,26 +104,3 @@ def encode(frame: Frame) -> bytes:
 def decode(body: bytes) -> Frame:
     """Inverse of `encode`. Raises `msgspec.DecodeError` or `msgspec.ValidationError`."""
     return _decoder.decode(body)
-
-
-class Trade(msgspec.Struct, frozen=True):
-    """One trade, as a resend gives it (JSON)."""
-
-    epoch: int
-    sequence: int
-    exchange_time: int
-    """Of the trade itself, which decides its minute."""
-    phase: SessionPhase
-    price: int
-    quantity: int
-
-
-class Resend(msgspec.Struct, frozen=True):
-    """Answer of the two resend queries; trades in the order of (epoch, sequence)."""
-
-    trades: list[Trade]
-    epoch: int
-    through_sequence: int
-    """Complete up to and including this sequence of `epoch`."""
-    next_after: int | None = None
-    """More trades follow this sequence: ask again with `after`."""

@@ -42,8 +42,8 @@ class CandleHour(msgspec.Struct, frozen=True):
 class CandleHistory(Protocol):
     """Closed candles for good. Each verb raises UnavailableError."""
 
-    async def hours(self, instrument_id: str, first_hour: int, last_hour: int) -> Sequence[CandleHour]:
-        """The documents from `first_hour` up to and including `last_hour`, in order of time, those that exist."""
+    async def hours(self, instrument_id: str, first: int, last: int) -> Sequence[CandleHour]:
+        """The documents of the hours from `first` up to and including `last`, in order of time, those that exist."""
 
     async def put(self, hour: CandleHour) -> bool:
         """Write the document if it still has the version `etag` (None: if it does not exist yet).

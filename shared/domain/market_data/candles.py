@@ -9,11 +9,12 @@ not the open of the first minute.
 from collections.abc import Iterable, Iterator
 from enum import IntEnum, StrEnum
 from itertools import groupby
-from typing import Final, Self
+from typing import Final, NamedTuple, Self
 
 import msgspec
 
 from shared.domain.market_data.quotes import Mark, SessionPhase
+from shared.domain.market_data.tape import Trade
 
 MINUTE_US: Final = 60_000_000
 HOUR_US: Final = 60 * MINUTE_US
@@ -52,6 +53,20 @@ class Revision(msgspec.Struct, frozen=True, array_like=True, order=True):
     basis: Basis
 
 
+class Traded(msgspec.Struct, frozen=True, array_like=True):
+    """The trades of one window of the feed, all of one exchange minute and phase; travels in the feed."""
+
+    minute: int
+    """Start of the minute in which these trades happened, in microseconds; a late window's lies in the past."""
+    count: int
+    open: int
+    high: int
+    low: int
+    close: int
+    volume: int
+    turnover: int
+
+
 class Candle(msgspec.Struct, frozen=True, array_like=True):
     """The trades of one instrument in one minute and session, packed as `Quote` is."""
 
@@ -84,6 +99,18 @@ class Candle(msgspec.Struct, frozen=True, array_like=True):
         """Whether no trade is known to be missing."""
         return self.basis != Basis.INCOMPLETE
 
+    @property
+    def key(self) -> "CandleKey":
+        """What there is one candle for, within an instrument."""
+        return CandleKey(self.start, self.session)
+
+
+class CandleKey(NamedTuple):
+    """A minute and session."""
+
+    start: int
+    session: Session
+
 
 class Bar(msgspec.Struct, frozen=True):
     """Candles of one interval joined: what clients read."""
@@ -110,13 +137,72 @@ def hour_of(time: int) -> int:
     return time - time % HOUR_US
 
 
+def begun(traded: Traded, session: Session, mark: Mark, basis: Basis) -> Candle:
+    """The candle of a minute's first window."""
+    return Candle(
+        traded.minute,
+        session,
+        traded.open,
+        traded.high,
+        traded.low,
+        traded.close,
+        traded.volume,
+        traded.turnover,
+        traded.count,
+        *mark,
+        basis,
+    )
+
+
+def continued(candle: Candle, traded: Traded, mark: Mark, basis: Basis, *, is_late: bool) -> Candle:
+    """The candle with one more window. Late trades lie somewhere within the minute: the close stays."""
+    return Candle(
+        candle.start,
+        candle.session,
+        candle.open,
+        max(candle.high, traded.high),
+        min(candle.low, traded.low),
+        candle.close if is_late else traded.close,
+        candle.volume + traded.volume,
+        candle.turnover + traded.turnover,
+        candle.trades + traded.count,
+        *mark,
+        basis if candle.is_complete else Basis.INCOMPLETE,
+    )
+
+
+def of_trades(minute: int, trades: Iterable[Trade], mark: Mark) -> list[Candle]:
+    """The candles of one minute from all its trades up to the mark, one a session, open and close by exchange time."""
+    by_session: dict[Session, list[Trade]] = {}
+    for trade in sorted(trades, key=lambda each: (each.exchange_time, each.epoch, each.sequence)):
+        by_session.setdefault(Session.of(trade.phase), []).append(trade)
+    return [_of_session(minute, session, members, mark) for session, members in by_session.items()]
+
+
+def _of_session(minute: int, session: Session, trades: list[Trade], mark: Mark) -> Candle:
+    prices = [each.price for each in trades]
+    return Candle(
+        minute,
+        session,
+        prices[0],
+        max(prices),
+        min(prices),
+        prices[-1],
+        sum(each.quantity for each in trades),
+        sum(each.price * each.quantity for each in trades),
+        len(trades),
+        *mark,
+        Basis.RESEND,
+    )
+
+
 def newest(candles: Iterable[Candle]) -> list[Candle]:
     """One candle a minute and session, the one with the greatest revision, in order of time."""
-    found: dict[tuple[int, Session], Candle] = {}
+    found: dict[CandleKey, Candle] = {}
     for candle in candles:
-        key = (candle.start, candle.session)
-        if key not in found or found[key].revision < candle.revision:
-            found[key] = candle
+        known = found.get(candle.key)
+        if known is None or known.revision < candle.revision:
+            found[candle.key] = candle
     order = list(Session)
     return sorted(found.values(), key=lambda each: (each.start, order.index(each.session)))
 

@@ -65,8 +65,8 @@ async def test_watcher_after_an_idle_hour_is_heard(wakeups: RedisWakeups) -> Non
     async with wakeups.watch(ALICE) as first:
         await wakeups.changed([ALICE])
         assert await first.next(5)
-    await eventually(lambda: not wakeups._pubsub.subscribed)
-    connection = wakeups._pubsub.connection
+    await eventually(lambda: not wakeups._channels._pubsub.subscribed)
+    connection = wakeups._channels._pubsub.connection
     assert connection is not None
     connection.next_health_check = 1.0  # long due
     async with wakeups.watch(BOB) as second:
@@ -87,7 +87,7 @@ async def publish_until_noticed(wakeups: RedisWakeups, changes: object, users: l
 async def test_watching_ends_with_its_context(wakeups: RedisWakeups, redis: Redis) -> None:
     async with wakeups.watch(ALICE) as alice:
         await publish_until_noticed(wakeups, alice, [ALICE])
-    assert not wakeups._watches
+    assert not wakeups._channels._watches
     async with wakeups.watch(ALICE) as again:
         await publish_until_noticed(wakeups, again, [ALICE])
 

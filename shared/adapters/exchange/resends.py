@@ -1,0 +1,46 @@
+"""`Resends` over HTTP: `GET /feed/{instrument}/trades` and `GET /feed/{instrument}/minutes/{minute}`."""
+
+from http import HTTPStatus
+from typing import Final
+from urllib.parse import quote
+
+import aiohttp
+import msgspec
+
+from shared.domain.errors import UnavailableError
+from shared.domain.market_data.tape import Resend
+from shared.ports.resends import TooOldError
+
+_TIMEOUT: Final = aiohttp.ClientTimeout(total=5, connect=1)
+_decode: Final = msgspec.json.Decoder(Resend).decode
+
+
+class HttpResends:
+    """Asks the venue at `url`. An answer that cannot be read counts as no answer."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url.rstrip("/")
+
+    async def after(self, instrument_id: str, epoch: int, sequence: int, most: int = 1000) -> Resend | None:
+        """See `Resends.after`."""
+        query = {"epoch": str(epoch), "after": str(sequence), "limit": str(most)}
+        return await self._get(f"/feed/{quote(instrument_id)}/trades", query)
+
+    async def of_minute(self, instrument_id: str, minute: int) -> Resend | None:
+        """See `Resends.of_minute`."""
+        return await self._get(f"/feed/{quote(instrument_id)}/minutes/{minute}", {})
+
+    async def _get(self, path: str, query: dict[str, str]) -> Resend | None:
+        try:
+            async with (
+                aiohttp.ClientSession(timeout=_TIMEOUT) as session,
+                session.get(self._url + path, params=query) as answer,
+            ):
+                if answer.status == HTTPStatus.NOT_FOUND:
+                    return None
+                if answer.status == HTTPStatus.GONE:
+                    raise TooOldError
+                answer.raise_for_status()
+                return _decode(await answer.read())
+        except (aiohttp.ClientError, TimeoutError, msgspec.MsgspecError) as error:
+            raise UnavailableError("The venue does not resend trades now", retry_after_s=5) from error

@@ -1,0 +1,115 @@
+"""Listening to Redis' channels: one subscribed connection a process, any number of watchers.
+
+A hint may be lost (while subscribing, or while Redis is unavailable), so watchers also look on their own now and then.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
+from typing import Final
+
+import structlog
+from redis.asyncio import Redis
+
+from shared.adapters.redis.client import AWAY, PATIENCE_S, Breaker
+
+_RECONNECT_S: Final = 0.5
+_log = structlog.get_logger(__name__)
+
+
+class Watch:
+    """The channels of one watcher that had a message."""
+
+    def __init__(self) -> None:
+        self._changed: set[str] = set()
+        self._woken = asyncio.Event()
+
+    def wake(self, channel: str) -> None:
+        """A message came."""
+        self._changed.add(channel)
+        self._woken.set()
+
+    async def next(self, timeout_s: float) -> frozenset[str]:
+        """The channels with a message since the last call, waited for at most `timeout_s`; empty after that."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._woken.wait()
+        except TimeoutError:
+            return frozenset()
+        changed = frozenset(self._changed)
+        self._changed.clear()
+        self._woken.clear()
+        return changed
+
+
+class Channels:
+    """The process's subscriptions. `without` says in the log what happens while Redis is unavailable."""
+
+    def __init__(self, redis: Redis, without: str) -> None:
+        self._pubsub = redis.pubsub(ignore_subscribe_messages=True)
+        self._without = without
+        self._breaker = Breaker()
+        self._watches: dict[str, list[Watch]] = {}
+        self._listener: asyncio.Task[None] | None = None
+
+    @asynccontextmanager
+    async def watch(self, channels: Collection[str]) -> AsyncIterator[Watch]:
+        """Listen from the moment the context is entered. Never raises."""
+        watch = Watch()
+        fresh = [channel for channel in channels if channel not in self._watches]
+        for channel in channels:
+            self._watches.setdefault(channel, []).append(watch)
+        await self._change_subscriptions(fresh, subscribe=True)
+        try:
+            yield watch
+        finally:
+            for channel in channels:
+                self._watches[channel].remove(watch)
+            left = [channel for channel in channels if not self._watches[channel]]
+            for channel in left:
+                del self._watches[channel]
+            await self._change_subscriptions(left, subscribe=False)
+
+    async def close(self) -> None:
+        """Stop listening."""
+        if self._listener is not None:
+            self._listener.cancel()
+            await asyncio.gather(self._listener, return_exceptions=True)
+        await self._pubsub.aclose()  # type: ignore[no-untyped-call]
+
+    async def _change_subscriptions(self, channels: Collection[str], *, subscribe: bool) -> None:
+        """Best effort, and not confirmed: redis-py renews its subscriptions when it reconnects."""
+        change = self._pubsub.subscribe if subscribe else self._pubsub.unsubscribe
+        if not channels or self._breaker.is_open:
+            return
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                await change(*channels)
+        except AWAY as error:
+            self._breaker.trip()
+            self._warn(error)
+        if subscribe and (self._listener is None or self._listener.done()):
+            self._listener = asyncio.create_task(self._listen())
+
+    async def _listen(self) -> None:
+        while True:
+            try:
+                message = await self._pubsub.get_message(timeout=None)
+            except AWAY as error:
+                self._warn(error)
+                await asyncio.sleep(_RECONNECT_S)
+                continue
+            if message is not None:
+                await self._wake(message["channel"].decode())
+
+    async def _wake(self, channel: str) -> None:
+        watches = self._watches.get(channel)
+        if watches is None:
+            # Its last watcher left while Redis was unavailable.
+            await self._change_subscriptions([channel], subscribe=False)
+            return
+        for watch in watches:
+            watch.wake(channel)
+
+    def _warn(self, error: BaseException) -> None:
+        _log.warning(f"Redis is unavailable; {self._without}", reason=type(error).__name__)

@@ -1,0 +1,1 @@
+"""From frames of the market feed to quotes and candles."""
