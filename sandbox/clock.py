@@ -16,7 +16,8 @@ from sandbox.running import Running
 from shared.adapters.reference import load_reference_data
 from shared.domain.charges.rate_cards import ChargeKind
 from shared.domain.errors import UnavailableError
-from shared.domain.sessions import MarketTime
+from shared.domain.instruments.instrument import EQUITY
+from shared.domain.sessions import SegmentTime
 
 _SET_OFFSET = """
 INSERT INTO market_clock (offset_us) VALUES (%s) ON CONFLICT (only_row) DO UPDATE SET offset_us = excluded.offset_us
@@ -48,9 +49,9 @@ def _require_tables(when: datetime) -> None:
     """The broker judges orders by dated tables; before their first date it could take none."""
     data = load_reference_data()
     try:
-        day = MarketTime(data.calendars["continuous"]).trade_date(when)
+        day = SegmentTime(data.calendars["continuous"]).trade_date(when)
         data.limits.for_date(day)
-        data.rate_cards.find("EQ", ChargeKind.DELIVERY, day)
+        data.rate_cards.find(EQUITY, ChargeKind.DELIVERY, day)
     except (LookupError, UnavailableError) as error:
         raise SandboxError(f"The market time can't be {when.isoformat()}: {error}.") from error
 

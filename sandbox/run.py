@@ -84,7 +84,7 @@ class _Run:
         except PostgresError as error:
             raise SandboxError(f"PostgreSQL cannot start: {error}. {REMEDY_FOR_DAMAGE}") from error
         endpoints = Endpoints(ports, Secrets.keep(self._folder), self._server.password, self._demo)
-        wanted = {"SESSION_CALENDAR": self._options.sessions, **self._options.settings}
+        wanted = {"MARKET_SESSIONS": self._options.sessions, **self._options.settings}
         settings = write_app_settings(self._folder, endpoints, self._port, wanted)
         return Plan(self._folder, self._options, self._port, endpoints, self._server, settings, dict(os.environ))
 

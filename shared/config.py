@@ -40,7 +40,7 @@ class Settings(BaseSettings):
     """Longer than `exchange_expire_after_s`: the first status answer after that decides."""
     exchange_expire_after_s: float = Field(default=5.0, gt=0)
     exchange_reports_settled_s: float = Field(default=8.0, gt=0)
-    session_calendar: str = "nse"
+    market_sessions: str = "nse"
     sagas_in_flight: int = Field(default=8, ge=1)
     orders_per_saga: int = Field(default=200, ge=1, le=200)
 

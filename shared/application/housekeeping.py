@@ -31,7 +31,8 @@ class Upkeep:
     async def prepare(self) -> None:
         """What must not be missing by day: coming partitions, a fresh checkpoint. Raises UnavailableError."""
         now = datetime.now(UTC)
-        made = await self._housekeeping.prepare(now, (await self._market.time()).trade_date(now))
+        trade_dates = (await self._market.time()).trade_dates(now)
+        made = await self._housekeeping.prepare(now, min(trade_dates.values()))
         if made:
             _log.info("partitions made", partitions=made)
         ends_at = time.monotonic() + _LONGEST_S

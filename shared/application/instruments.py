@@ -1,5 +1,6 @@
 """Instruments as clients find them."""
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 
@@ -26,27 +27,34 @@ class Instruments:
 
         `words` finds by the beginning of symbol or ISIN, or inside the name, without regard to case.
         """
-        on = await self._trade_date()
+        dates = (await self._market.time()).trade_dates(datetime.now(UTC))
         matching = [
             instrument
-            for instrument in self._instruments.list_active(on)
+            for instrument in self._instruments.list_active(dates)
             if instrument.instrument_id > after and _matches(instrument, words)
         ]
         shown = matching[:limit]
-        prices = await self._prices.prices([instrument.instrument_id for instrument in shown], on)
+        prices = await self._price_all(shown, dates)
         next_after = shown[-1].instrument_id if len(matching) > len(shown) else None
-        return [_view(instrument, on, prices) for instrument in shown], next_after
+        return [_view(each, dates[each.segment], prices) for each in shown], next_after
 
     async def get(self, instrument_id: str) -> InstrumentView:
         """One instrument of the present or next session. Raises NotFoundError."""
-        on = await self._trade_date()
+        market = await self._market.time()
+        on = market.of(self._instruments.segment_of(instrument_id)).trade_date(datetime.now(UTC))
         instrument = self._instruments.find(instrument_id, on)
         if instrument is None or not instrument.is_active(on):
             raise NotFoundError("There is no such instrument today: see GET /api/instruments")
         return _view(instrument, on, await self._prices.prices([instrument_id], on))
 
-    async def _trade_date(self) -> date:
-        return (await self._market.time()).trade_date(datetime.now(UTC))
+    async def _price_all(self, shown: Sequence[Instrument], dates: Mapping[str, date]) -> Mapping[str, Price]:
+        by_date: defaultdict[date, list[str]] = defaultdict(list)
+        for instrument in shown:
+            by_date[dates[instrument.segment]].append(instrument.instrument_id)
+        found: dict[str, Price] = {}
+        for on, instrument_ids in by_date.items():
+            found |= await self._prices.prices(instrument_ids, on)
+        return found
 
 
 def _matches(instrument: Instrument, words: str | None) -> bool:

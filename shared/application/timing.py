@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from shared.domain.orders.events import Deadlines
-from shared.domain.sessions import MarketTime
+from shared.domain.sessions import SegmentTime
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Timing:
             raise ValueError(f"answer ({self.answer}) must be longer than expire_after ({self.expire_after})")
 
 
-def venue_deadlines(timing: Timing, market: MarketTime, at: datetime) -> Deadlines:
-    """Deadlines of an order that is at the exchange at that instant."""
+def venue_deadlines(timing: Timing, market: SegmentTime, at: datetime) -> Deadlines:
+    """Deadlines of an order that is at the exchange at that instant, in the segment whose time is given."""
     session_end = market.ours(market.session_end(market.trade_date(at)))
     return Deadlines(venue=session_end + timing.after_session, gap=at + timing.gap)

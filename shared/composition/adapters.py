@@ -88,7 +88,7 @@ async def connect_adapters(config: Settings, reference: ReferenceData) -> Adapte
     redis = connect(config.redis_url)
     push = _push(config, redis, identity)
     await database.open()
-    market = PostgresMarket(database, reference.calendars[config.session_calendar])
+    market = PostgresMarket(database, reference.markets[config.market_sessions])
     books, wakeups = PostgresBooks(database, reference.rate_cards), RedisWakeups(redis)
     bus = BusConnection(config.service_bus_connection, config.service_bus_namespace, identity)
     exchange = ServiceBusExchange(bus)

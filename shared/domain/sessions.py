@@ -1,4 +1,4 @@
-"""When a venue trades: dated session hours, holidays and special sessions.
+"""When a venue trades: dated session hours, holidays and special sessions, by segment.
 
 Rules: pure functions of aware datetimes; `now` is always a parameter. India keeps one fixed offset, +05:30, without
 daylight saving, so no time-zone database is needed. A session is [open, close): at the closing instant it is shut.
@@ -8,6 +8,7 @@ Each instant belongs to exactly one trade date: the session running then, or the
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta, timezone
+from functools import cached_property
 from typing import Final
 
 from shared.domain.errors import UnavailableError
@@ -111,8 +112,8 @@ class SessionCalendar:
 
 
 @dataclass(frozen=True, slots=True)
-class MarketTime:
-    """A venue's calendar, read by the market's clock: `offset` is market time minus our time.
+class SegmentTime:
+    """The calendar of a segment, read by the market's clock: `offset` is market time minus our time.
 
     `at` is always an instant of our clock; instants that are returned are market time, but for `ours`.
     Market time that no calendar can hold raises UnavailableError.
@@ -152,6 +153,27 @@ class MarketTime:
     def session_end(self, trade_date: date) -> datetime:
         """Closing instant of the date's session. Raises LookupError on a day without one."""
         return self.calendar.session_end(trade_date)
+
+
+@dataclass(frozen=True)
+class MarketTime:
+    """The market's clock and the calendars of its segments: `offset` is market time minus our time."""
+
+    calendars: Mapping[str, SessionCalendar]
+    """By segment, at least one."""
+    offset: timedelta = timedelta(0)
+
+    def of(self, segment: str) -> SegmentTime:
+        """When the segment trades; the first segment's time for one that is not known, as of an unknown instrument."""
+        return self._times.get(segment) or next(iter(self._times.values()))
+
+    def trade_dates(self, at: datetime) -> dict[str, date]:
+        """The date of each segment's session that runs, or else of its next one. Raises UnavailableError."""
+        return {segment: time.trade_date(at) for segment, time in self._times.items()}
+
+    @cached_property
+    def _times(self) -> dict[str, SegmentTime]:
+        return {segment: SegmentTime(calendar, self.offset) for segment, calendar in self.calendars.items()}
 
 
 def _india_date(instant: datetime) -> date:

@@ -1,13 +1,14 @@
 """Housekeeping's runs: what they cover, how long they may take, and that the next one goes on."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
 from shared.application import housekeeping
 from shared.application.housekeeping import Upkeep
+from shared.domain.instruments.instrument import EQUITY
 from shared.domain.sessions import MarketTime
 from shared.ports.ledger import LedgerSums
 from tests.support.broker import CALENDAR
@@ -25,7 +26,8 @@ class Recording:
     windows: list[tuple[datetime, datetime]] = field(default_factory=list)
 
     async def time(self) -> MarketTime:
-        return MarketTime(CALENDAR, AHEAD)
+        closed_today = replace(CALENDAR, holidays={CALENDAR.trade_date(datetime.now(UTC) + AHEAD): "closed"})
+        return MarketTime({"LATE": closed_today, EQUITY: CALENDAR}, AHEAD)
 
     async def prepare(self, now: datetime, trade_date: date) -> Sequence[str]:
         self.prepared.append((now, trade_date))
@@ -61,7 +63,7 @@ def upkeep(ports: Recording) -> Upkeep:
     return Upkeep(ports, ports, ports)
 
 
-async def test_trades_are_prepared_for_the_market_s_date(upkeep: Upkeep, ports: Recording):
+async def test_trades_are_prepared_for_the_first_segment_s_date(upkeep: Upkeep, ports: Recording):
     await upkeep.prepare()
     ((now, trade_date),) = ports.prepared
     assert trade_date == CALENDAR.trade_date(now + AHEAD)

@@ -15,7 +15,7 @@ from tests.support.busy import BusyBroker
 def _instruments(busy: BusyBroker) -> Instruments:
     data = load_reference_data()
     prices = ReferencePrices(data.instruments)
-    return Instruments(data.instruments, prices, PostgresMarket(busy.database, data.calendars["continuous"]))
+    return Instruments(data.instruments, prices, PostgresMarket(busy.database, data.markets["continuous"]))
 
 
 async def test_instruments_are_found_by_symbol_isin_and_name(busy: BusyBroker) -> None:

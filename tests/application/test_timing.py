@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from shared.adapters.reference import load_reference_data
 from shared.application.timing import Timing, venue_deadlines
 from shared.config import Settings
-from shared.domain.sessions import MarketTime
+from shared.domain.sessions import SegmentTime
 
 _SECOND = timedelta(seconds=1)
 _REQUIRED = {
@@ -34,7 +34,7 @@ def test_settings_become_the_deadlines_they_name() -> None:
 
 
 def test_order_at_the_venue_is_due_after_the_session() -> None:
-    market = MarketTime(load_reference_data().calendars["nse"], timedelta(days=2))
+    market = SegmentTime(load_reference_data().calendars["nse"], timedelta(days=2))
     at = datetime(2026, 11, 23, 6, 30, tzinfo=UTC)
     deadlines = venue_deadlines(Timing(gap=3 * _SECOND, after_session=60 * _SECOND), market, at)
     # The market's clock shows the 25th; deadlines are instants of ours.

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from shared.adapters.reference import load_reference_data
 from shared.domain.errors import UnavailableError
-from shared.domain.sessions import INDIA, DatedHours, MarketTime, SessionCalendar, SessionHours
+from shared.domain.instruments.instrument import EQUITY
+from shared.domain.sessions import INDIA, DatedHours, MarketTime, SegmentTime, SessionCalendar, SessionHours
 
 NSE = load_reference_data().calendars["nse"]
 NOON = datetime(2026, 11, 23, 6, 30, tzinfo=UTC)
@@ -121,15 +122,25 @@ def test_years_of_holidays_end_in_an_error() -> None:
 
 
 def test_session_rules_read_the_market_clock() -> None:
-    two_days_ahead = MarketTime(NSE, timedelta(days=2))
+    two_days_ahead = SegmentTime(NSE, timedelta(days=2))
     assert two_days_ahead.trade_date(NOON) == date(2026, 11, 25)
     assert two_days_ahead.is_open(NOON)
-    assert MarketTime(NSE, timedelta(days=1)).is_open(NOON) is False  # the 24th is a holiday
+    assert SegmentTime(NSE, timedelta(days=1)).is_open(NOON) is False  # the 24th is a holiday
+
+
+def test_each_segment_keeps_its_own_session_times() -> None:
+    evening = SessionHours(timedelta(hours=9), timedelta(hours=23, minutes=30))
+    commodities = SessionCalendar("mcx", (DatedHours(date(2026, 1, 1), evening, frozenset(range(7))),))
+    market = MarketTime({EQUITY: NSE, "COM": commodities}, timedelta(hours=5))
+    # The market's clock shows 17:00 in India: NSE has closed, and the next day is a holiday there.
+    assert market.trade_dates(NOON) == {EQUITY: date(2026, 11, 25), "COM": date(2026, 11, 23)}
+    assert [market.of(segment).is_open(NOON) for segment in (EQUITY, "COM", "")] == [False, True, False]
+    assert market.of("COM").session_end(date(2026, 11, 23)) == india("2026-11-23 23:30")
 
 
 @pytest.mark.parametrize("years", [-2_000, -1_000, 8_000, 290_000])
 def test_a_clock_outside_the_calendar_is_unavailable(years: int) -> None:
-    market = MarketTime(NSE, timedelta(days=365 * years))
+    market = SegmentTime(NSE, timedelta(days=365 * years))
     for question in (market.now, market.trade_date, market.is_open, market.next_open):
         with pytest.raises(UnavailableError, match="set outside the calendar"):
             question(NOON)

@@ -133,7 +133,7 @@ async def compose(dsn: str, actors: Mapping[str, Actor]) -> Application:
     reference = load_reference_data()
     database = Database(dsn, most=4)
     await database.open()
-    market = PostgresMarket(database, reference.calendars["continuous"])
+    market = PostgresMarket(database, reference.markets["continuous"])
     books, limiter = PostgresBooks(database, reference.rate_cards), Limiter()
     trading = wire_trading(
         TradingPorts(

@@ -1,9 +1,11 @@
-"""A market whose clock and calendar are given."""
+"""A market whose clock and calendars are given."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from shared.adapters.reference import load_reference_data
+from shared.domain.instruments.instrument import EQUITY
 from shared.domain.sessions import MarketTime, SessionCalendar
 
 CONTINUOUS = load_reference_data().calendars["continuous"]
@@ -13,8 +15,8 @@ CONTINUOUS = load_reference_data().calendars["continuous"]
 class FixedMarket:
     """`Market` that runs `offset` ahead of our clock."""
 
-    calendar: SessionCalendar = CONTINUOUS
+    calendars: Mapping[str, SessionCalendar] = field(default_factory=lambda: {EQUITY: CONTINUOUS})
     offset: timedelta = timedelta(0)
 
     async def time(self) -> MarketTime:
-        return MarketTime(self.calendar, self.offset)
+        return MarketTime(self.calendars, self.offset)

@@ -37,6 +37,7 @@ from tests.support.values import ALICE, BOB, INFY, SPACE, an_order
 REFERENCE = load_reference_data()
 RULES = Rules(REFERENCE.instruments, REFERENCE.limits, REFERENCE.rate_cards)
 CALENDAR = REFERENCE.calendars["continuous"]
+CALENDARS = REFERENCE.markets["continuous"]
 CASH, SHARES = 10**11, 10**5
 _USER = "INSERT INTO users (user_id, display_name, kyc_status) VALUES (%s, 'A user', 'ACTIVE')"
 
@@ -60,7 +61,7 @@ class Broker:
             exchange=self.exchange,
             audience=self.audience,
             wakeups=MemoryWakeups(),
-            market=PostgresMarket(database, CALENDAR),
+            market=PostgresMarket(database, CALENDARS),
             lanes=PostgresLanePositions(database),
             streams=PostgresStreams(database),
             venue=None,

@@ -1,7 +1,7 @@
-"""The market's clock in PostgreSQL, read by the venue's calendar."""
+"""The market's clock in PostgreSQL, read by the calendars of its segments."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Final
 
@@ -17,10 +17,10 @@ _ALL: Final = 100_000
 class PostgresMarket:
     """`Market` on PostgreSQL: one row, read at most once in `keep_s`, by one caller for all that wait."""
 
-    def __init__(self, database: Database, calendar: SessionCalendar, *, keep_s: float = 1.0) -> None:
+    def __init__(self, database: Database, calendars: Mapping[str, SessionCalendar], *, keep_s: float = 1.0) -> None:
         self._database = database
         self._keep_s = keep_s
-        self._time = MarketTime(calendar)
+        self._time = MarketTime(calendars)
         self._read_at = -keep_s
         self._readings: Batcher[None, MarketTime] = Batcher(self._read, most=_ALL, at_once=1)
 
@@ -37,6 +37,6 @@ class PostgresMarket:
             async with self._database.connection() as connection:
                 row = await (await connection.execute(_SQL["offset"])).fetchone()
             offset = timedelta(microseconds=0 if row is None else row[0])
-            self._time = MarketTime(self._time.calendar, offset)
+            self._time = MarketTime(self._time.calendars, offset)
             self._read_at = time.monotonic()
         return [self._time] * len(callers)

@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-from shared.adapters.reference.calendars import load_calendars
+from shared.adapters.reference.calendars import load_calendars, load_markets
 from shared.adapters.reference.instruments import load_instruments, load_tick_tables
 from shared.adapters.reference.limits import load_limits
 from shared.adapters.reference.rate_cards import load_rate_cards
@@ -33,6 +33,8 @@ class ReferenceData:
     instruments: InstrumentMaster
     rate_cards: RateCards
     calendars: Mapping[str, SessionCalendar]
+    markets: Mapping[str, Mapping[str, SessionCalendar]]
+    """The calendar of each segment, by the name that the setting MARKET_SESSIONS gives."""
     limits: LimitsBook
     rate_limits: RateLimitTable
     shards: ShardMap
@@ -41,11 +43,12 @@ class ReferenceData:
 @cache
 def load_reference_data(folder: Path = DATA_FOLDER) -> ReferenceData:
     """The reference data of the folder, read and checked once a process. Raises ReferenceDataError."""
-    instruments = load_instruments(folder, load_tick_tables(folder))
+    instruments, calendars = load_instruments(folder, load_tick_tables(folder)), load_calendars(folder)
     return ReferenceData(
         instruments=instruments,
         rate_cards=load_rate_cards(folder),
-        calendars=load_calendars(folder),
+        calendars=calendars,
+        markets=load_markets(folder, calendars, instruments.segments),
         limits=load_limits(folder),
         rate_limits=load_rate_limits(folder),
         shards=load_shards(folder, instruments),

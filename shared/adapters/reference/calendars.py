@@ -1,6 +1,7 @@
-"""Session calendars: `sessions.json`."""
+"""Session calendars, and the markets that follow them: `sessions.json`."""
 
 import re
+from collections.abc import Iterable
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Final
@@ -12,10 +13,34 @@ _WEEKDAYS: Final = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
 _TIME_OF_DAY: Final = re.compile(r"([0-2][0-9]):([0-5][0-9])", re.ASCII)
 
 
-def load_calendars(folder: Path) -> dict[str, SessionCalendar]:
+type Calendars = dict[str, SessionCalendar]
+
+
+def load_calendars(folder: Path) -> Calendars:
     file = document(folder / "sessions.json")
     names = list(file.read("calendars", an_object))
     return {name: _calendar(name, entry) for name, entry in zip(names, file.entries("calendars"), strict=True)}
+
+
+def load_markets(folder: Path, calendars: Calendars, segments: Iterable[str]) -> dict[str, Calendars]:
+    """The calendar of each segment, by market. Raises ReferenceDataError where a segment has none."""
+    file = document(folder / "sessions.json")
+    names = list(file.read("markets", an_object))
+    return {
+        name: _market(entry, calendars, segments) for name, entry in zip(names, file.entries("markets"), strict=True)
+    }
+
+
+def _market(entry: Entry, calendars: Calendars, segments: Iterable[str]) -> Calendars:
+    def calendar(value: object) -> SessionCalendar:
+        if word(value) not in calendars:
+            raise expected(f"one of {', '.join(calendars)}", value)
+        return calendars[word(value)]
+
+    named = {segment: entry.read(segment, calendar) for segment in entry.values}
+    for segment in segments:
+        entry.read(segment, calendar)
+    return named
 
 
 def _calendar(name: str, entry: Entry) -> SessionCalendar:

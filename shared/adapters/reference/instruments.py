@@ -20,7 +20,7 @@ from shared.adapters.reference.entry import (
     truth,
     word,
 )
-from shared.domain.instruments.instrument import Instrument
+from shared.domain.instruments.instrument import EQUITY, Instrument
 from shared.domain.instruments.master import InstrumentMaster
 from shared.domain.instruments.ticks import TickTable
 from shared.domain.money import format_rupees
@@ -52,7 +52,7 @@ def _instrument(row: Entry, tick_tables: list[TickTable]) -> Instrument:
         symbol=row.read("symbol", _symbol),
         isin=row.read("isin", _isin),
         name=row.read("name", word),
-        segment="EQ",
+        segment=EQUITY,
         tick_size_paise=row.read("tick_size", positive_rupees),
         lot_size=row.read("lot_size", positive_integer),
         freeze_quantity=row.read("freeze_quantity", positive_integer),

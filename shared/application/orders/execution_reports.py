@@ -6,8 +6,9 @@ the books, or that cannot be read, is parked whole for operations and does not a
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from uuid import UUID
 
 import orjson
@@ -98,7 +99,10 @@ class ExecutionReports:
         await self._books.work(Scope(), park)
 
     def _apply(self, unit: Unit, arrivals: Sequence[Arrival], market: MarketTime) -> None:
-        deadlines = venue_deadlines(self._timing, market, unit.books.at)
+        @cache
+        def deadlines(segment: str) -> Deadlines:
+            return venue_deadlines(self._timing, market.of(segment), unit.books.at)
+
         for arrival in arrivals:
             fault = arrival.fault or _submit(unit, arrival.report, deadlines)
             if fault:
@@ -153,14 +157,15 @@ def _parked(arrival: Arrival, reason: str) -> ParkedReport:
     return ParkedReport(hashlib.sha256(arrival.text).digest(), body, reason, order_id)
 
 
-def _submit(unit: Unit, report: ExecutionReport | None, deadlines: Deadlines) -> str:
-    """Apply one report; returns why it must be parked, or nothing."""
+def _submit(unit: Unit, report: ExecutionReport | None, deadlines: Callable[[str], Deadlines]) -> str:
+    """Apply one report, with the deadlines of its order's segment; returns why it must be parked, or nothing."""
     assert report is not None
     key = OrderKey(report.account, report.order_id)
-    if key not in unit.books.orders:
+    order = unit.books.orders.get(key)
+    if order is None:
         return "no such order of this account"
     try:
-        event = event_of(report, deadlines)
+        event = event_of(report, deadlines(order.terms.segment))
     except ValueError as error:
         return str(error)
     try:

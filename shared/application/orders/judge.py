@@ -20,7 +20,7 @@ from shared.domain.orders.order import Order
 from shared.domain.orders.rejects import Reject
 from shared.domain.orders.risk import LimitsBook, RiskFacts, check, worst_price_paise
 from shared.domain.orders.terms import Terms
-from shared.domain.sessions import MarketTime
+from shared.domain.sessions import SegmentTime
 from shared.ports.books import Claim
 from shared.ports.market import Market
 from shared.ports.orders import AdmissionFacts
@@ -70,9 +70,9 @@ def calls_of_list(user_id: UUID, command: PlaceOrderList, key: str | None, reque
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What a call is judged by: the market's time, and the instrument as it is traded then."""
+    """What a call is judged by: the time of the instrument's segment, and the instrument as it is traded then."""
 
-    market: MarketTime
+    hours: SegmentTime
     at: datetime
     trade_date: date
     instrument: Instrument | None
@@ -89,8 +89,9 @@ class Judge:
     async def surroundings(self, instrument_id: str) -> Surroundings:
         """What an order in this instrument is judged by now. Raises UnavailableError."""
         market, at = await self._market.time(), datetime.now(UTC)
-        trade_date = market.trade_date(at)
-        return Surroundings(market, at, trade_date, self._rules.instruments.find(instrument_id, trade_date))
+        hours = market.of(self._rules.instruments.segment_of(instrument_id))
+        trade_date = hours.trade_date(at)
+        return Surroundings(hours, at, trade_date, self._rules.instruments.find(instrument_id, trade_date))
 
     def candidate(self, call: PlaceCall, known: AdmissionFacts, judged_by: Surroundings) -> Candidate:
         """The order to put on record, accepted or refused. Raises UnavailableError: no tables hold on that date."""
@@ -123,8 +124,8 @@ class Judge:
             raise UnavailableError(message, retry_after_s=_OUTSIDE_TABLES_RETRY_S) from error
 
     def _facts(self, command: PlaceOrder, known: AdmissionFacts, judged_by: Surroundings) -> RiskFacts:
-        market, at = judged_by.market, judged_by.at
-        is_open = market.is_open(at)
+        hours, at = judged_by.hours, judged_by.at
+        is_open = hours.is_open(at)
         used_by = known.client_order_id_used_by
         return RiskFacts(
             instrument=judged_by.instrument,
@@ -134,8 +135,8 @@ class Judge:
             free_quantity=known.free_quantity,
             limits=self._rules.limits.for_date(judged_by.trade_date),
             rate_cards=self._rules.rate_cards,
-            now=market.now(at),
-            next_open=None if is_open else market.next_open(at),
+            now=hours.now(at),
+            next_open=None if is_open else hours.next_open(at),
             client_order_id=command.client_order_id,
             client_order_id_used_by=None if used_by is None else str(used_by),
         )

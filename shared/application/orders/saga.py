@@ -22,7 +22,7 @@ from shared.domain.orders.events import FundsHeld, HandedToRecovery, Refused, Su
 from shared.domain.orders.order import Order, OrderKey, Owner, State
 from shared.domain.orders.rejects import RejectCode, reject
 from shared.domain.sagas import Exceptional, Step
-from shared.domain.sessions import MarketTime
+from shared.domain.sessions import SegmentTime
 from shared.halving import halve
 from shared.json_values import Json
 from shared.ports.books import BookStore, SagaStep, Scope, Unit
@@ -77,8 +77,9 @@ class OrderSaga:
 
         def submit(unit: Unit, key: OrderKey) -> None:
             at, order = unit.books.at, unit.books.orders[key]
-            if order.state is State.HELD and not _tradable(order, market, at):
-                order = unit.books.submit(key, _session_ended(order, market))
+            hours = market.of(order.terms.segment)
+            if order.state is State.HELD and not _tradable(order, hours, at):
+                order = unit.books.submit(key, _session_ended(order, hours))
             elif order.state is State.HELD:
                 event = Submitted(at + self._timing.expire_after, at + self._timing.answer)
                 order = unit.books.submit(key, event)
@@ -177,9 +178,9 @@ class OrderSaga:
         return order
 
 
-def _tradable(order: Order, market: MarketTime, at: datetime) -> bool:
+def _tradable(order: Order, hours: SegmentTime, at: datetime) -> bool:
     """Its own session must be running: an order that waited overnight is not the next day's."""
-    return market.is_open(at) and market.trade_date(at) == date.fromisoformat(order.trade_date)
+    return hours.is_open(at) and hours.trade_date(at) == date.fromisoformat(order.trade_date)
 
 
 def _unanswered(order: Order) -> bool:
@@ -206,7 +207,7 @@ def _refusal_for(books: Books, key: OrderKey) -> Callable[[int, int], Refused]:
     return refusal
 
 
-def _session_ended(order: Order, market: MarketTime) -> Refused:
-    ended = market.session_end(date.fromisoformat(order.trade_date))
+def _session_ended(order: Order, hours: SegmentTime) -> Refused:
+    ended = hours.session_end(date.fromisoformat(order.trade_date))
     refusal = reject(RejectCode.SESSION_ENDED, limit=ended.isoformat())
     return Refused(refusal.code, refusal.message)

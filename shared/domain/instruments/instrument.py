@@ -12,6 +12,8 @@ from typing import Final
 from shared.domain.orders.terms import Side
 
 BASIS_POINTS: Final = 10_000
+EQUITY: Final = "EQ"
+"""The segment of shares."""
 
 
 @dataclass(frozen=True, slots=True)

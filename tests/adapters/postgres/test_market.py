@@ -9,6 +9,7 @@ import pytest
 from shared.adapters.postgres.database import Database
 from shared.adapters.postgres.market import PostgresMarket
 from shared.adapters.reference import load_reference_data
+from shared.domain.instruments.instrument import EQUITY
 
 NSE = load_reference_data().calendars["nse"]
 NOON = datetime(2026, 11, 23, 6, 30, tzinfo=UTC)
@@ -31,14 +32,7 @@ async def test_a_stale_clock_is_read_once_for_all(
         return connection()
 
     monkeypatch.setattr(database, "connection", counted)
-    market = PostgresMarket(database, NSE)
+    market = PostgresMarket(database, {EQUITY: NSE})
     times = await asyncio.gather(*(market.time() for _ in range(200)))
     assert {time.offset for time in times} == {timedelta(days=2)}
     assert len(readings) == 1
-
-
-async def test_a_changed_clock_is_seen_once_it_is_stale(database: Database, postgres_url: str) -> None:
-    market = PostgresMarket(database, NSE, keep_s=0)
-    assert (await market.time()).offset == timedelta(0)
-    set_clock(postgres_url, -timedelta(days=2))
-    assert (await market.time()).offset == -timedelta(days=2)

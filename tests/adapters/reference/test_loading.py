@@ -11,6 +11,7 @@ import pytest
 
 from shared.adapters.reference import DATA_FOLDER, load_reference_data
 from shared.adapters.reference.entry import ReferenceDataError
+from shared.domain.instruments.instrument import EQUITY
 
 HEADER = DATA_FOLDER.joinpath("instruments.csv").read_text(encoding="utf-8").splitlines()[0]
 INFY = "NSE:INFY,INFY,INE009A01021,Infosys Limited,0.10,1,1500.00,10,20000,true,2026-04-01,"
@@ -47,6 +48,7 @@ def test_shipped_data_is_complete_for_a_date() -> None:
     assert infy is not None
     assert (infy.isin, infy.tick_size_paise, infy.reference_price_paise) == ("INE009A01021", 10, 150_000)
     assert set(data.calendars) == {"nse", "continuous"}
+    assert data.markets == {name: {EQUITY: calendar} for name, calendar in data.calendars.items()}
     assert data.limits.for_date(today).max_order_value_paise == 1_000_000_000
     assert data.limits.for_date(today).market_protection_bps == 500
 
@@ -160,6 +162,16 @@ def test_missing_column_is_named(folder: Path) -> None:
             "sessions.json",
             lambda it: it["calendars"]["nse"]["special_sessions"].update({"2026-11-08": {"opens": "18:00"}}),
             "sessions.json, calendars[nse], special_sessions[2026-11-08]: the field closes is missing",
+        ),
+        (
+            "sessions.json",
+            lambda it: it["markets"]["nse"].update(EQ="bse"),
+            "sessions.json, markets[nse], field EQ: one of nse, continuous is expected, not 'bse'",
+        ),
+        (
+            "sessions.json",
+            lambda it: it["markets"]["continuous"].clear(),
+            "sessions.json, markets[continuous]: the field EQ is missing",
         ),
         (
             "limits.json",

@@ -23,6 +23,7 @@ from shared.domain.errors import (
     UnavailableError,
 )
 from shared.domain.ids import order_slot, user_slot
+from shared.domain.instruments.instrument import EQUITY
 from shared.domain.instruments.master import InstrumentMaster
 from shared.domain.kyc import KycStatus
 from shared.domain.money import format_rupees
@@ -68,7 +69,7 @@ async def settled(broker: MemoryTrading) -> None:
 
 
 def market_at(shown: datetime, calendar: Any = CONTINUOUS) -> FixedMarket:
-    return FixedMarket(calendar, shown - datetime.now(UTC))
+    return FixedMarket({EQUITY: calendar}, shown - datetime.now(UTC))
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from shared.application.orders.place import Placed, PlacedList, PlaceOrders
 from shared.contracts.orders import PlaceOrderList
 from shared.domain.errors import IdempotencyKeyReusedError, RateLimitedError
 from shared.ports.rate_limits import RateLimit
-from tests.support.broker import CALENDAR, Broker
+from tests.support.broker import CALENDARS, Broker
 from tests.support.values import ALICE
 
 DATA = load_reference_data()
@@ -52,7 +52,7 @@ def placing(broker: Broker, database: Database, allowance: Allowance | None = No
         books=broker.books,
         records=broker.orders,
         rules=Rules(DATA.instruments, DATA.limits, DATA.rate_cards),
-        market=PostgresMarket(database, CALENDAR),
+        market=PostgresMarket(database, CALENDARS),
         limiter=allowance or Allowance(),
         publisher=broker.publisher,
         dispatcher=broker.dispatcher,

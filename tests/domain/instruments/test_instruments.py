@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.adapters.reference import load_reference_data
-from shared.domain.instruments.instrument import price_band, protection_price
+from shared.domain.instruments.instrument import EQUITY, price_band, protection_price
 from shared.domain.instruments.master import InstrumentMaster
 from shared.domain.instruments.ticks import TickTable
 from shared.domain.orders.terms import Side
@@ -90,7 +90,14 @@ def test_instrument_is_traded_from_first_to_last_day() -> None:
 def test_list_holds_active_instruments_by_id() -> None:
     gone = instrument(instrument_id="NSE:GONE", valid_to=TODAY - timedelta(days=1))
     tcs, infy = instrument(instrument_id="NSE:TCS"), instrument()
-    assert InstrumentMaster([tcs, gone, infy]).list_active(TODAY) == [infy, tcs]
+    assert InstrumentMaster([tcs, gone, infy]).list_active({EQUITY: TODAY}) == [infy, tcs]
+
+
+def test_version_in_another_segment_is_refused() -> None:
+    with pytest.raises(ValueError, match="stays in its segment"):
+        InstrumentMaster(
+            [instrument(valid_to=date(2026, 8, 31)), instrument(valid_from=date(2026, 9, 1), segment="FO")]
+        )
 
 
 @pytest.mark.parametrize("valid_to", [None, date(2026, 9, 1), date(2026, 9, 2)])
@@ -100,7 +107,7 @@ def test_overlapping_versions_of_one_instrument_are_refused(valid_to: date | Non
 
 
 def test_shipped_instruments_are_tradable_today() -> None:
-    listed = load_reference_data().instruments.list_active(TODAY)
+    listed = load_reference_data().instruments.list_active({EQUITY: TODAY})
     assert len(listed) >= 20
     assert len({each.isin for each in listed}) == len(listed)
     for each in listed:
