@@ -83,9 +83,9 @@ SELECT saga_id, now() - age, now() - age, 1, 0, now() - age FROM copies
 INSERT INTO saga_orders (saga_id, user_id, order_id) SELECT saga_id, user_id, order_id FROM copies
 
 -- name: saga_steps
-INSERT INTO saga_steps (saga_id, user_id, order_id, step, outcome, detail, attempts, at)
-SELECT c.saga_id, t.user_id, c.order_id, t.step, t.outcome, t.detail, t.attempts, t.at - c.age
-FROM copies c JOIN saga_steps t ON t.user_id = c.user_id AND t.order_id = c.original
+INSERT INTO saga_steps (saga_id, at, step, outcome, detail, orders)
+SELECT c.saga_id, t.at - c.age, t.step, t.outcome, t.detail, ARRAY[c.order_id]
+FROM copies c JOIN order_steps t ON t.order_id = c.original
 
 -- name: forget
 DROP TABLE copies

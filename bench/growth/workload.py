@@ -11,6 +11,7 @@ from shared.adapters.postgres.funds import PostgresFunds
 from shared.adapters.postgres.health import PostgresProgress
 from shared.adapters.postgres.ledger import PostgresLedger
 from shared.adapters.postgres.missing_reports import PostgresLanePositions
+from shared.adapters.postgres.notifications import PostgresStreams
 from shared.adapters.postgres.portfolios import PostgresPortfolios
 from shared.adapters.postgres.reconciliation import PostgresTradeDay
 from shared.adapters.postgres.replies import PostgresReplies
@@ -86,7 +87,9 @@ async def _own_lists(database: Database, broker: Broker, key: OrderKey) -> None:
             for _ in range(_DEPTH if status is None else 1):
                 page = await broker.orders.page(OWNER, wanted, _PAGE)
                 wanted = OrderFilter(status, instrument, page[-1].order_id if page else None)
-    trades, funds = PostgresTrades(database), PostgresFunds(database)
+    streams, trades, funds = PostgresStreams(database), PostgresTrades(database), PostgresFunds(database)
+    (stream_sequence,) = (await streams.current([OWNER])).values()
+    await streams.page(OWNER, stream_sequence - _PAGE, _PAGE)
     await PostgresPortfolios(database).portfolio(OWNER)
     await funds.funds(OWNER)
     for instrument in (None, COMMON, RARE):

@@ -233,11 +233,11 @@ LEFT JOIN orders o ON o.user_id = m.user_id AND o.order_id = m.order_id
 WHERE s.finished_at IS NOT NULL AND (o.state IS NULL OR o.state IN ('ACCEPTED', 'HELD'))
 
 -- name: i09_a_compensated_order_is_refused_and_holds_nothing
-SELECT t.saga_id, t.user_id, t.order_id, t.step, t.outcome, o.state, o.reject_code,
+SELECT t.saga_id, o.user_id, t.order_id, t.step, t.outcome, o.state, o.reject_code,
        h.amount - h.captured - h.released AS open_hold
-FROM saga_steps t
-LEFT JOIN orders o ON o.user_id = t.user_id AND o.order_id = t.order_id
-LEFT JOIN holds h ON h.user_id = t.user_id AND h.source = 'ORDER' AND h.source_id = t.order_id
+FROM order_steps t
+LEFT JOIN orders o ON o.order_id = t.order_id
+LEFT JOIN holds h ON h.user_id = o.user_id AND h.source = 'ORDER' AND h.source_id = t.order_id
 WHERE t.outcome = 'COMPENSATED'
   AND (o.state IS DISTINCT FROM 'REJECTED' OR h.captured + h.released < h.amount OR o.filled_quantity > 0)
 
@@ -383,7 +383,7 @@ SELECT 'effects' AS "table", user_id AS id FROM effects_default
 UNION ALL SELECT 'order_answers', order_id FROM order_answers_default
 UNION ALL SELECT 'sagas', saga_id FROM sagas_default
 UNION ALL SELECT 'saga_orders', order_id FROM saga_orders_default
-UNION ALL SELECT 'saga_steps', order_id FROM saga_steps_default
+UNION ALL SELECT 'saga_steps', saga_id FROM saga_steps_default
 
 -- name: i17_nothing_waits_and_no_saga_runs_settling
 -- An order that the exchange does not answer is its recovery's for a while, so here only a system at rest counts.

@@ -31,7 +31,7 @@ SELECT kind, user_id, order_id FROM (
     UNION SELECT 'trade', user_id, order_id FROM trades
     UNION SELECT 'transfer', user_id, order_id FROM transfers WHERE order_id IS NOT NULL
     UNION SELECT 'saga', user_id, order_id FROM saga_orders
-    UNION SELECT 'saga step', user_id, order_id FROM saga_steps
+    UNION SELECT 'saga step', m.user_id, s.order_id FROM order_steps s LEFT JOIN saga_orders m USING (saga_id, order_id)
     UNION SELECT 'answer', user_id, order_id FROM order_answers
     UNION SELECT 'queue', user_id, order_id FROM dispatch_queue
     UNION SELECT 'doubt', user_id, order_id FROM in_doubt

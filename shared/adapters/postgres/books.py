@@ -5,6 +5,7 @@ wait for each other in a circle; what still collides is run again unseen.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from operator import attrgetter
@@ -33,6 +34,7 @@ from shared.ports.books import (
     Committed,
     NewOrder,
     OrderRecordsOfUnit,
+    SagaStep,
     Scope,
     StoredAnswer,
     Unit,
@@ -46,7 +48,20 @@ _WATCHED_OWNERS: Final = frozenset({Owner.VENUE, Owner.RECOVERY, Owner.OPERATION
 _CLIENT_ACCOUNTS: Final = sorted(account.value for account in CLIENT_ACCOUNTS)
 type Rows = Mapping[str, list[tuple[Any, ...]]]
 type Cursors = dict[str, AsyncCursor[Any]]
-type Orders = Mapping[OrderKey, Order]
+
+
+@dataclass(frozen=True, slots=True)
+class _Before:
+    """What is on record before the work: the others of its rows are new."""
+
+    orders: Mapping[OrderKey, Order]
+    balances: Collection[BalanceKey]
+    holds: Collection[HoldKey]
+
+    @classmethod
+    def of(cls, books: Books) -> "_Before":
+        holds = frozenset(hold.key for of_owner in books.holds.values() for hold in of_owner)
+        return cls(dict(books.orders), frozenset(books.balances), holds)
 
 
 class PostgresBooks:
@@ -80,7 +95,7 @@ class PostgresBooks:
                 if brief:
                     await connection.execute(_SQL["wait_briefly"])
                 unit = await self._load(connection, scope)
-                before = dict(unit.books.orders)
+                before = _Before.of(unit.books)
                 result = work(unit)
                 unit.books.publish_balances()
                 return result, await _write(connection, unit, before)
@@ -184,12 +199,12 @@ def _keys(keys: Collection[Any]) -> str:
     return _text(key._asdict() for key in sorted(keys))
 
 
-async def _write(connection: AsyncConnection, unit: Unit, before: Orders) -> Committed:
+async def _write(connection: AsyncConnection, unit: Unit, before: _Before) -> Committed:
     """Write what changed; returns what leaves with the commit."""
     at = unit.books.at
     effects = [_published(effect) for effect in unit.books.changes.effects]
     outbox = [ExchangeMessage(*each) for each in messages(unit.books.changes.requests)]
-    for name, rows in (_deadlines(unit.books, before) | _statements(unit, effects, outbox)).items():
+    for name, rows in (_deadlines(unit.books, before) | _statements(unit, before, effects, outbox)).items():
         if rows:
             await connection.execute(_SQL[name], {"rows": _text(rows), "at": at})
     fills = fill_rows(unit.books)
@@ -226,10 +241,10 @@ def _published(effect: Effect) -> PublishedEffect:
     return PublishedEffect(effect.user_id, effect.sequence, *published_effect(effect.user_id, effect.fact))
 
 
-def _deadlines(books: Books, before: Orders) -> dict[str, list[Row]]:
+def _deadlines(books: Books, before: _Before) -> dict[str, list[Row]]:
     """Which deadlines are watched no longer, and which from now on."""
-    keys = sorted(key for key in books.changes.orders if key in before)
-    watched = [(_watched(before[key]), _watched(books.orders[key])) for key in keys]
+    keys = sorted(key for key in books.changes.orders if key in before.orders)
+    watched = [(_watched(before.orders[key]), _watched(books.orders[key])) for key in keys]
     return {
         "remove_deadlines": [old for old, new in watched if old is not None and old != new],
         "insert_deadlines": [new for old, new in watched if new is not None and old != new],
@@ -243,11 +258,12 @@ def _watched(order: Order) -> Row | None:
 
 
 def _statements(
-    unit: Unit, effects: Iterable[PublishedEffect], outbox: Iterable[ExchangeMessage]
+    unit: Unit, before: _Before, effects: Iterable[PublishedEffect], outbox: Iterable[ExchangeMessage]
 ) -> dict[str, list[Row]]:
     """Rows by statement, in the order of writing."""
     books, changes, orders = unit.books, unit.books.changes, unit.orders
     new = {new.order.key for new in orders.new}
+    balances, holds = sorted(changes.balances), sorted(changes.holds)
     return {
         "write_users": _sequences(books),
         "insert_orders": [new_row(new.order) for new in _by_id(unit.orders.new)],
@@ -255,15 +271,14 @@ def _statements(
         "enqueue_orders": _waiting(unit),
         "update_orders": [moving_row(books.orders[key]) for key in sorted(changes.orders - new)],
         "insert_events": [_event(line) for line in changes.events],
-        "write_accounts": [key._asdict() | _slots(books.balances[key]) for key in sorted(changes.balances)],
-        "write_holds": [_hold(changes.holds[key]) for key in sorted(changes.holds)],
+        "update_accounts": [_balance(books, key) for key in balances if key in before.balances],
+        "insert_accounts": [_balance(books, key) for key in balances if key not in before.balances],
+        "update_holds": [_hold(changes.holds[key]) for key in holds if key in before.holds],
+        "insert_holds": [_hold(changes.holds[key]) for key in holds if key not in before.holds],
         "insert_transfers": [_slots(transfer) for transfer in changes.transfers],
         "restate_trades": restated_rows(books),
         "insert_effects": [_slots(effect) for effect in effects],
-        "insert_steps": sorted(
-            (_slots(step) for step in unit.sagas.steps),
-            key=lambda row: (row["saga_id"], row["user_id"], row["order_id"]),
-        ),
+        "insert_steps": _steps(unit.sagas.steps),
         "insert_outbox": [_slots(message) for message in outbox],
         "insert_parked": [_slots(report) | {"fingerprint": report.fingerprint.hex()} for report in orders.parked],
         "insert_doubts": [_slots(doubt) for doubt in orders.doubts],
@@ -311,6 +326,19 @@ def _event(line: OrderEvent) -> Row:
         "state": line.state,
         "detail": event_detail(line),
     }
+
+
+def _balance(books: Books, key: BalanceKey) -> Row:
+    return key._asdict() | _slots(books.balances[key])
+
+
+def _steps(steps: Iterable[SagaStep]) -> list[Row]:
+    """One row for all orders to which a step of a saga did the same."""
+    orders: dict[tuple[UUID, str, str, str], list[UUID]] = {}
+    for step in steps:
+        orders.setdefault((step.saga_id, step.step, step.outcome, step.detail), []).append(step.order_id)
+    names = ("saga_id", "step", "outcome", "detail")
+    return [dict(zip(names, what, strict=True)) | {"orders": sorted(ids)} for what, ids in orders.items()]
 
 
 def _hold(hold: Hold) -> Row:

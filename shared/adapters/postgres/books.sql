@@ -51,13 +51,14 @@ FROM json_to_recordset(%(keys)s::json) AS k (user_id uuid, asset text)
 JOIN accounts a ON a.user_id = k.user_id AND a.account = ANY(%(accounts)s::text[]) AND a.asset = k.asset
 
 -- name: load_entries
+-- Those without an order: fills are known by their trades.
 SELECT DISTINCT t.user_id, t.entry_id
 FROM json_to_recordset(%(keys)s::json) AS k (user_id uuid, entry_id uuid)
-JOIN transfers t ON t.user_id = k.user_id AND t.entry_id = k.entry_id
+JOIN transfers t ON t.user_id = k.user_id AND t.entry_id = k.entry_id AND t.order_id IS NULL
 UNION
 SELECT t.user_id, t.entry_id
 FROM json_to_recordset(%(keys)s::json) AS k (user_id uuid, entry_id uuid)
-JOIN transfers t ON k.user_id IS NULL AND t.user_id IS NULL AND t.entry_id = k.entry_id
+JOIN transfers t ON k.user_id IS NULL AND t.user_id IS NULL AND t.entry_id = k.entry_id AND t.order_id IS NULL
 
 -- name: load_costs
 -- Whole, because what is brought in comes before every trade.
@@ -120,19 +121,28 @@ SELECT user_id, order_id, revision, version, event, state, detail, %(at)s
 FROM json_to_recordset(%(rows)s::json) AS n (user_id uuid, order_id uuid, revision integer, version integer, event text,
     state text, detail json)
 
--- name: write_accounts
+-- name: insert_accounts
 INSERT INTO accounts AS a (user_id, account, asset, balance, held)
 SELECT user_id, account, asset, balance, held
 FROM json_to_recordset(%(rows)s::json) AS n (user_id uuid, account text, asset text, balance bigint, held bigint)
 ON CONFLICT (user_id, account, asset) DO UPDATE SET balance = excluded.balance, held = excluded.held
 
--- name: write_holds
-INSERT INTO holds AS h (user_id, source, source_id, request_id, account, asset, amount, captured, released)
+-- name: update_accounts
+UPDATE accounts a SET balance = n.balance, held = n.held
+FROM json_to_recordset(%(rows)s::json) AS n (user_id uuid, account text, asset text, balance bigint, held bigint)
+WHERE a.user_id = n.user_id AND a.account = n.account AND a.asset = n.asset
+
+-- name: insert_holds
+INSERT INTO holds (user_id, source, source_id, request_id, account, asset, amount, captured, released)
 SELECT user_id, source, source_id, request_id, account, asset, amount, captured, released
 FROM json_to_recordset(%(rows)s::json) AS n (user_id uuid, source text, source_id uuid, request_id uuid, account text,
     asset text, amount bigint, captured bigint, released bigint)
-ON CONFLICT (user_id, source, source_id, request_id) DO UPDATE
-    SET amount = excluded.amount, captured = excluded.captured, released = excluded.released
+
+-- name: update_holds
+UPDATE holds h SET amount = n.amount, captured = n.captured, released = n.released
+FROM json_to_recordset(%(rows)s::json) AS n (source_id uuid, request_id uuid, source text, amount bigint,
+    captured bigint, released bigint)
+WHERE h.source_id = n.source_id AND h.request_id = n.request_id AND h.source = n.source
 
 -- name: insert_transfers
 INSERT INTO transfers (user_id, entry_id, debit_account, credit_account, asset, amount, reason, source, order_id,
@@ -192,12 +202,9 @@ INSERT INTO effects_outbox (commit_id, created_at, users, firsts, lasts)
 VALUES (%(commit_id)s, %(at)s, %(users)s, %(firsts)s, %(lasts)s)
 
 -- name: insert_steps
-INSERT INTO saga_steps AS s (saga_id, user_id, order_id, step, outcome, detail, at)
-SELECT saga_id, user_id, order_id, step, concat_ws(': ', outcome, reject_code), detail, %(at)s
-FROM json_to_recordset(%(rows)s::json) AS n (saga_id uuid, user_id uuid, order_id uuid, step text, outcome text,
-    reject_code text, detail text)
-ON CONFLICT (saga_id, user_id, order_id, step) DO UPDATE
-    SET outcome = excluded.outcome, detail = excluded.detail, attempts = s.attempts + 1, at = excluded.at
+INSERT INTO saga_steps (saga_id, at, step, outcome, detail, orders)
+SELECT saga_id, %(at)s, step, outcome, detail, orders
+FROM json_to_recordset(%(rows)s::json) AS n (saga_id uuid, step text, outcome text, detail text, orders uuid[])
 
 -- name: insert_outbox
 INSERT INTO exchange_outbox (message_id, lane, body, created_at)

@@ -31,11 +31,10 @@ WITH members AS MATERIALIZED (
     FROM saga_orders m JOIN orders o ON o.user_id = m.user_id AND o.order_id = m.order_id
     WHERE m.saga_id = %(saga_id)s
 ), noted AS (
-    INSERT INTO saga_steps AS s (saga_id, user_id, order_id, step, outcome, at)
-    SELECT %(saga_id)s, user_id, order_id, 'confirm', concat_ws(': ', state, reject_code), now()
-    FROM members WHERE NOT unanswered ORDER BY user_id, order_id
-    ON CONFLICT (saga_id, user_id, order_id, step) DO UPDATE
-        SET outcome = excluded.outcome, detail = excluded.detail, attempts = s.attempts + 1, at = excluded.at
+    INSERT INTO saga_steps (saga_id, at, step, outcome, orders)
+    SELECT %(saga_id)s, now(), 'confirm', concat_ws(': ', state, reject_code) AS outcome,
+           array_agg(order_id ORDER BY order_id)
+    FROM members WHERE NOT unanswered GROUP BY outcome
 ), closed AS (
     UPDATE sagas SET finished_at = now()
     WHERE saga_id = %(saga_id)s AND finished_at IS NULL AND NOT EXISTS (SELECT FROM members WHERE unanswered)

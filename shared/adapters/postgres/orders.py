@@ -67,10 +67,8 @@ class PostgresOrderRecords:
     async def page(self, user_id: UUID, wanted: OrderFilter, limit: int) -> list[Order]:
         """See `OrderRecords.page`."""
         asked = {"user_id": user_id, "before": wanted.before or _LAST_ID, "limit": limit}
-        statement = "page"
-        if wanted != OrderFilter(before=wanted.before):
-            statement = "page_by_end" if wanted.instrument_id is None else "page_by_instrument"
-            asked |= _choice(wanted)
+        statement = "page" if wanted.instrument_id is None else "page_by_instrument"
+        asked |= _choice(wanted)
         async with self._database.connection() as connection:
             cursor = await connection.execute(_SQL[statement], asked)
             return [order_from_row(row) for row in await cursor.fetchall()]

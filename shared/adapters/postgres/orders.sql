@@ -17,13 +17,6 @@ LEFT JOIN order_answers stored ON stored.user_id = k.user_id AND stored.idempote
 ORDER BY k.place
 
 -- name: page
-SELECT {order_columns}
-FROM orders o
-WHERE o.user_id = %(user_id)s AND o.order_id < %(before)s
-ORDER BY o.order_id DESC
-LIMIT %(limit)s
-
--- name: page_by_end
 -- A page of each of the wanted ends, merged. `standings` chooses among the orders that work ('' in `ends`).
 SELECT {order_columns}
 FROM unnest(%(ends)s::text[]) AS wanted (ended_as)

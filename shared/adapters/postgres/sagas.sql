@@ -41,7 +41,7 @@ WHERE m.saga_id = %(saga_id)s ORDER BY o.accepted_at, o.order_id
 
 -- name: steps
 SELECT order_id, step, outcome, detail, attempts, at
-FROM saga_steps WHERE saga_id = %(saga_id)s ORDER BY at, step, order_id
+FROM order_steps WHERE saga_id = %(saga_id)s ORDER BY at, step, order_id
 
 -- name: member_holds
 SELECT m.order_id, h.account, h.asset, h.amount, h.captured, h.released

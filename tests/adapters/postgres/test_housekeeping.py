@@ -51,7 +51,7 @@ def put(broker: Broker, at: datetime, *, finished: bool = True) -> UUID:
     finished_at = at if finished else None
     broker.rows("INSERT INTO sagas VALUES (%s, %s, %s, 1, 0, %s)", made, at, at, finished_at)
     broker.rows("INSERT INTO saga_orders VALUES (%s, %s, %s)", made, ALICE, made)
-    broker.rows("INSERT INTO saga_steps VALUES (%s, %s, %s, 'confirm', 'NEW', '', 1, %s)", made, ALICE, made, at)
+    broker.rows("INSERT INTO saga_steps VALUES (%s, %s, 'confirm', 'NEW', '', ARRAY[%s])", made, at, made)
     return made
 
 

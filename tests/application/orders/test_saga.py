@@ -23,7 +23,7 @@ _TABLES = ("orders", "order_events", "holds", "accounts", "transfers", "effects"
 def picture(broker: Broker) -> dict[str, Any]:
     """Every row that a step may touch, apart from marks of sending."""
     rows = {table: broker.rows(f"SELECT to_jsonb(t) FROM {table} t ORDER BY 1") for table in _TABLES}
-    return rows | {"steps": broker.rows("SELECT order_id, step, outcome, detail FROM saga_steps ORDER BY 1, 2")}
+    return rows | {"steps": broker.rows("SELECT order_id, step, outcome, detail FROM order_steps ORDER BY 1, 2")}
 
 
 async def test_each_order_is_taken_exactly_once(broker: Broker, other: Broker):
@@ -59,7 +59,7 @@ async def test_step_run_again_changes_only_its_attempts(broker: Broker, step: st
     before = picture(broker)
     assert await steps[step]() == first
     assert picture(broker) == before
-    attempts = {a for (a,) in broker.rows("SELECT attempts FROM saga_steps WHERE step = %s", step)}
+    attempts = {a for (a,) in broker.rows("SELECT attempts FROM order_steps WHERE step = %s", step)}
     assert attempts == (set() if step == "release_funds" else {2})
 
 
@@ -72,7 +72,8 @@ async def test_release_funds_compensates_each_order_once(broker: Broker):
     for _ in range(2):
         assert await broker.saga.release_funds(saga_id, broker.sagas, "submit_to_exchange") == 2
     assert (
-        broker.rows("SELECT outcome, attempts FROM saga_steps WHERE step = 'release_funds'") == [("COMPENSATED", 1)] * 2
+        broker.rows("SELECT outcome, attempts FROM order_steps WHERE step = 'release_funds'")
+        == [("COMPENSATED", 1)] * 2
     )
     assert broker.value("SELECT sum(held) FROM accounts") == 0
 
@@ -122,7 +123,7 @@ async def test_poison_order_is_refused_alone(broker: Broker, monkeypatch: pytest
     assert submission.unanswered == 4
     states = [(await broker.order(key)).state for key in keys]
     assert states == [State.SUBMITTED, State.SUBMITTED, State.REJECTED, State.SUBMITTED, State.SUBMITTED]
-    assert broker.rows("SELECT order_id FROM saga_steps WHERE outcome = 'POISON'") == [(keys[2][1],)]
+    assert broker.rows("SELECT order_id FROM order_steps WHERE outcome = 'POISON'") == [(keys[2][1],)]
     assert sorted(r["order_id"] for r in broker.exchange.requests) == sorted(str(k[1]) for k in keys if k != keys[2])
 
 
