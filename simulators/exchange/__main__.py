@@ -11,11 +11,12 @@ import typer
 from psycopg import OperationalError
 
 from simulators import exchange
-from simulators.exchange import admin, faults
+from simulators.exchange import admin, faults, feed_api
 from simulators.exchange.bus import ServiceBusTransport
 from simulators.exchange.gateway import Limits, Market
 from simulators.exchange.instruments import InstrumentFileError, read_instruments
 from simulators.exchange.makers import MarketMakers
+from simulators.exchange.participants import Participants
 from simulators.exchange.server import AdminPortError, Settings, serve
 from simulators.exchange.sessions import BUILT_IN, Calendar, CalendarError, Clock, read_calendar
 from simulators.exchange.store import StoreBusyError, address, migrate
@@ -24,8 +25,8 @@ _cli = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 
 def _help() -> str:
-    """The docstrings of package, admin API and faults; click's \\b keeps the lines of indented paragraphs."""
-    text = "\n\n".join(filter(None, (exchange.__doc__, admin.__doc__, faults.__doc__)))
+    """The docstrings of package, HTTP APIs and faults; click's \\b keeps the lines of indented paragraphs."""
+    text = "\n\n".join(filter(None, (exchange.__doc__, admin.__doc__, feed_api.__doc__, faults.__doc__)))
     paragraphs = text.split("\n\n")
     return "\n\n".join(f"\b\n{paragraph}" if paragraph.startswith(" ") else paragraph for paragraph in paragraphs)
 
@@ -40,6 +41,9 @@ def main(
     makers: Annotated[bool, typer.Option("--makers/--no-makers", help="quote every instrument")] = True,
     seed: Annotated[int, typer.Option(help="seed of the makers' walk and of the faults")] = 0,
     quote_interval_s: Annotated[float, typer.Option(min=0.01, help="seconds between the makers' steps")] = 1.0,
+    trades_per_s: Annotated[
+        float, typer.Option(min=0, max=1000, help="trades of participants who are no clients, while the feed is read")
+    ] = 0.0,
     snapshot_entries: Annotated[int, typer.Option(min=1, help="journal entries between snapshots")] = 10_000,
     keep_days: Annotated[int, typer.Option(min=1, help="days that journal and reports are kept")] = 8,
 ) -> None:
@@ -54,7 +58,8 @@ def main(
     except OperationalError as error:
         _fail(f"PostgreSQL at {address(database)} cannot be used: {error}")
     maker = MarketMakers(master, seed, quote_interval_s) if makers else None
-    market = Market(master, calendar, Clock(), maker)
+    participants = Participants(seed, trades_per_s) if makers and trades_per_s else None
+    market = Market(master, calendar, Clock(), maker, participants)
     settings = Settings(database, market, Limits(snapshot_entries, keep_days), seed, admin_port)
     try:
         asyncio.run(_serve(settings, service_bus))

@@ -29,11 +29,13 @@ from starlette.routing import Route
 
 from simulators.exchange import changes, sql
 from simulators.exchange.faults import FaultSettings
+from simulators.exchange.feed_api import FeedApi
 from simulators.exchange.gateway import Gateway
+from simulators.exchange.orders import TOMBSTONE, ClientOrder
+from simulators.exchange.parameters import whole_number
 from simulators.exchange.reports import instant, rupees
 from simulators.exchange.sessions import trade_date
 from simulators.exchange.store import Archive
-from simulators.exchange.venue import TOMBSTONE, ClientOrder
 
 _MAX_PAGE = 1000
 _MAX_LEVELS = 50
@@ -80,6 +82,7 @@ class AdminApi:
             Route("/end-of-day", self.end_of_day, methods=["POST"]),
             Route("/faults", self.faults),
             Route("/faults", self.set_faults, methods=["POST"]),
+            *FeedApi(self._gateway, self._pool).routes(),
         ]
 
         @asynccontextmanager
@@ -103,6 +106,7 @@ class AdminApi:
                 "live_orders": len(venue.live),
                 "parked": parked,
                 "calendar": gateway.market.calendar.calendar,
+                "feed": {"epoch": gateway.feed.epoch, "watched": gateway.feed.watched},
                 "makers": gateway.market.makers is not None,
                 "clock": self._clock(),
                 "faults": gateway.faults.settings.model_dump(),
@@ -114,7 +118,7 @@ class AdminApi:
         query = request.query_params
         if query.get("live") != "true":
             raise HTTPException(400, "only live orders are listed: live=true")
-        after, limit = query.get("after", ""), _number(request, "limit", len(self._gateway.venue.live))
+        after, limit = query.get("after", ""), whole_number(request, "limit", len(self._gateway.venue.live))
         found = (order for order in self._gateway.venue.live.values() if order.exchange_order_id > after)
         page = [_order(order) for order in islice(found, limit)]
         more = bool(page) and next(found, None) is not None
@@ -133,7 +137,7 @@ class AdminApi:
     async def executions(self, request: Request) -> Response:
         """A page of a trade date's trades."""
         day = self._trade_date(request)
-        after, limit = _number(request, "after", 0), _number(request, "limit", _MAX_PAGE)
+        after, limit = whole_number(request, "after", 0), whole_number(request, "limit", _MAX_PAGE)
         async with self._archive() as archive:
             page = await archive.executions(day.isoformat(), after, min(limit, _MAX_PAGE))
         reports = [report for _, report in page]
@@ -145,8 +149,8 @@ class AdminApi:
             positions = changes.parse_positions(request.query_params.get("after", ""))
         except ValueError as error:
             raise HTTPException(400, f"after: {error}") from error
-        settled_s = min(_number(request, "settled_s", 0), _MAX_SETTLED_S)
-        limit = max(1, min(_number(request, "limit", _MAX_PAGE), _MAX_PAGE))
+        settled_s = min(whole_number(request, "settled_s", 0), _MAX_SETTLED_S)
+        limit = max(1, min(whole_number(request, "limit", _MAX_PAGE), _MAX_PAGE))
         settled = self._gateway.market.clock.real() - timedelta(seconds=settled_s)
         async with self._archive() as archive:
             page = await archive.numbered(min(positions.values()), settled, limit)
@@ -160,7 +164,7 @@ class AdminApi:
         if instrument is None:
             raise HTTPException(404, "the venue does not list this instrument")
         book = venue.books.get(instrument_id)
-        levels = min(_number(request, "levels", 5), _MAX_LEVELS)
+        levels = min(whole_number(request, "levels", 5), _MAX_LEVELS)
         bids, asks = book.depth(levels) if book else ([], [])
         reference = market.makers.reference(instrument) if market.makers else instrument.reference
         last = book.last_price if book else None
@@ -268,13 +272,6 @@ async def _away(_: Request, error: Exception) -> Response:
 
 _RETRY = {"Retry-After": "2"}
 _ANSWERS: dict[Any, Any] = {ValidationError: _invalid, OperationalError: _away, PoolTimeout: _away}
-
-
-def _number(request: Request, name: str, default: int) -> int:
-    text = request.query_params.get(name, str(default))
-    if not text.isdecimal() or len(text) > 18:
-        raise HTTPException(400, f"{name} must be a whole number")
-    return int(text)
 
 
 def _order(order: ClientOrder) -> dict[str, Any]:

@@ -85,9 +85,46 @@ class SessionEnd:
     limit: int
 
 
-_REQUEST_FIELDS = tuple(field.name for field in fields(Request) if field.name != "kind")
+@dataclass(frozen=True, slots=True)
+class MarketState:
+    """What the feed says of the whole market from here on; a greater `epoch` starts all sequences again.
 
-type Command = Request | Repeat | Quotes | SessionEnd
+    `offset_us` is the market clock minus the real one, `instruments` are those listed.
+    """
+
+    epoch: int
+    phase: str
+    offset_us: int
+    instruments: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ParticipantOrder:
+    """Some participant, who is no client, takes at most `quantity` of the makers' best quote, if that is the best."""
+
+    instrument_id: str
+    buy: bool
+    quantity: int
+
+
+@dataclass(frozen=True, slots=True)
+class LateTrade:
+    """A trade outside the book, of an earlier minute (`traded_at`, exchange time in microseconds), reported now."""
+
+    instrument_id: str
+    price: int
+    quantity: int
+    traded_at: int
+
+
+_REQUEST_FIELDS = tuple(field.name for field in fields(Request) if field.name != "kind")
+# Commands whose JSON has their fields as they are.
+_FLAT: dict[str, type[Repeat] | type[SessionEnd] | type[ParticipantOrder] | type[LateTrade]] = {
+    command.__name__.upper(): command for command in (Repeat, SessionEnd, ParticipantOrder, LateTrade)
+}
+
+type OwnCommand = Quotes | SessionEnd | MarketState | ParticipantOrder | LateTrade
+type Command = Request | Repeat | OwnCommand
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,11 +152,11 @@ def encode(command: Command) -> tuple[str, dict[str, Any]]:
 
 def decode(kind: str, body: dict[str, Any]) -> Command:
     """Inverse of `encode`."""
+    if flat := _FLAT.get(kind):
+        return flat(**body)
     match kind:
-        case "REPEAT":
-            return Repeat(**body)
-        case "SESSIONEND":
-            return SessionEnd(**body)
+        case "MARKETSTATE":
+            return MarketState(**body | {"instruments": tuple(body["instruments"])})
         case "QUOTES":
             bids, asks = (tuple((price, quantity) for price, quantity in body[side]) for side in ("bids", "asks"))
             return Quotes(body["instrument_id"], body["reference"], bids, asks)

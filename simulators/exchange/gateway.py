@@ -18,17 +18,31 @@ from psycopg import OperationalError
 
 from simulators.exchange import snapshot
 from simulators.exchange.backoff import Backoff
-from simulators.exchange.commands import Command, Entry, Kind, Quotes, Reason, Repeat, Request, SessionEnd
+from simulators.exchange.commands import (
+    Command,
+    Entry,
+    Kind,
+    LateTrade,
+    MarketState,
+    Quotes,
+    Reason,
+    Repeat,
+    Request,
+    SessionEnd,
+)
 from simulators.exchange.faults import Faults
+from simulators.exchange.feed import SLICES_PER_S, Feed
 from simulators.exchange.inbox import Delivery, Inbox, Verdict
 from simulators.exchange.instruments import InstrumentMaster
 from simulators.exchange.intake import BadMessageError, Conditions, Unanswerable, entries_of, judge
 from simulators.exchange.makers import MarketMakers
 from simulators.exchange.outbox import Outbox
+from simulators.exchange.participants import Participants
 from simulators.exchange.reports import Report, position_of
 from simulators.exchange.sessions import Calendar, Clock, Session, trade_date
 from simulators.exchange.store import Outgoing, Parked, Store, StoreBusyError
 from simulators.exchange.venue import Venue
+from simulators.market_feed.frames import SessionPhase
 
 _REPLAY_PAGE = 2000
 _SESSION_END_ORDERS = 1000
@@ -39,12 +53,13 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Market:
-    """What the venue lists, when it trades, and who makes its markets (None: nobody)."""
+    """What the venue lists, when it trades, who makes its markets, and who else trades there (None: nobody)."""
 
     master: InstrumentMaster
     calendar: Calendar
     clock: Clock
     makers: MarketMakers | None
+    participants: Participants | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +79,7 @@ class Gateway:
         self.outbox = outbox
         self.market = market
         self.faults = faults
+        self.feed = Feed(market.master)
         self.ready = asyncio.Event()
         self.ended_day = 0
         self._dsn = dsn
@@ -96,6 +112,7 @@ class Gateway:
     def stop(self) -> None:
         """Make `run` take what waits, snapshot and return."""
         self._stopping = True
+        self.feed.close()
         self.inbox.wake()
 
     async def settle(self) -> None:
@@ -116,6 +133,7 @@ class Gateway:
         """Rebuild the venue from snapshot and journal, and archive what had not been archived."""
         began_s = time.monotonic()
         self.outbox.read_from_archive()
+        self.feed.close()
         state = await store.snapshot()
         self.venue = snapshot.restore(state) if state else Venue()
         base = self._snapshot_position = self.venue.position
@@ -128,6 +146,7 @@ class Gateway:
             self.venue.load(closed)
             await self._apply(store, page, archived=markers["applied"])
         self.venue.forget_closed()
+        self.feed.resume(self.venue.tapes)
         if self.market.makers is not None:
             self.market.makers.resume(self.venue.references)
         self.outbox.offer(self.venue.position, (), complete=False)
@@ -161,6 +180,7 @@ class Gateway:
             entries = self._entries(commands, conditions)
             await store.journal(entries, parked, conditions.now)
             self._last_received_at = conditions.now
+            self.feed.journaled(commands)
             _settle(deliveries, verdicts)
             await self._apply(store, entries)
             self.venue.forget_closed()
@@ -204,7 +224,8 @@ class Gateway:
 
     async def _commands(self, store: Store, requests: list[Request], conditions: Conditions) -> list[Command]:
         """What the journal gets: the venue's own commands first, then the requests; known ones as repeats."""
-        commands: list[Command] = [*self._session_end(), *self._quotes(requests, conditions)]
+        commands: list[Command] = [*self._session_end(), *self._market_state(conditions)]
+        commands += [*self._quotes(requests, conditions), *self.feed.late_trades]
         if requests:
             names = [request.request_id for request in requests]
             orders = list({request.order_id for request in requests})
@@ -225,16 +246,31 @@ class Gateway:
         session = self.session()
         return bool(self.venue.live) and (session is None or session.trade_date != self.venue.trade_date)
 
-    def _quotes(self, requests: list[Request], conditions: Conditions) -> list[Quotes]:
+    def _market_state(self, conditions: Conditions) -> list[MarketState]:
+        phase = SessionPhase.CONTINUOUS if conditions.open else SessionPhase.CLOSED
+        offset_us = self.market.clock.offset // timedelta(microseconds=1)
+        return self.feed.market_state(self.venue.tapes, conditions.trade_date, phase, offset_us)
+
+    def _quotes(self, requests: list[Request], conditions: Conditions) -> Iterator[Command]:
         makers = self.market.makers
         if makers is None:
-            return [Quotes(name, self.venue.references[name], (), ()) for name in self.venue.quotes]
-        walked = makers.advance(time.monotonic(), conditions.trade_date)
+            yield from (Quotes(name, self.venue.references[name], (), ()) for name in self.venue.quotes)
+            return
+        now_s = time.monotonic()
+        walked = makers.advance(now_s, conditions.trade_date)
         if not conditions.open:
-            return []
+            return
         working = self.venue.working if walked and not self._session_is_over() else ()
         touched = [request.instrument_id for request in requests if request.kind in (Kind.NEW, Kind.REPLACE)]
-        return makers.refresh([*working, *touched], conditions.trade_date)
+        shown = self.feed.next_slice(now_s, conditions.trade_date)
+        moved = [
+            each.instrument_id
+            for each in shown
+            if not self.venue.quotes_stand(each.instrument_id, makers.reference(each))
+        ]
+        yield from makers.refresh([*working, *touched, *moved], conditions.trade_date)
+        if self.market.participants is not None:
+            yield from self.market.participants.orders(shown, 1 / SLICES_PER_S)
 
     def _entries(self, commands: list[Command], conditions: Conditions) -> list[Entry]:
         first = self.venue.position + 1
@@ -255,15 +291,23 @@ class Gateway:
         reports: list[Report] = []
         repeats: list[tuple[int, Repeat]] = []
         for entry in entries:
+            apart = isinstance(entry.command, MarketState | LateTrade)
+            if apart:
+                self.feed.cut(self.venue)
             made, repeat = self.venue.apply(entry)
+            if apart:
+                self.feed.cut(self.venue)
             if entry.position > archived:
                 reports += made
                 if repeat is not None:
                     repeats.append((entry.position, repeat))
+        self.feed.cut(self.venue)
+        trades = self.feed.trades_behind(archived)
         bodies = [orjson.dumps(report.wire()) for report in reports]
         if self.venue.position > archived:
             ended = self.venue.ended_after(before)
-            await store.archive(self.venue.position, reports, bodies, ended, repeats)
+            await store.archive(self.venue.position, reports, bodies, ended, repeats, trades)
+            self.feed.archived()
             self.outbox.offer(self.venue.position, _by_position(reports, bodies), complete=not repeats)
 
     # --- upkeep ---------------------------------------------------------------------------------------
@@ -282,6 +326,8 @@ class Gateway:
         idle_s = _LONGEST_IDLE_S
         if self.market.makers is not None:
             idle_s = min(idle_s, self.market.makers.due_s(time.monotonic()))
+        if self.feed.watched:
+            idle_s = min(idle_s, self.feed.due_s(time.monotonic()))
         session = self.session()
         if session is not None:
             idle_s = min(idle_s, (session.closes - self.market.clock.market()).total_seconds())

@@ -4,7 +4,8 @@ from datetime import date
 from typing import Any
 
 from simulators.exchange.book import Order, OrderBook
-from simulators.exchange.venue import MAKER, ClientOrder, Venue
+from simulators.exchange.orders import MAKER, ClientOrder
+from simulators.exchange.venue import Venue
 
 _QUOTE_FIELDS = ("buy", "quantity", "price", "cum", "leaves")
 
@@ -16,6 +17,7 @@ def take(venue: Venue) -> dict[str, Any]:
         "live": [order.state() for order in venue.live.values()],
         "references": venue.references,
         "trade_date": venue.trade_date.isoformat() if venue.trade_date else None,
+        "tapes": venue.tapes.state(),
         "books": {instrument_id: _book_state(book) for instrument_id, book in venue.books.items()},
     }
 
@@ -26,6 +28,8 @@ def restore(state: dict[str, Any]) -> Venue:
     venue.position = state["position"]
     venue.references = dict(state["references"])
     venue.trade_date = date.fromisoformat(state["trade_date"]) if state["trade_date"] else None
+    if "tapes" in state:
+        venue.tapes.restore(state["tapes"])
     for order in map(ClientOrder.restored, state["live"]):
         venue.live[order.order_id] = order
         venue.working[order.instrument_id] += 1
@@ -49,12 +53,11 @@ def _fill_book(venue: Venue, instrument_id: str, state: dict[str, Any]) -> None:
     book.last_price = state["last_price"]
     # Nothing here crosses: these orders rested together.
     for item in state["resting"]:
-        if isinstance(item, str):
-            book.submit(venue.live[item])
-        else:
-            quote = _quote(item)
-            venue.quotes.setdefault(instrument_id, []).append(quote)
-            book.submit(quote)
+        order = venue.live[item] if isinstance(item, str) else _quote(item)
+        if isinstance(item, list):
+            venue.quotes.setdefault(instrument_id, []).append(order)
+        book.submit(order)
+        venue.tapes.depth(instrument_id, buy=order.buy).add(order.price, order.leaves)
 
 
 def _quote(values: list[int]) -> Order:

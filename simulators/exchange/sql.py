@@ -48,6 +48,13 @@ ON CONFLICT DO NOTHING
 APPEND_REPEAT = """
 INSERT INTO repeat (position, order_id, request_id, from_sequence) VALUES (%s, %s, %s, %s) ON CONFLICT DO NOTHING
 """
+APPEND_TRADES = """
+INSERT INTO trade (instrument_id, epoch, sequence, exchange_time, phase, price, quantity, recorded_at)
+SELECT * FROM unnest(
+    %b::text[], %s::integer[], %s::bigint[], %s::bigint[], %b::text[], %s::bigint[], %s::bigint[], %s::timestamptz[]
+)
+ON CONFLICT DO NOTHING
+"""
 
 SAVE_SNAPSHOT = "INSERT INTO snapshot (position, state) VALUES (%s, %s) ON CONFLICT DO NOTHING"
 DELETE_OLD_SNAPSHOTS = "DELETE FROM snapshot WHERE position < %s"
@@ -61,6 +68,18 @@ DELETE_EXPIRED = (
     "DELETE FROM report WHERE report_id < (%(position)s::bigint + 1) << 20",
     "DELETE FROM closed_order WHERE position <= %(position)s",
 )
+# What is deleted is noted, so that no answer hides that it was there.
+FORGET_TRADES = """
+WITH gone AS (
+    DELETE FROM trade WHERE recorded_at < now() - make_interval(days => %s)
+    RETURNING instrument_id, epoch, sequence, exchange_time
+)
+INSERT INTO forgotten_trade AS known (instrument_id, epoch, sequence, exchange_time)
+SELECT instrument_id, epoch, max(sequence), max(exchange_time) FROM gone GROUP BY instrument_id, epoch
+ON CONFLICT (instrument_id, epoch) DO UPDATE SET
+    sequence = greatest(known.sequence, excluded.sequence),
+    exchange_time = greatest(known.exchange_time, excluded.exchange_time)
+"""
 DELETE_PARKED = "DELETE FROM parked WHERE received_at < now() - make_interval(days => %s)"
 
 UNSENT = """
@@ -91,3 +110,15 @@ WHERE report_id > %(after)s AND report_id >> 20 <= (
 ORDER BY report_id LIMIT %(limit)s
 """
 PARKED_COUNT = "SELECT count(*) FROM parked"
+
+TRADES_AFTER = """
+SELECT epoch, sequence, exchange_time, phase, price, quantity FROM trade
+WHERE instrument_id = %s AND epoch = %s AND sequence > %s ORDER BY sequence LIMIT %s
+"""
+TRADES_OF_MINUTE = """
+SELECT epoch, sequence, exchange_time, phase, price, quantity FROM trade
+WHERE instrument_id = %s AND exchange_time >= %s AND exchange_time < %s AND (epoch, sequence) > (%s, %s)
+ORDER BY epoch, sequence LIMIT %s
+"""
+FORGOTTEN_AFTER = "SELECT 1 FROM forgotten_trade WHERE instrument_id = %s AND epoch = %s AND sequence > %s"
+FORGOTTEN_MINUTE = "SELECT 1 FROM forgotten_trade WHERE instrument_id = %s AND exchange_time >= %s LIMIT 1"

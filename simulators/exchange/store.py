@@ -21,8 +21,10 @@ from psycopg.conninfo import conninfo_to_dict
 from simulators.exchange import sql
 from simulators.exchange.changes import Numbered
 from simulators.exchange.commands import Entry, Repeat, decode, encode
+from simulators.exchange.orders import ClientOrder
 from simulators.exchange.reports import Report
-from simulators.exchange.venue import ClientOrder
+from simulators.exchange.tape import Print
+from simulators.market_feed.frames import MINUTE_US, SessionPhase, Trade
 
 _WRITER_LOCK = 0x45584348  # "EXCH"
 _MIGRATIONS = Path(__file__).with_name("migrations")
@@ -136,6 +138,7 @@ class Store:
         bodies: Sequence[bytes],
         closed: Sequence[ClientOrder],
         repeats: Iterable[tuple[int, Repeat]],
+        trades: Sequence[Print] = (),
     ) -> None:
         """Write the results of applying the journal up to `applied`, in one transaction."""
         async with self._connection.pipeline(), self._connection.transaction():
@@ -147,6 +150,8 @@ class Store:
             for position, repeat in repeats:
                 values = (position, repeat.order_id, repeat.request_id, repeat.from_sequence)
                 await self._connection.execute(sql.APPEND_REPEAT, values)
+            if trades:
+                await self._connection.execute(sql.APPEND_TRADES, _trade_columns(trades))
             await self._connection.execute(sql.SET_MARKER, (applied, "applied"))
 
     # --- housekeeping ---------------------------------------------------------------------------------
@@ -161,6 +166,7 @@ class Store:
             if row is not None and row[0] is not None:
                 for statement in sql.DELETE_EXPIRED:
                     await self._connection.execute(statement, {"position": row[0]})
+            await self._connection.execute(sql.FORGET_TRADES, (keep_days,))
             await self._connection.execute(sql.DELETE_PARKED, (keep_days,))
 
 
@@ -210,6 +216,28 @@ class Archive:
         values = {"after": after, "settled": settled, "limit": limit}
         return [Numbered(*row) async for row in await self._connection.execute(sql.NUMBERED, values)]
 
+    async def trades_after(self, instrument_id: str, epoch: int, after: int, limit: int) -> list[Trade]:
+        """The oldest trades of an epoch behind a sequence."""
+        rows = await self._connection.execute(sql.TRADES_AFTER, (instrument_id, epoch, after, limit))
+        return [_trade(row) async for row in rows]
+
+    async def trades_of_minute(
+        self, instrument_id: str, minute: int, after: tuple[int, int], limit: int
+    ) -> list[Trade]:
+        """The oldest trades of a minute behind an (epoch, sequence)."""
+        values = (instrument_id, minute, minute + MINUTE_US, *after, limit)
+        return [_trade(row) async for row in await self._connection.execute(sql.TRADES_OF_MINUTE, values)]
+
+    async def forgot_after(self, instrument_id: str, epoch: int, after: int) -> bool:
+        """Whether retention has deleted trades of the epoch behind a sequence."""
+        rows = await self._connection.execute(sql.FORGOTTEN_AFTER, (instrument_id, epoch, after))
+        return await rows.fetchone() is not None
+
+    async def forgot_minute(self, instrument_id: str, minute: int) -> bool:
+        """Whether retention has deleted trades of the minute or of a later one."""
+        rows = await self._connection.execute(sql.FORGOTTEN_MINUTE, (instrument_id, minute))
+        return await rows.fetchone() is not None
+
     async def parked(self) -> int:
         """How many entries are parked."""
         row = await (await self._connection.execute(sql.PARKED_COUNT)).fetchone()
@@ -237,6 +265,24 @@ def _report_columns(reports: Sequence[Report], bodies: Sequence[bytes]) -> tuple
         [report.exec_type for report in reports],
         [report.report_sequence for report in reports],
         [body.decode() for body in bodies],
+    )
+
+
+def _trade(row: tuple[Any, ...]) -> Trade:
+    epoch, sequence, exchange_time, phase, price, quantity = row
+    return Trade(epoch, sequence, exchange_time, SessionPhase(phase), price, quantity)
+
+
+def _trade_columns(trades: Sequence[Print]) -> tuple[list[Any], ...]:
+    return (
+        [trade.instrument_id for trade in trades],
+        [trade.epoch for trade in trades],
+        [trade.sequence for trade in trades],
+        [trade.exchange_time for trade in trades],
+        [trade.phase.value for trade in trades],
+        [trade.price for trade in trades],
+        [trade.quantity for trade in trades],
+        [trade.recorded_at for trade in trades],
     )
 
 

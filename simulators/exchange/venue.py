@@ -11,11 +11,24 @@ from datetime import date
 from typing import Any
 
 from simulators.exchange.book import BookEvent, Fill, Order, OrderBook, SelfTradeCancel
-from simulators.exchange.commands import Entry, Kind, Quotes, Reason, Repeat, Request, SessionEnd
+from simulators.exchange.commands import (
+    Entry,
+    Kind,
+    LateTrade,
+    MarketState,
+    OwnCommand,
+    ParticipantOrder,
+    Quotes,
+    Reason,
+    Repeat,
+    Request,
+    SessionEnd,
+)
+from simulators.exchange.orders import MAKER, TOMBSTONE, ClientOrder
 from simulators.exchange.reports import Report, exec_id, instant, report_id, rupees
+from simulators.exchange.tape import Tapes
+from simulators.market_feed.frames import SessionPhase
 
-MAKER = ""  # no account: neither side of a trade with a maker is a self-trade
-TOMBSTONE = "TOMBSTONE"
 _NO_MARKET = "XXXX"  # ISO 10383, for a request that names no instrument
 _TEXTS = {
     Reason.TOMBSTONED: "the order was canceled before it arrived",
@@ -29,37 +42,11 @@ _TEXTS = {
 }
 
 
-class ClientOrder(Order):
-    """An order of the broker; `sequence` is its newest report's, `closed_at` the position that ended it (0: live)."""
-
-    def __init__(self, request: Request, exchange_order_id: str) -> None:
-        super().__init__(request.order_id, request.account, request.side == "BUY", request.quantity, request.price)
-        self.request_id = request.request_id
-        self.instrument_id = request.instrument_id
-        self.exchange_order_id = exchange_order_id
-        self.side = request.side
-        self.sequence = 0
-        self.status = "NEW"
-        self.closed_at = 0
-
-    def state(self) -> dict[str, Any]:
-        """Everything of the order as JSON values."""
-        return dict(vars(self))
-
-    @classmethod
-    def restored(cls, state: dict[str, Any]) -> "ClientOrder":
-        """Inverse of `state`."""
-        order = cls.__new__(cls)
-        for name, value in state.items():
-            setattr(order, name, value)
-        return order
-
-
 class Venue:
     """All books and live orders. `apply` is the only way in.
 
     `trade_date` is the session's that the live orders belong to, `working` their number per instrument,
-    `references` the market makers' last reference prices in paise.
+    `references` the market makers' last reference prices in paise, `tapes` what the market feed shows.
     """
 
     def __init__(self) -> None:
@@ -71,6 +58,7 @@ class Venue:
         self.trade_date: date | None = None
         self.quotes: dict[str, list[Order]] = {}
         self.working: Counter[str] = Counter()
+        self.tapes = Tapes()
         self._reports: list[Report] = []
         self._handlers: dict[Kind, Callable[[Entry, Request], Repeat | None]] = {
             Kind.NEW: self._new,
@@ -88,15 +76,15 @@ class Venue:
         reports: list[Report] = []
         self._reports = reports
         repeat: Repeat | None = None
+        self.tapes.begin(entry.position, entry.received_at, entry.trade_date)
         match entry.command:
             case Request() as request:
                 repeat = self._handlers[request.kind](entry, request)
             case Repeat() as repeat:
                 pass
-            case Quotes() as quotes:
-                self._quote(entry, quotes)
-            case SessionEnd(limit):
-                self._end_session(entry, limit)
+            case _:
+                self._apply_own(entry, entry.command)
+        self.tapes.end()
         return reports, repeat
 
     def load(self, orders: Iterable[ClientOrder]) -> None:
@@ -112,6 +100,12 @@ class Venue:
     def forget_closed(self) -> None:
         """Drop the closed orders: the archive has them."""
         self.closed = {}
+
+    def quotes_stand(self, instrument_id: str, reference: int) -> bool:
+        """Whether the makers' ladder around this reference is in the book, and nothing of it has traded."""
+        placed = self.quotes.get(instrument_id, ())
+        whole = bool(placed) and all(order.leaves == order.quantity for order in placed)
+        return whole and self.references.get(instrument_id) == reference
 
     def book(self, instrument_id: str) -> OrderBook:
         """The instrument's book, made at first use."""
@@ -145,7 +139,9 @@ class Venue:
         book = self.book(order.instrument_id)
         rest = time_in_force == "DAY"
         if time_in_force != "FOK" or book.can_fill(order):
-            self._traded(entry, book.submit(order) if rest else book.take(order))
+            self._traded(entry, order.instrument_id, book.submit(order) if rest else book.take(order))
+            if rest and order.leaves:
+                self.tapes.rested(order.instrument_id, order)
         if not rest and order.leaves:
             self._end(entry, order, "CANCELED", Reason.IOC_REMAINDER)
 
@@ -165,11 +161,13 @@ class Venue:
         self._change(entry, order, request)
 
     def _change(self, entry: Entry, order: ClientOrder, request: Request) -> None:
-        book = self.book(order.instrument_id)
+        book, leaves = self.book(order.instrument_id), order.leaves
         if request.time_in_force == "DAY" and book.shrink(order, request.quantity, request.price):
+            self.tapes.shrunk(order.instrument_id, order, leaves - order.leaves)
             self._replaced(entry, order)
             return
         book.withdraw(order)
+        self.tapes.left(order.instrument_id, order, leaves)
         order.quantity, order.price, order.leaves = request.quantity, request.price, request.quantity - order.cum
         self._replaced(entry, order)
         self._work(entry, order, request.time_in_force)
@@ -187,7 +185,7 @@ class Venue:
         if request.refusal is not None:
             self._refuse_change(entry, request, order, request.refusal)
             return
-        self.book(order.instrument_id).cancel(order)
+        self._take_out(order.instrument_id, order)
         order.request_id = request.request_id
         self._end(entry, order, "CANCELED", Reason.REQUESTED)
 
@@ -227,6 +225,19 @@ class Venue:
 
     # --- the venue's own commands -------------------------------------------------------------------
 
+    def _apply_own(self, entry: Entry, command: OwnCommand) -> None:
+        match command:
+            case Quotes() as quotes:
+                self._quote(entry, quotes)
+            case SessionEnd(limit):
+                self._end_session(entry, limit)
+            case ParticipantOrder() as order:
+                self._participate(entry, order)
+            case MarketState() as state:
+                self._market_state(state)
+            case LateTrade() as trade:
+                self.tapes.late_trade(trade)
+
     def _quote(self, entry: Entry, quotes: Quotes) -> None:
         self._drop_quotes(quotes.instrument_id)
         book = self.book(quotes.instrument_id)
@@ -235,23 +246,41 @@ class Venue:
         for buy, ladder in ((True, quotes.bids), (False, quotes.asks)):
             for price, quantity in ladder:
                 order = Order("", MAKER, buy, quantity, price)
-                self._traded(entry, book.submit(order))
+                self._traded(entry, quotes.instrument_id, book.submit(order))
                 if order.leaves:
+                    self.tapes.rested(quotes.instrument_id, order)
                     placed.append(order)
         if placed:
             self.quotes[quotes.instrument_id] = placed
 
     def _drop_quotes(self, instrument_id: str) -> None:
-        book = self.book(instrument_id)
         for order in self.quotes.pop(instrument_id, ()):
             if order.leaves:
-                book.cancel(order)
+                self._take_out(instrument_id, order)
+
+    def _take_out(self, instrument_id: str, order: Order) -> None:
+        self.tapes.left(instrument_id, order, order.leaves)
+        self.book(instrument_id).cancel(order)
+
+    def _participate(self, entry: Entry, wanted: ParticipantOrder) -> None:
+        """Trade with the makers' best quote. A client's order that is as good or better is left to the clients."""
+        book = self.book(wanted.instrument_id)
+        best = next((book.asks if wanted.buy else book.bids).orders(), None)
+        if best is not None and not isinstance(best, ClientOrder):
+            order = Order("", MAKER, wanted.buy, min(wanted.quantity, best.leaves), best.price)
+            self._traded(entry, wanted.instrument_id, book.take(order))
+
+    def _market_state(self, state: MarketState) -> None:
+        self.tapes.market_state(state)
+        if state.phase == SessionPhase.CLOSED:
+            for instrument_id in list(self.quotes):
+                self._drop_quotes(instrument_id)
 
     def _end_session(self, entry: Entry, limit: int) -> None:
         for instrument_id in list(self.quotes):
             self._drop_quotes(instrument_id)
         for order in list(self.live.values())[:limit]:
-            self.book(order.instrument_id).cancel(order)
+            self._take_out(order.instrument_id, order)
             self._end(entry, order, "EXPIRED", Reason.SESSION_END)
 
     # --- reports --------------------------------------------------------------------------------------
@@ -259,12 +288,15 @@ class Venue:
     def _find(self, order_id: str) -> ClientOrder | None:
         return self.live.get(order_id) or self.closed.get(order_id)
 
-    def _traded(self, entry: Entry, events: list[BookEvent]) -> None:
+    def _traded(self, entry: Entry, instrument_id: str, events: list[BookEvent]) -> None:
         for event in events:
             if isinstance(event, SelfTradeCancel):
-                assert isinstance(event.resting, ClientOrder), "a market maker's ladder never crosses itself"
-                self._end(entry, event.resting, "CANCELED", Reason.SELF_TRADE)
+                resting = event.resting
+                assert isinstance(resting, ClientOrder), "a market maker's ladder never crosses itself"
+                self.tapes.left(instrument_id, resting, resting.quantity - resting.cum)
+                self._end(entry, resting, "CANCELED", Reason.SELF_TRADE)
             else:
+                self.tapes.traded(instrument_id, event)
                 self._fill(entry, event)
 
     def _fill(self, entry: Entry, fill: Fill) -> None:

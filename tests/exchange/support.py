@@ -19,6 +19,7 @@ from simulators.exchange.inbox import Delivery, Inbox, Verdict
 from simulators.exchange.instruments import read_instruments
 from simulators.exchange.makers import MarketMakers
 from simulators.exchange.outbox import Outbox
+from simulators.exchange.participants import Participants
 from simulators.exchange.sessions import BUILT_IN, Clock, read_calendar
 
 INSTRUMENTS = Path(__file__).with_name("instruments.csv")
@@ -138,6 +139,7 @@ async def running(
     clock: FixedClock | None = None,
     calendar: str = "continuous",
     makers: bool = False,
+    trades_per_s: float = 0,
     limits: Limits = Limits(),  # noqa: B008 - frozen
     graceful: bool = True,
 ) -> AsyncIterator[RunningVenue]:
@@ -149,6 +151,7 @@ async def running(
         read_calendar(BUILT_IN[calendar]),
         Clock(real=clock),
         MarketMakers(master, seed=1, interval_s=0.02) if makers else None,
+        Participants(1, trades_per_s) if trades_per_s else None,
     )
     faults = Faults()
     outbox = Outbox(database, bus, faults)

@@ -7,6 +7,7 @@ import zlib
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,10 @@ from azure.servicebus.aio import ServiceBusClient, ServiceBusReceiver, ServiceBu
 
 from emulators.processes.postgres import PostgresServer
 from simulators.exchange.store import migrate
+from simulators.market_feed.frames import Update, decode_update
 from tests.exchange.processes import Process, connection_string, quiet_port, start_exchange, start_messaging
 from tests.exchange.support import MemoryBus, about, new, of, running, types
+from tests.support.waiting import eventually
 
 
 @dataclass
@@ -241,3 +244,46 @@ async def test_postgres_killed_and_back_changes_nothing(database_server: Postgre
         await delivery
         reports = await venue.sent()
         assert [(r["exec_type"], r["cum_quantity"]) for r in reports] == [("NEW", 0), ("TRADE", 4), ("TRADE", 4)]
+
+
+@pytest.mark.crash
+async def test_killed_exchange_resends_what_it_traded(world: World) -> None:
+    for epoch in (1, 2):
+        exchange = world.exchange("--no-makers")
+        async with (
+            world.broker() as broker,
+            httpx.AsyncClient(base_url=exchange.ready_line.split()[-1], timeout=30) as http,
+            http.stream("POST", "/feed/stream") as stream,
+        ):
+            lines = stream.aiter_lines()
+            keyframe = await until(lines, lambda update: update.keyframe)
+            assert keyframe.epoch == epoch
+            await broker.send(*(new(side=side) for side in ("BUY", "SELL") * 20))
+            await until(lines, lambda update: any(window.traded for window in update.windows))
+            os.kill(exchange.pid, signal.SIGKILL)
+        exchange.kill()
+        exchange = world.exchange("--no-makers")
+        async with httpx.AsyncClient(base_url=exchange.ready_line.split()[-1]) as http:
+            # What the bus still has is traded after the start, in the epoch that goes on.
+            await eventually(partial(traded, http, epoch, 200))
+            executions = (await http.get("/executions")).json()["executions"]
+            assert sum(report["last_quantity"] for report in executions) == 2 * 200 * epoch
+        exchange.kill()
+
+
+async def traded(http: httpx.AsyncClient, epoch: int, quantity: int) -> bool:
+    """Whether this much is in the resend of the epoch; more would be wrong."""
+    trades = (await http.get("/feed/NSE:INFY/trades", params={"epoch": epoch})).json()["trades"]
+    sequences = [trade["sequence"] for trade in trades]
+    assert sequences == sorted(set(sequences))
+    found = sum(trade["quantity"] for trade in trades)
+    assert found <= quantity
+    return bool(found == quantity)
+
+
+async def until(lines: AsyncIterator[str], wanted: Callable[[Update], bool]) -> Update:
+    """The first update that is wanted."""
+    async for line in lines:
+        if wanted(update := decode_update(line.encode())):
+            return update
+    raise AssertionError("the stream ended")

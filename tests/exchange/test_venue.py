@@ -1,81 +1,16 @@
 """The venue as a function of its journal: replay from any prefix, through JSON, gives the same."""
 
-from datetime import UTC, date, datetime, timedelta
-from uuid import UUID
-
 import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simulators.exchange import snapshot
-from simulators.exchange.commands import (
-    Command,
-    Entry,
-    Kind,
-    Quotes,
-    Reason,
-    Repeat,
-    Request,
-    SessionEnd,
-    decode,
-    encode,
-)
+from simulators.exchange.commands import Command, Request, SessionEnd
+from simulators.exchange.orders import ClientOrder
 from simulators.exchange.reports import Report
-from simulators.exchange.venue import ClientOrder, Venue
-
-INSTRUMENTS = ("NSE:INFY", "NSE:TCS")
-
-
-def uuid(number: int) -> str:
-    return str(UUID(int=number))
-
-
-@st.composite
-def requests(draw: st.DrawFn) -> Request:
-    """Few orders and prices, so that requests meet each other; unique request ids come with the journal."""
-    order = draw(st.integers(1, 8))
-    return Request(
-        draw(st.sampled_from([Kind.NEW, Kind.NEW, Kind.NEW, *Kind])),
-        "",
-        uuid(order),
-        INSTRUMENTS[order % 2],
-        account=draw(st.sampled_from(["A", "B", "C"])),
-        side=draw(st.sampled_from(["BUY", "SELL"])),
-        time_in_force=draw(st.sampled_from(["DAY", "DAY", "IOC", "FOK"])),
-        quantity=draw(st.integers(1, 9)),
-        price=draw(st.integers(98, 102)),
-        from_sequence=draw(st.integers(1, 4)),
-        refusal=draw(st.sampled_from([None] * 8 + [Reason.STALE, Reason.MALFORMED])),
-    )
-
-
-@st.composite
-def quotes(draw: st.DrawFn) -> Quotes:
-    reference = draw(st.integers(97, 103))
-    instrument_id = draw(st.sampled_from(INSTRUMENTS))
-    return Quotes(instrument_id, reference, ((reference - 1, 5), (reference - 2, 5)), ((reference + 1, 5),))
-
-
-COMMANDS = st.lists(
-    st.one_of(requests(), requests(), requests(), quotes(), st.builds(SessionEnd, st.integers(1, 3))), max_size=60
-)
-
-
-def journal(commands: list[Command]) -> list[Entry]:
-    start = datetime(2026, 11, 23, 4, 0, tzinfo=UTC)
-    entries = []
-    for position, command in enumerate(commands, 1):
-        kind, body = encode(command)
-        if "request_id" not in body and isinstance(command, Request):
-            body["request_id"] = uuid(1000 + position)
-        stored = decode(kind, orjson.loads(orjson.dumps(body)))
-        entries.append(Entry(position, start + timedelta(seconds=position), date(2026, 11, 23), stored))
-    return entries
-
-
-def run(venue: Venue, entries: list[Entry]) -> list[tuple[list[Report], Repeat | None]]:
-    return [venue.apply(entry) for entry in entries]
+from simulators.exchange.venue import Venue
+from tests.exchange.journals import COMMANDS, journal, run
 
 
 @settings(max_examples=150, deadline=None)

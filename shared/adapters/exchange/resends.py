@@ -28,7 +28,13 @@ class HttpResends:
 
     async def of_minute(self, instrument_id: str, minute: int) -> Resend | None:
         """See `Resends.of_minute`."""
-        return await self._get(f"/feed/{quote(instrument_id)}/minutes/{minute}", {})
+        path = f"/feed/{quote(instrument_id)}/minutes/{minute}"
+        answer = page = await self._get(path, {})
+        trades = list(page.trades) if page else []
+        while page and page.next_epoch is not None:
+            page = await self._get(path, {"epoch": str(page.next_epoch), "after": str(page.next_after)})
+            trades += page.trades if page else ()
+        return answer and Resend(trades, answer.epoch, answer.through_sequence)
 
     async def _get(self, path: str, query: dict[str, str]) -> Resend | None:
         try:

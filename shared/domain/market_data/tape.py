@@ -31,9 +31,10 @@ class Resend(msgspec.Struct, frozen=True):
     epoch: int
     """The venue's present epoch."""
     through_sequence: int
-    """Complete up to and including this sequence of `epoch`."""
+    """Complete, with the pages that follow, up to and including this sequence of `epoch`."""
     next_after: int | None = None
-    """More trades follow this sequence: ask again with `after`."""
+    """More trades follow this sequence: ask again with `after`, and for a minute with `next_epoch` as `epoch`."""
+    next_epoch: int | None = None
 
     @property
     def through(self) -> Mark:
