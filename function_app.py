@@ -13,6 +13,7 @@ from functions import (
     housekeeping,
     instruments,
     ledger,
+    market_data,
     missing_reports,
     notifications,
     orders,
@@ -49,6 +50,7 @@ for module in (
     execution_reports,
     sweep,
     missing_reports,
+    market_data,
     housekeeping,
     order_sagas,
 ):

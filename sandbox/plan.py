@@ -23,7 +23,8 @@ from sandbox.steps import run_to_end
 
 _ROOT = Path(__file__).parent.parent
 _COMPILED = Path(sys.prefix) / "pycache"
-_SEED = Path(__file__).with_name("seed.py")
+_SANDBOX = Path(__file__).parent
+_SEED = _SANDBOX / "seed.py"
 _DATABASES = ("broker", "durable", "messaging", "exchange")
 _INSTRUMENTS = _ROOT / "shared" / "data" / "instruments.csv"
 _MIGRATIONS = _ROOT / "shared" / "adapters" / "postgres" / "migrations"
@@ -33,6 +34,7 @@ _REFUSE_AFTER_MS = 20
 _PRELOADED = (
     "emulators.durable",
     "azure.durable_functions",
+    "azure.eventhub.aio",
     "azure.servicebus.aio",
     "aiohttp",
     "jwt",
@@ -160,7 +162,7 @@ class Plan:
             "Service Bus emulator",
             "emulators.messaging",
             {
-                "config": Path(__file__).with_name("servicebus.json"),
+                "config": (str(_SANDBOX / "servicebus.json"), str(_SANDBOX / "eventhubs.json")),
                 "port": self._port("messaging"),
                 "admin-port": self._port("messaging_admin"),
                 "admin-certificate": self.folder.messaging_certificate,

@@ -88,6 +88,7 @@ class Endpoints:
             "POSTGRES_URL": self.dsn("broker"),
             "REDIS_URL": self.redis_url,
             "SERVICE_BUS_CONNECTION": self.service_bus(),
+            "EVENT_HUBS_CONNECTION": self.service_bus(),
             "SERVICE_BUS_ADMIN_CONNECTION": self.service_bus("messaging_admin"),
             "SIGNALR_CONNECTION": f"Endpoint={self.signalr_url};AccessKey={self.secrets.signalr_key};Version=1.0;",
             "ENTRA_ISSUER": f"{tenant}/v2.0",

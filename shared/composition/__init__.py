@@ -1,7 +1,7 @@
 """The composition root: adapters are built from settings, use cases are wired on them.
 
 Built once a process, inside the event loop that serves it. Tests call `wire_trading`, `wire_reading`,
-`wire_operations` and `assemble` with fakes.
+`wire_operations`, `wire_market_data` and `assemble` with fakes.
 """
 
 import asyncio
@@ -18,6 +18,7 @@ from shared.application.health import Health
 from shared.application.housekeeping import Upkeep
 from shared.application.instruments import Instruments
 from shared.application.ledger import Ledger
+from shared.application.market_data.ingest import MarketData
 from shared.application.notifications import Notifications, StreamPositions
 from shared.application.orders.cancel import CancelOrders
 from shared.application.orders.execution_reports import ExecutionReports
@@ -35,6 +36,7 @@ from shared.application.sagas import Sagas
 from shared.application.sweep import Sweep
 from shared.application.trades import Trades
 from shared.composition.adapters import connect_adapters
+from shared.composition.market_data import wire_market_data
 from shared.composition.operations import Operations, wire_operations
 from shared.composition.reading import Reading, wire_reading
 from shared.composition.trading import Trading, wire_trading
@@ -75,6 +77,7 @@ class Application:
     reconciliation: Reconciliation
     backlog: Backlog
     upkeep: Upkeep
+    market_data: MarketData
     health: Health
     push: Push
 
@@ -83,6 +86,7 @@ def assemble(
     trading: Trading,
     reading: Reading,
     operations: Operations,
+    market_data: MarketData,
     *,
     identity: TokenVerifier,
     limiter: RateLimiter,
@@ -117,6 +121,7 @@ def assemble(
         reconciliation=operations.reconciliation,
         backlog=operations.backlog,
         upkeep=operations.upkeep,
+        market_data=market_data,
         health=health,
         push=Push(hubs),
     )
@@ -139,6 +144,7 @@ async def build(config: Settings) -> Application:
         trading,
         wire_reading(adapters.reading, reference.instruments),
         wire_operations(adapters.operations, trading.publisher),
+        wire_market_data(adapters.market_data, reference.shards),
         identity=adapters.identity,
         limiter=limiter,
         order_sagas=adapters.order_sagas,

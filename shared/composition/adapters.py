@@ -16,6 +16,7 @@ from shared.adapters.durable.order_sagas import DurableOrderSagas
 from shared.adapters.entra.keys import KeySet
 from shared.adapters.entra.tokens import EntraTokenVerifier
 from shared.adapters.exchange.records import HttpVenueRecords
+from shared.adapters.exchange.resends import HttpResends
 from shared.adapters.postgres.backlog import PostgresBacklog
 from shared.adapters.postgres.books import PostgresBooks
 from shared.adapters.postgres.database import Database
@@ -30,6 +31,7 @@ from shared.adapters.postgres.notifications import PostgresStreams
 from shared.adapters.postgres.order_sagas import PostgresSagaRecords
 from shared.adapters.postgres.orders import PostgresOrderRecords
 from shared.adapters.postgres.outbox import PostgresOutbox
+from shared.adapters.postgres.parked_events import PostgresParkedEvents
 from shared.adapters.postgres.passwords import password_source
 from shared.adapters.postgres.portfolios import PostgresPortfolios
 from shared.adapters.postgres.reconciliation import PostgresTradeDay
@@ -37,6 +39,7 @@ from shared.adapters.postgres.replies import PostgresReplies
 from shared.adapters.postgres.sagas import PostgresSagas
 from shared.adapters.postgres.trades import PostgresTrades
 from shared.adapters.redis.client import connect
+from shared.adapters.redis.market_shards import RedisMarketShards
 from shared.adapters.redis.presence import RedisPresence
 from shared.adapters.redis.rate_limits import RedisRequestCounter
 from shared.adapters.redis.wakeups import RedisWakeups
@@ -48,6 +51,7 @@ from shared.adapters.service_bus.ping import ServiceBusPing
 from shared.adapters.signalr.push import SignalRPush
 from shared.adapters.signalr.service import ServiceAddress, SignalRService
 from shared.application.health import Dependency, judge_progress
+from shared.composition.market_data import MarketDataPorts
 from shared.composition.operations import OperationsPorts
 from shared.composition.reading import ReadingPorts
 from shared.composition.trading import TradingPorts
@@ -73,6 +77,7 @@ class Adapters:
     """The engine and its records, by the client that an invocation brings along."""
     reading: ReadingPorts
     operations: OperationsPorts
+    market_data: MarketDataPorts
     hubs: Hubs | None
     """None: nothing is pushed."""
     dependencies: tuple[Dependency, ...]
@@ -132,6 +137,13 @@ async def connect_adapters(config: Settings, reference: ReferenceData) -> Adapte
             backlog=PostgresBacklog(database),
             queues=inspector,
             housekeeping=PostgresHousekeeping(database),
+            market=market,
+        ),
+        market_data=MarketDataPorts(
+            shards=RedisMarketShards(redis, reference.shards),
+            parked=PostgresParkedEvents(database),
+            resends=HttpResends(config.exchange_api_url) if config.exchange_api_url else None,
+            history=None,
             market=market,
         ),
         hubs=push,

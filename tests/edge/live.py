@@ -61,6 +61,7 @@ from shared.application.health import Dependency, Health
 from shared.application.orders.judge import Rules
 from shared.application.timing import Timing
 from shared.composition import Application, assemble
+from shared.composition.market_data import wire_market_data
 from shared.composition.operations import OperationsPorts, wire_operations
 from shared.composition.reading import ReadingPorts, wire_reading
 from shared.composition.trading import TradingPorts, wire_trading
@@ -69,6 +70,7 @@ from shared.ports.backlog import DeadLetter, QueueFigures
 from shared.ports.identity import Actor
 from shared.ports.rate_limits import RateLimit
 from tests.fakes.hubs import MemoryHubs
+from tests.fakes.market_data import a_market_data
 from tests.fakes.outbox import RecordingAudience, RecordingExchange
 from tests.fakes.reconciliation import MemoryVenue
 from tests.support.waiting import wait_until
@@ -182,6 +184,7 @@ async def compose(dsn: str, actors: Mapping[str, Actor]) -> Application:
         trading,
         reading,
         operations,
+        wire_market_data(a_market_data(market), reference.shards),
         identity=Identity(actors),
         limiter=limiter,
         order_sagas=DurableOrderSagas,

@@ -6,10 +6,12 @@ from dataclasses import dataclass, field, replace
 
 import msgspec
 
+from shared.composition.market_data import MarketDataPorts
 from shared.domain.errors import UnavailableError
 from shared.domain.market_data.book import Changes, ShardBook
 from shared.domain.market_data.shards import ShardState
 from shared.ports.candles import CandleHour
+from shared.ports.market import Market
 from shared.ports.market_push import ShardChange
 from shared.ports.parked_events import ParkedEvent
 
@@ -76,6 +78,11 @@ class ListedParkedEvents:
 
     async def park(self, events: Sequence[ParkedEvent]) -> None:
         self.events += events
+
+
+def a_market_data(market: Market) -> MarketDataPorts:
+    """The ports of an ingest that nothing is sent to."""
+    return MarketDataPorts(MemoryMarketShards(), ListedParkedEvents(), resends=None, history=None, market=market)
 
 
 @dataclass
