@@ -13,13 +13,12 @@ from shared.contracts.orders import ORDERS, OrdersQuery, PlaceOrder, PlaceOrderL
 from shared.contracts.problems import PROBLEM_JSON
 from shared.contracts.published import published_order
 from shared.contracts.routes import orders as routes
-from shared.domain.errors import RateLimitedError
+from shared.domain.errors import BrokerError, RateLimitedError
 from shared.domain.orders.order import Order
 from shared.json_values import Json
 from shared.ports.orders import OrderFilter
 
 _REFUSED: Final = 422
-_TOO_MANY: Final = 429
 
 
 @endpoint(routes.PLACE_ORDER)
@@ -52,10 +51,8 @@ async def place_order_list(call: Call[PlaceOrderList]) -> Reply:
     return Reply(body, 207, headers, rate_limit=limit, stream_sequence=placed.stream_sequence)
 
 
-def _item(item: Placed | RateLimitedError, request_id: str) -> tuple[int, str]:
-    if isinstance(item, Placed):
-        return item.status, item.body
-    return _TOO_MANY, answers.limited(item, request_id)
+def _item(item: Placed | BrokerError, request_id: str) -> tuple[int, str]:
+    return (item.status, item.body) if isinstance(item, Placed) else answers.not_recorded(item, request_id)
 
 
 @endpoint(routes.LIST_ORDERS)

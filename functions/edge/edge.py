@@ -45,6 +45,7 @@ from shared.domain.errors import (
     RateLimitedError,
     RetryLaterError,
     UnauthenticatedError,
+    internal_error,
 )
 from shared.ports.identity import Actor
 from shared.ports.order_sagas import OrderSagas
@@ -108,10 +109,7 @@ class Endpoint[Body, Query]:
             return self._refuse(await admission.counted(error), request, request_id, admission)
         except Exception:  # noqa: BLE001 - a defect: logged, and answered without its details
             _log.exception("unexpected error", route=self.route.name)
-            unexpected = BrokerError(
-                "Internal error: repeat the request with the same Idempotency-Key, or give support the request_id"
-            )
-            return self._refuse(unexpected, request, request_id, admission)
+            return self._refuse(internal_error(), request, request_id, admission)
 
     def _refuse(
         self, error: BrokerError, request: func.HttpRequest, request_id: str, admission: "_Admission"

@@ -133,7 +133,7 @@ class PlaceOrderList(Body):
 class PlacedOrder(View):
     """What one order of a list was answered with: what POST /api/orders answers it with alone."""
 
-    status: Annotated[int, Field(description="202, 422 or 429", examples=[202])]
+    status: Annotated[int, Field(description="202, 422, 429 or 500", examples=[202])]
     body: OrderAccepted | Problem
 
 

@@ -198,3 +198,10 @@ class UnavailableError(RetryLaterError):
     """A dependency of this call is unavailable."""
 
     code = ErrorCode.UNAVAILABLE
+
+
+def internal_error() -> BrokerError:
+    """What a client gets where a defect was met: nothing of the defect."""
+    return BrokerError(
+        "Internal error: repeat the request with the same Idempotency-Key, or give support the request_id"
+    )

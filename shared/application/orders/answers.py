@@ -5,9 +5,9 @@ from typing import Final
 
 import orjson
 
-from shared.contracts.problems import write_problem
+from shared.contracts.problems import entry_of, write_problem
 from shared.contracts.published import published_order
-from shared.domain.errors import OrderRejectedError, RateLimitedError
+from shared.domain.errors import BrokerError, OrderRejectedError
 from shared.domain.orders.order import Order, State
 from shared.domain.orders.rejects import Reject
 from shared.domain.times import wire_time
@@ -39,9 +39,9 @@ def of_list(items: Iterable[tuple[int, str]]) -> str:
     return f'{{"items":[{",".join(written)}]}}'
 
 
-def limited(error: RateLimitedError, request_id: str) -> str:
-    """The body of a 429 for one order of a list."""
-    return write_problem(error, "/api/orders", request_id)
+def not_recorded(error: BrokerError, request_id: str) -> tuple[int, str]:
+    """Status and body for one order of a list that is not on record: 429, or 500."""
+    return entry_of(error).status, write_problem(error, "/api/orders", request_id)
 
 
 def _accepted(order: Order) -> Json:

@@ -5,17 +5,21 @@ are looked at again, so of any number of twins, in any processes, exactly one wi
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 from uuid import UUID
+
+import structlog
 
 from shared.application.orders import answers
 from shared.batching import Batcher
 from shared.domain.orders.order import Order, Owner, State, changed
 from shared.domain.orders.rejects import Reject, RejectCode, reject
+from shared.halving import halve
 from shared.ports.books import BookStore, Claim, Committed, NewOrder, Scope, StoredAnswer, Unit, UsersBusyError
 
 MOST_REQUESTS = 50
+_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +31,8 @@ class Candidate:
     claim: Claim
     fingerprint: bytes
     request_id: str
+    listed: Sequence[Claim] = ()
+    """The claims of the whole list, where it is put on record in parts."""
 
 
 class Taken(NamedTuple):
@@ -75,6 +81,19 @@ class Intake:
                 return taken
         return await self._wait_apart(user_id, candidates)
 
+    async def take_list(self, candidates: Sequence[Candidate]) -> Sequence[Taken | None]:
+        """`take_all`, but None for a candidate that no transaction takes: the others get commits without it."""
+        listed = [candidate.claim for candidate in candidates]
+
+        async def take(some: Sequence[Candidate]) -> Sequence[Taken | None]:
+            parts = len(some) < len(candidates)
+            return await self.take_all([replace(each, listed=listed) for each in some] if parts else some)
+
+        async def leave_out(candidate: Candidate, error: Exception) -> None:
+            _log.error("an order breaks its list", order_id=str(candidate.order.order_id), exc_info=error)
+
+        return await halve(candidates, take, leave_out)
+
     async def _wait_apart(self, user_id: UUID, candidates: Sequence[Candidate]) -> Sequence[Taken]:
         """Batches of one user whose row is locked: no other user's orders wait with them."""
         own = self._apart.setdefault(user_id, _Apart(Batcher(self._commit_patiently, at_once=1, weigh=len)))
@@ -107,7 +126,7 @@ class Intake:
         candidates = [candidate for caller in callers for candidate in caller]
         scope = Scope(
             users={candidate.order.user_id for candidate in candidates},
-            claims=[candidate.claim for candidate in candidates],
+            claims=[claim for caller in callers for claim in _claims(caller)],
         )
         taken, committed = await self._books.work(
             scope, lambda unit: [_take_caller(unit, each) for each in callers], brief=brief
@@ -121,11 +140,16 @@ class Intake:
         ]
 
 
+def _claims(caller: Sequence[Candidate]) -> Sequence[Claim]:
+    """Under which nothing of another list may be on record."""
+    return caller[0].listed or [candidate.claim for candidate in caller]
+
+
 def _take_caller(unit: Unit, candidates: Sequence[Candidate]) -> list[Taken]:
     """Nothing of a list is recorded when its key was used for another one, not even what the other has no place for."""
-    stored = (unit.orders.answers.get((each.order.user_id, each.claim.idempotency_key or "")) for each in candidates)
-    for other, candidate in zip(stored, candidates, strict=True):
-        if other is not None and other.fingerprint != candidate.fingerprint:
+    for claim in _claims(candidates):
+        other = unit.orders.answers.get((claim.user_id, claim.idempotency_key or ""))
+        if other is not None and other.fingerprint != candidates[0].fingerprint:
             return [Taken(other, replayed=True, committed=None)] * len(candidates)
     return [_take(unit, each) for each in candidates]
 

@@ -12,16 +12,25 @@ from dataclasses import dataclass
 from typing import NamedTuple
 from uuid import UUID
 
+import structlog
+
 from shared.application.notifications import StreamPositions
 from shared.application.orders import answers
 from shared.application.orders.dispatch import Dispatcher
-from shared.application.orders.intake import Intake, Taken
+from shared.application.orders.intake import Candidate, Intake, Taken
 from shared.application.orders.judge import Judge, PlaceCall, Rules, Surroundings
 from shared.application.orders.read import find
 from shared.application.publishing import Publisher
 from shared.application.timing import Timing
 from shared.batching import Batcher
-from shared.domain.errors import IdempotencyKeyReusedError, KycRequiredError, OverloadedError, RateLimitedError
+from shared.domain.errors import (
+    BrokerError,
+    IdempotencyKeyReusedError,
+    KycRequiredError,
+    OverloadedError,
+    RateLimitedError,
+    internal_error,
+)
 from shared.domain.kyc import KycStatus, may_trade
 from shared.domain.orders.order import Order
 from shared.ports.books import BookStore, StoredAnswer
@@ -35,6 +44,7 @@ PLACE_ORDER = "POST /api/orders"
 # Each in this process; the others are refused before they cost anything. At 1,000 orders a second the last waits 0.3 s.
 _MOST_ENTERING = 300
 _POLL_S = 0.25
+_log = structlog.get_logger(__name__)
 
 type _Spent = RateLimit | RateLimitedError
 
@@ -54,9 +64,9 @@ class Placed:
 
 @dataclass(frozen=True, slots=True)
 class PlacedList:
-    """The answer to a list, one item an order in the given order: what `place` answers, or its rate limit's refusal."""
+    """The answer to a list, one item an order in the given order: what `place` answers, or why it is not on record."""
 
-    items: Sequence[Placed | RateLimitedError]
+    items: Sequence[Placed | BrokerError]
     rate_limits: Sequence[RateLimit]
     """Of the orders that were counted, in the given order."""
     stream_sequence: int = 0
@@ -113,8 +123,9 @@ class PlaceOrders:
     async def place_list(self, calls: Sequence[PlaceCall], sagas: OrderSagas) -> PlacedList:
         """Answer each order of one caller's list as `place` answers it alone, in the given order.
 
-        Orders that are accepted or refused are put on record in one commit. Raises KycRequiredError,
-        IdempotencyKeyReusedError (the key was used with another list), OverloadedError, UnavailableError.
+        Orders that are accepted or refused are put on record in one commit, unless one of them breaks it. Raises
+        KycRequiredError, IdempotencyKeyReusedError (the key was used with another list), OverloadedError,
+        UnavailableError.
         """
         with self._room(len(calls)):
             entries = await self._look_up_all(calls)
@@ -122,23 +133,29 @@ class PlaceOrders:
             taken = await self._take_all(calls, entries, limits)
         self._follow_up([each for each in taken.values() if not each.replayed], sagas)
         items = [_item(place, entries, limits, taken) for place in range(len(calls))]
-        sequences = [entry.known.stream_sequence for entry in entries] + [
-            each.stream_sequence for each in taken.values()
-        ]
+        sequences = [entry.known.stream_sequence for entry in entries.values()]
+        sequences += [each.stream_sequence for each in taken.values()]
         return PlacedList(
             items, [each for each in limits.values() if isinstance(each, RateLimit)], max(sequences, default=0)
         )
 
-    async def _look_up_all(self, calls: Sequence[PlaceCall]) -> list[_Entry]:
-        entries = await asyncio.gather(*(self._look_up(call) for call in calls))
-        for call, entry in zip(calls, entries, strict=True):
-            if entry.known.stored is not None:
-                _require_same_body(call, entry.known.stored)
-        return entries
+    async def _look_up_all(self, calls: Sequence[PlaceCall]) -> dict[int, _Entry]:
+        """By place, without the orders that break their look-up."""
+        found: dict[int, _Entry] = {}
 
-    async def _spend_all(self, calls: Sequence[PlaceCall], entries: Sequence[_Entry]) -> dict[int, _Spent]:
+        async def look_up(place: int, call: PlaceCall) -> None:
+            with _apart(call):
+                found[place] = await self._look_up(call)
+
+        await asyncio.gather(*(look_up(place, call) for place, call in enumerate(calls)))
+        for place, entry in found.items():
+            if entry.known.stored is not None:
+                _require_same_body(calls[place], entry.known.stored)
+        return found
+
+    async def _spend_all(self, calls: Sequence[PlaceCall], entries: Mapping[int, _Entry]) -> dict[int, _Spent]:
         """A call of the user's limit for each order that has no stored answer, by its place."""
-        new = [place for place, entry in enumerate(entries) if entry.known.stored is None]
+        new = [place for place, entry in entries.items() if entry.known.stored is None]
         spent = await asyncio.gather(*(self._spend(calls[place]) for place in new))
         return dict(zip(new, spent, strict=True))
 
@@ -149,14 +166,15 @@ class PlaceOrders:
             return error
 
     async def _take_all(
-        self, calls: Sequence[PlaceCall], entries: Sequence[_Entry], limits: Mapping[int, _Spent]
+        self, calls: Sequence[PlaceCall], entries: Mapping[int, _Entry], limits: Mapping[int, _Spent]
     ) -> dict[int, Taken]:
-        """What is on record now of each order that was within the limit, by its place."""
-        admitted = [place for place, spent in limits.items() if isinstance(spent, RateLimit)]
-        if not admitted:
-            return {}
-        candidates = [self._judge.candidate(calls[place], *entries[place]) for place in admitted]
-        taken = dict(zip(admitted, await self._intake.take_all(candidates), strict=True))
+        """What is on record now of each order that was within the limit and breaks nothing, by its place."""
+        candidates: dict[int, Candidate] = {}
+        for place in (place for place, spent in limits.items() if isinstance(spent, RateLimit)):
+            with _apart(calls[place]):
+                candidates[place] = self._judge.candidate(calls[place], *entries[place])
+        found = await self._intake.take_list(list(candidates.values()))
+        taken = {place: each for place, each in zip(candidates, found, strict=True) if each is not None}
         for place, each in taken.items():
             _require_same_body(calls[place], each.answer)
         return taken
@@ -238,16 +256,26 @@ def _require_same_body(call: PlaceCall, stored: StoredAnswer) -> None:
         )
 
 
+@contextmanager
+def _apart(call: PlaceCall) -> Iterator[None]:
+    """A defect that one order of a list meets costs that order alone."""
+    try:
+        yield
+    except BrokerError:
+        raise
+    except Exception:  # noqa: BLE001 - logged, and answered at the order's place without its details
+        _log.exception("an order breaks its list", instrument_id=call.command.instrument_id)
+
+
 def _item(
-    place: int,
-    entries: Sequence[_Entry],
-    limits: Mapping[int, _Spent],
-    taken: Mapping[int, Taken],
-) -> Placed | RateLimitedError:
-    stored, spent = entries[place].known.stored, limits.get(place)
+    place: int, entries: Mapping[int, _Entry], limits: Mapping[int, _Spent], taken: Mapping[int, Taken]
+) -> Placed | BrokerError:
+    spent, stored = limits.get(place), entries[place].known.stored if place in entries else None
     if stored is not None:
         return Placed(stored.status, stored.body, stored.order_id, replayed=True)
     if isinstance(spent, RateLimitedError):
         return spent
+    if place not in taken:
+        return internal_error()
     answer = taken[place].answer
     return Placed(answer.status, answer.body, answer.order_id, taken[place].replayed, spent)

@@ -323,4 +323,5 @@ async def test_caller_whose_time_is_over_gets_the_order_as_it_is(broker: MemoryT
 
 async def test_refused_order_is_not_waited_for(broker: MemoryTrading, user: UUID) -> None:
     async with asyncio.timeout(5):
-        assert (await place(broker, call(user, wait_s=30, price="1500.03"))).status == 422
+        placed = await place(broker, call(user, wait_s=30, price="1500.03"))
+    assert (placed.status, orjson.loads(placed.body)["error_code"]) == (422, "ORDER_REJECTED")

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -11,12 +12,16 @@ import pytest
 from shared.adapters.postgres.database import Database
 from shared.adapters.postgres.market import PostgresMarket
 from shared.adapters.reference import load_reference_data
-from shared.application.orders.judge import PlaceCall, Rules, calls_of_list
+from shared.application.orders import answers
+from shared.application.orders.intake import Candidate
+from shared.application.orders.judge import Judge, PlaceCall, Rules, Surroundings, calls_of_list
 from shared.application.orders.place import Placed, PlacedList, PlaceOrders
 from shared.contracts.orders import PlaceOrderList
+from shared.contracts.problems import entry_of
 from shared.domain.errors import IdempotencyKeyReusedError, RateLimitedError
+from shared.domain.orders.order import Order
 from shared.ports.rate_limits import RateLimit
-from tests.support.broker import CALENDARS, Broker
+from tests.support.broker import CALENDARS, Broker, a_candidate
 from tests.support.values import ALICE
 
 DATA = load_reference_data()
@@ -67,7 +72,7 @@ def calls(*orders: dict[str, Any], key: str | None = "list-1") -> Sequence[Place
 
 
 def statuses(placed: PlacedList) -> list[int]:
-    return [item.status if isinstance(item, Placed) else 429 for item in placed.items]
+    return [item.status if isinstance(item, Placed) else entry_of(item).status for item in placed.items]
 
 
 async def test_each_order_is_judged_alone_in_one_commit(broker: Broker, database: Database):
@@ -125,3 +130,65 @@ async def test_orders_over_the_limit_can_be_repeated(broker: Broker, database: D
     assert statuses(again) == [202, 202, 202]
     assert [isinstance(item, Placed) and item.replayed for item in again.items] == [True, True, False]
     assert allowance.left == 4
+
+
+def break_look_up(orders: PlaceOrders, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = Judge.surroundings
+
+    async def surroundings(self: Judge, instrument_id: str) -> Surroundings:
+        if instrument_id == "NSE:TCS":
+            raise ZeroDivisionError
+        return await real(self, instrument_id)
+
+    monkeypatch.setattr(Judge, "surroundings", surroundings)
+
+
+def break_judgement(orders: PlaceOrders, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = Judge.candidate
+
+    def candidate(self: Judge, call: PlaceCall, *known: Any) -> Candidate:
+        if call.command.instrument_id == "NSE:TCS":
+            raise ZeroDivisionError
+        return real(self, call, *known)
+
+    monkeypatch.setattr(Judge, "candidate", candidate)
+
+
+def break_transaction(orders: PlaceOrders, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = answers.acceptance
+
+    def acceptance(order: Order) -> str:
+        if order.terms.instrument_id == "NSE:TCS":
+            raise ZeroDivisionError
+        return real(order)
+
+    monkeypatch.setattr(answers, "acceptance", acceptance)
+
+
+@pytest.mark.parametrize("spoil", [break_look_up, break_judgement, break_transaction])
+async def test_order_that_breaks_costs_its_place_alone(
+    broker: Broker, database: Database, monkeypatch: pytest.MonkeyPatch, spoil: Any
+):
+    orders, listed = (
+        placing(broker, database),
+        (GOOD, GOOD | {"instrument_id": "NSE:TCS", "price": "3000.00"}, OFF_TICK, GOOD),
+    )
+    with monkeypatch.context() as broken:
+        spoil(orders, broken)
+        first = await orders.place_list(calls(*listed), broker.sagas)
+    assert statuses(first) == [202, 500, 422, 202]
+    assert broker.value("SELECT count(*) FROM orders") == 3
+    with pytest.raises(IdempotencyKeyReusedError):
+        await orders.place_list(calls(GOOD, GOOD), broker.sagas)
+    again = await orders.place_list(calls(*listed), broker.sagas)
+    assert statuses(again) == [202, 202, 422, 202]
+    assert [isinstance(item, Placed) and item.replayed for item in again.items] == [True, False, True, True]
+
+
+async def test_part_of_a_list_respects_another_list(broker: Broker, database: Database):
+    await placing(broker, database).place_list(calls(GOOD), broker.sagas)
+    listed = [a_candidate(f"list-1,{place}") for place in range(2)]
+    late = replace(listed[1], listed=[each.claim for each in listed])
+    (taken,) = await broker.intake.take_all([late])
+    assert (taken.replayed, taken.answer.fingerprint == late.fingerprint) == (True, False)
+    assert broker.value("SELECT count(*) FROM orders") == 1
