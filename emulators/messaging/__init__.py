@@ -8,5 +8,5 @@ Layers, each importing only what stands above it:
     rule_xml, descriptions, administration          entities and rules made and changed while the server runs
     nodes, links, sessions, connection              AMQP endpoints; links attach to nodes
     cbs, management, queue_node                     the nodes that the SDKs talk to
-    admin_connections, admin, server, __main__      HTTP administration API, composition, command line
+    admin, server, __main__                         HTTP administration API, composition, command line
 """

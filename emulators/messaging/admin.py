@@ -19,7 +19,6 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from emulators.messaging import descriptions
-from emulators.messaging.admin_connections import AdminConnections
 from emulators.messaging.administration import Administration
 from emulators.messaging.broker import Broker
 from emulators.messaging.cbs import SharedKey, TokenError, covers, verify_token
@@ -37,6 +36,7 @@ from emulators.messaging.queues import Queue
 from emulators.messaging.rule_xml import CONNECT, RuleError, read_rule
 from emulators.messaging.rules import DEFAULT_RULE, Rule
 from emulators.messaging.topics import Subscription, Topic
+from emulators.processes.http_connections import HttpConnections
 
 _MAX_BODY_BYTES = 256 * 1024
 _MAX_PAGE = 100
@@ -62,7 +62,7 @@ class AdminServer:
         self._administration = Administration(broker)
         self._shared_key = shared_key
         self._idle_s = idle_s
-        self._connections: AdminConnections | None = None
+        self._connections: HttpConnections | None = None
         app = web.Application(
             middlewares=[self._answer_errors, self._bound, self._authorize], client_max_size=_MAX_BODY_BYTES
         )
@@ -75,7 +75,7 @@ class AdminServer:
         """Start; returns the port."""
         await self._runner.setup()
         assert self._runner.server is not None
-        self._connections = AdminConnections(self._runner.server, limit=_MAX_CONNECTIONS, idle_s=self._idle_s)
+        self._connections = HttpConnections(self._runner.server, limit=_MAX_CONNECTIONS, idle_s=self._idle_s)
         return await self._connections.listen(host, port, tls)
 
     async def close(self) -> None:

@@ -1,4 +1,4 @@
-"""Bounds on the connections of the administration API: how many there are, and how long one may ask for nothing."""
+"""Bounds on the connections of an aiohttp server: how many there are, and how long one may ask for nothing."""
 
 import asyncio
 from ssl import SSLContext
@@ -9,8 +9,8 @@ from aiohttp import web
 _TLS_HANDSHAKE_S = 10.0
 
 
-class AdminConnections:
-    """Listens for an aiohttp server. At the limit, who has asked for nothing for longest gives way."""
+class HttpConnections:
+    """Listens for an aiohttp server. At the limit, the connection that has asked for nothing for longest is closed."""
 
     def __init__(self, server: web.Server, *, limit: int, idle_s: float) -> None:
         self._server = server
@@ -31,7 +31,7 @@ class AdminConnections:
         if self._listener is not None:
             self._listener.close()
 
-    def serving(self, request: web.Request, *, begins: bool) -> None:
+    def serving(self, request: web.BaseRequest, *, begins: bool) -> None:
         """A request's head is here, or its answer is done."""
         connection = None if request.transport is None else self._open.get(request.transport)
         if connection is not None:
@@ -55,7 +55,7 @@ class AdminConnections:
 class _Connection(asyncio.Protocol):
     """Hands everything to aiohttp's protocol, and aborts what stays idle."""
 
-    def __init__(self, connections: AdminConnections, inner: asyncio.Protocol) -> None:
+    def __init__(self, connections: HttpConnections, inner: asyncio.Protocol) -> None:
         self._connections = connections
         self._inner = inner
         self._transport: asyncio.Transport | None = None

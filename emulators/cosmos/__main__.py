@@ -1,0 +1,100 @@
+"""Command line: `python -m emulators.cosmos --port 8081`, on its own PostgreSQL or a given database."""
+
+import asyncio
+import signal
+import sys
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Annotated
+
+import structlog
+import typer
+import uvloop
+
+from emulators.cosmos.server import DEFAULT_KEY, CosmosServer, ServerSettings
+from emulators.cosmos.store import StoreError
+from emulators.processes.open_files import allow_open_files
+from emulators.processes.output import lose_lines_instead_of_failing
+from emulators.processes.postgres import PostgresError, own_database
+
+_OPEN_FILES = 4096
+
+
+def main(
+    database: Annotated[
+        str | None,
+        typer.Option(
+            help="libpq URI of a database for the documents alone; by default a PostgreSQL of its own is started",
+            envvar="COSMOS_DATABASE",
+        ),
+    ] = None,
+    data: Annotated[Path, typer.Option(help="folder of its own PostgreSQL")] = Path(".emulators/cosmos"),
+    host: Annotated[str, typer.Option(help="address to listen on")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="0 takes a free one")] = 8081,
+    account_key: Annotated[
+        list[str] | None,
+        typer.Option(envvar="COSMOS_ACCOUNT_KEY", help="key in base64 that signs requests; given twice, either may"),
+    ] = None,
+    ranges: Annotated[int, typer.Option(min=1, max=25, help="physical partitions that new containers show")] = 2,
+) -> None:
+    """Serve Azure Cosmos DB for NoSQL until SIGTERM or SIGINT."""
+    lose_lines_instead_of_failing()
+    _log_to_stderr()
+    allow_open_files(_OPEN_FILES)
+    settings = ServerSettings(host=host, port=port, keys=tuple(account_key or (DEFAULT_KEY,)), ranges=ranges)
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(_run(database, data, settings))
+    except (StoreError, PostgresError, ValueError) as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(1) from error
+    except OSError as error:
+        typer.echo(f"Cannot serve on {host}:{port}: {error}. Choose another --port.", err=True)
+        raise typer.Exit(1) from error
+
+
+def _log_to_stderr() -> None:
+    """Readable on a terminal, JSON otherwise; standard output holds the readiness line only."""
+    renderer = structlog.dev.ConsoleRenderer() if sys.stderr.isatty() else structlog.processors.JSONRenderer()
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            renderer,
+        ],
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+
+
+async def _run(database: str | None, data: Path, settings: ServerSettings) -> None:
+    async with AsyncExitStack() as stack:
+        if database is None:
+            database = await stack.enter_async_context(own_database(data / "postgres", "cosmos"))
+        await _serve(database, settings)
+
+
+async def _serve(database: str, settings: ServerSettings) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with CosmosServer.start(database, settings) as server:
+        typer.echo(f"cosmos ready {server.url}")
+        if server.key == DEFAULT_KEY:
+            typer.echo(f"connection string: AccountEndpoint={server.url};AccountKey={server.key};")
+        failed = asyncio.create_task(server.wait_failed())
+        stopped = asyncio.create_task(stop.wait())
+        done, pending = await asyncio.wait({failed, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        for task in pending:
+            task.cancel()
+        if failed in done:
+            failed.result()
+
+
+def run() -> None:
+    """The command `emulators-cosmos`."""
+    typer.run(main)
+
+
+if __name__ == "__main__":
+    run()
