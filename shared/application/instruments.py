@@ -1,17 +1,26 @@
 """Instruments as clients find them."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
+from typing import NamedTuple
 
 from shared.contracts.instruments import InstrumentView, PriceBand
 from shared.domain.errors import NotFoundError
 from shared.domain.instruments.instrument import Instrument, price_band
 from shared.domain.instruments.master import InstrumentMaster
+from shared.domain.instruments.search import rank
 from shared.domain.money import format_rupees
 from shared.domain.prices import PriceSource
 from shared.ports.market import Market
 from shared.ports.prices import Price, Prices
+
+
+class InstrumentPosition(NamedTuple):
+    """A place in a list of instruments: how well one matches, and its id."""
+
+    rank: int
+    instrument_id: str
 
 
 class Instruments:
@@ -22,21 +31,28 @@ class Instruments:
         self._prices = prices
         self._market = market
 
-    async def page(self, words: str | None, after: str, limit: int) -> tuple[Sequence[InstrumentView], str | None]:
-        """Instruments of the present or next session whose id follows `after`, by id, and where the next page begins.
+    async def page(
+        self, words: str | None, after: InstrumentPosition | None, limit: int
+    ) -> tuple[Sequence[InstrumentView], InstrumentPosition | None]:
+        """Instruments of the present or next session behind `after`, and where the next page begins.
 
-        `words` finds by the beginning of symbol or ISIN, or inside the name, without regard to case.
+        With `words` those that match (see `search`), the best matches first; else all, by id.
         """
         dates = (await self._market.time()).trade_dates(datetime.now(UTC))
-        matching = [
-            instrument
-            for instrument in self._instruments.list_active(dates)
-            if instrument.instrument_id > after and _matches(instrument, words)
-        ]
-        shown = matching[:limit]
+        matching = sorted(self._matching(words, dates), key=lambda each: each[0])
+        behind = [each for each in matching if after is None or each[0] > after]
+        shown = [instrument for _, instrument in behind[:limit]]
         prices = await self._price_all(shown, dates)
-        next_after = shown[-1].instrument_id if len(matching) > len(shown) else None
-        return [_view(each, dates[each.segment], prices) for each in shown], next_after
+        end = behind[limit - 1][0] if len(behind) > limit else None
+        return [_view(each, dates[each.segment], prices) for each in shown], end
+
+    def _matching(
+        self, words: str | None, dates: Mapping[str, date]
+    ) -> Iterator[tuple[InstrumentPosition, Instrument]]:
+        for instrument in self._instruments.list_active(dates):
+            place = 0 if words is None else rank(instrument, words)
+            if place is not None:
+                yield InstrumentPosition(place, instrument.instrument_id), instrument
 
     async def get(self, instrument_id: str) -> InstrumentView:
         """One instrument of the present or next session. Raises NotFoundError."""
@@ -55,14 +71,6 @@ class Instruments:
         for on, instrument_ids in by_date.items():
             found |= await self._prices.prices(instrument_ids, on)
         return found
-
-
-def _matches(instrument: Instrument, words: str | None) -> bool:
-    if words is None:
-        return True
-    wanted = words.casefold()
-    names = (instrument.instrument_id, instrument.symbol, instrument.isin, *instrument.name.split())
-    return any(name.casefold().startswith(wanted) for name in names) or wanted in instrument.name.casefold()
 
 
 def _view(instrument: Instrument, on: date, prices: Mapping[str, Price]) -> InstrumentView:

@@ -86,7 +86,7 @@ def _one_line(text: str) -> str:
     return text
 
 
-def _plain_digits(value: object) -> object:
+def plain_digits(value: object) -> object:
     if isinstance(value, str) and not _DIGITS.fullmatch(value):
         raise ValueError("write a whole number in plain digits")
     return value
@@ -149,18 +149,24 @@ type Text = Annotated[
     AfterValidator(_one_line),
     Field(json_schema_extra={"pattern": _LINE.pattern}),
 ]
+type Title = Annotated[
+    str,
+    StringConstraints(max_length=40),
+    AfterValidator(_one_line),
+    Field(json_schema_extra={"pattern": _LINE.pattern}),
+]
 type UserRef = Annotated[
     str,
     StringConstraints(pattern=r"^(me|[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})$"),
     Field(description="`me`, or the id of a user; staff may name any user"),
 ]
 type PageLimit = Annotated[
-    int, Field(ge=1, le=200, description="Entries a page at most"), BeforeValidator(_plain_digits)
+    int, Field(ge=1, le=200, description="Entries a page at most"), BeforeValidator(plain_digits)
 ]
 type StreamPosition = Annotated[
     int,
     Field(ge=0, le=2**63 - 1, description="The last sequence that you have; 0 asks from the first change on"),
-    BeforeValidator(_plain_digits),
+    BeforeValidator(plain_digits),
 ]
 type QueryDate = Annotated[date, BeforeValidator(_plain_date)]
 type QueryId = Annotated[UUID, BeforeValidator(_plain_id)]

@@ -47,6 +47,7 @@ DAY: Final[Part[date]] = Part(
 """Days since the year 1, from the year 274 to 2738."""
 ID: Final[Part[UUID]] = Part("[0-9a-f]{32}", lambda each: each.hex, UUID)
 NUMBER: Final[Part[int]] = Part("-?(0|[1-9][0-9]{0,17})", str, int)
+RANK: Final[Part[int]] = Part("[0-9]", str, int)
 TEXT: Final[Part[str]] = Part("((0[1-9a-f]|[1-9a-f][0-9a-f]){1,256})", lambda text: text.encode().hex(), _text)
 """Hexadecimal UTF-8 without NUL, at most 64 characters of any script."""
 INSTRUMENT: Final[Part[str]] = Part("[A-Z]{2,6}:[A-Z0-9&-]{1,40}", str, str)

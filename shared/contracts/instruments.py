@@ -5,17 +5,20 @@ from typing import Annotated, Final
 from pydantic import Field, StringConstraints
 
 from shared.contracts.common import Page, PageQuery, Rupees, View
-from shared.contracts.cursors import INSTRUMENT, CursorFormat
+from shared.contracts.cursors import INSTRUMENT, RANK, CursorFormat
 from shared.domain.prices import PriceSource
 
-INSTRUMENTS: Final = CursorFormat(INSTRUMENT)
-"""The last instrument's id."""
+INSTRUMENTS: Final = CursorFormat(RANK, INSTRUMENT)
+"""How well the last instrument matches, and its id."""
 
 
 class InstrumentsQuery(PageQuery):
-    """`q` finds by the beginning of symbol or ISIN, or by a word of the name, without regard to case."""
+    """Which instruments to list: with `q` the best matches first, else all by id."""
 
-    q: Annotated[str, StringConstraints(min_length=1, max_length=40)] | None = None
+    q: Annotated[
+        Annotated[str, StringConstraints(min_length=1, max_length=40)] | None,
+        Field(description="How a symbol, an ISIN or a word of the name begins, or a part of the name; case is ignored"),
+    ] = None
     cursor: Annotated[str, INSTRUMENTS] | None = None
 
 

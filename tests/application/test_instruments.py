@@ -21,15 +21,28 @@ def _instruments(busy: BusyBroker) -> Instruments:
 async def test_instruments_are_found_by_symbol_isin_and_name(busy: BusyBroker) -> None:
     instruments = _instruments(busy)
     for words in ("infy", "INE009A", "infosys"):
-        found, _ = await instruments.page(words, "", 50)
+        found, _ = await instruments.page(words, None, 50)
         assert [each.instrument_id for each in found] == ["NSE:INFY"]
+
+
+async def test_better_matches_come_first_over_all_pages(busy: BusyBroker) -> None:
+    instruments = _instruments(busy)
+    found, after = await instruments.page("ta", None, 2)
+    while after is not None:
+        more, after = await instruments.page("ta", after, 2)
+        found = [*found, *more]
+    ids = [each.instrument_id for each in found]
+    assert ids[0] == "NSE:TATASTEEL", "the only symbol that begins so"
+    assert "NSE:TCS" in ids, "Tata Consultancy Services"
+    assert ids == [each.instrument_id for each in (await instruments.page("ta", None, 200))[0]]
+    assert len(set(ids)) == len(ids)
 
 
 async def test_instrument_pages_give_each_once(busy: BusyBroker) -> None:
     instruments = _instruments(busy)
-    everything, end = await instruments.page(None, "", 200)
+    everything, end = await instruments.page(None, None, 200)
     assert end is None
-    paged, after = await instruments.page(None, "", 7)
+    paged, after = await instruments.page(None, None, 7)
     ids = [each.instrument_id for each in paged]
     while after is not None:
         paged, after = await instruments.page(None, after, 7)

@@ -32,7 +32,7 @@ def values(*position: Any) -> tuple[Any, ...]:
         (TRADES, (AT, "E000000000007-0", "NSE", date(2026, 11, 23))),
         (TRADES, (AT, "\u00e4" * 64, "\u0928" * 64, date(2026, 11, 23))),
         (STATEMENT, (7, -1500)),
-        (INSTRUMENTS, ("NSE:M&M",)),
+        (INSTRUMENTS, (3, "NSE:M&M")),
         (SAGAS, (ONE,)),
         (DOUBTS, (AT, ONE)),
     ],
