@@ -5,6 +5,7 @@ import azure.functions as func
 
 from functions import (
     backlog,
+    candles,
     documentation,
     doubts,
     execution_reports,
@@ -19,10 +20,12 @@ from functions import (
     orders,
     portfolios,
     push,
+    quotes,
     reconciliation,
     sagas,
     sweep,
     trades,
+    watchlists,
 )
 from functions.edge import fallback
 from orchestrations import orders as order_sagas
@@ -39,6 +42,9 @@ for module in (
     notifications,
     instruments,
     push,
+    quotes,
+    candles,
+    watchlists,
     sagas,
     doubts,
     ledger,

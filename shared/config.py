@@ -41,6 +41,8 @@ class Settings(BaseSettings):
     exchange_expire_after_s: float = Field(default=5.0, gt=0)
     exchange_reports_settled_s: float = Field(default=8.0, gt=0)
     market_sessions: str = "nse"
+    market_stream_waiting: int = Field(default=50, ge=1)
+    """Polls of the ticker that may wait in one process: half of the concurrent calls that an instance takes."""
     sagas_in_flight: int = Field(default=8, ge=1)
     orders_per_saga: int = Field(default=200, ge=1, le=200)
 

@@ -86,7 +86,8 @@ def _is_json(content_type: str) -> bool:
 def read_query[Model: BaseModel](model: type[Model], params: Mapping[str, str]) -> Model:
     """The query string as its contract. Raises InvalidRequestError."""
     empty = [(name, "give a value, or leave it out") for name, value in params.items() if not value]
-    if empty and all(name in model.model_fields for name, _ in empty):
+    known = {field.alias or name for name, field in model.model_fields.items()}
+    if empty and all(name in known for name, _ in empty):
         raise InvalidFieldsError(empty[:_MOST_FAULTS])
     try:
         return model.model_validate(dict(params))

@@ -1,7 +1,7 @@
 """The composition root: adapters are built from settings, use cases are wired on them.
 
 Built once a process, inside the event loop that serves it. Tests call `wire_trading`, `wire_reading`,
-`wire_operations`, `wire_market_data` and `assemble` with fakes.
+`wire_market_reading`, `wire_operations`, `wire_market_data` and `assemble` with fakes.
 """
 
 import asyncio
@@ -12,6 +12,7 @@ import azure.durable_functions as df
 
 from shared.adapters.reference import load_reference_data
 from shared.application.backlog import Backlog
+from shared.application.candles import Candles
 from shared.application.doubts import Doubts
 from shared.application.funds import Funds
 from shared.application.health import Health
@@ -19,6 +20,7 @@ from shared.application.housekeeping import Upkeep
 from shared.application.instruments import Instruments
 from shared.application.ledger import Ledger
 from shared.application.market_data.ingest import MarketData
+from shared.application.market_status import MarketStatus
 from shared.application.notifications import Notifications, StreamPositions
 from shared.application.orders.cancel import CancelOrders
 from shared.application.orders.execution_reports import ExecutionReports
@@ -30,13 +32,18 @@ from shared.application.orders.recovery import Recovery
 from shared.application.orders.saga import OrderSaga
 from shared.application.portfolios import Portfolios
 from shared.application.push import Push
+from shared.application.quotes.movers import Movers
+from shared.application.quotes.read import ReadQuotes
+from shared.application.quotes.ticker import MarketTicker
 from shared.application.rate_limits import RateLimits
 from shared.application.reconciliation import Reconciliation
 from shared.application.sagas import Sagas
 from shared.application.sweep import Sweep
 from shared.application.trades import Trades
+from shared.application.watchlists import Watchlists
 from shared.composition.adapters import connect_adapters
 from shared.composition.market_data import wire_market_data
+from shared.composition.market_reading import MarketReading, wire_market_reading
 from shared.composition.operations import Operations, wire_operations
 from shared.composition.reading import Reading, wire_reading
 from shared.composition.trading import Trading, wire_trading
@@ -71,6 +78,12 @@ class Application:
     trades: Trades
     funds: Funds
     instruments: Instruments
+    watchlists: Watchlists
+    quotes: ReadQuotes
+    market_ticker: MarketTicker
+    market_status: MarketStatus
+    movers: Movers
+    candles: Candles
     sagas: Sagas
     doubts: Doubts
     ledger: Ledger
@@ -85,6 +98,7 @@ class Application:
 def assemble(
     trading: Trading,
     reading: Reading,
+    market_reading: MarketReading,
     operations: Operations,
     market_data: MarketData,
     *,
@@ -115,6 +129,12 @@ def assemble(
         trades=reading.trades,
         funds=reading.funds,
         instruments=reading.instruments,
+        watchlists=reading.watchlists,
+        quotes=market_reading.quotes,
+        market_ticker=market_reading.ticker,
+        market_status=market_reading.status,
+        movers=market_reading.movers,
+        candles=market_reading.candles,
         sagas=operations.sagas,
         doubts=operations.doubts,
         ledger=operations.ledger,
@@ -143,6 +163,13 @@ async def build(config: Settings) -> Application:
     return assemble(
         trading,
         wire_reading(adapters.reading, reference.instruments),
+        wire_market_reading(
+            adapters.market_reading,
+            reference.shards,
+            reference.instruments,
+            reference.adjustments,
+            waiting_polls=config.market_stream_waiting,
+        ),
         wire_operations(adapters.operations, trading.publisher),
         wire_market_data(adapters.market_data, reference.shards),
         identity=adapters.identity,

@@ -38,9 +38,11 @@ from shared.adapters.postgres.reconciliation import PostgresTradeDay
 from shared.adapters.postgres.replies import PostgresReplies
 from shared.adapters.postgres.sagas import PostgresSagas
 from shared.adapters.postgres.trades import PostgresTrades
+from shared.adapters.postgres.watchlists import PostgresWatchlists
 from shared.adapters.redis.client import connect
 from shared.adapters.redis.market_shards import RedisMarketShards
 from shared.adapters.redis.presence import RedisPresence
+from shared.adapters.redis.quotes import RedisLiveCandles, RedisMarketWakeups, RedisQuotes
 from shared.adapters.redis.rate_limits import RedisRequestCounter
 from shared.adapters.redis.wakeups import RedisWakeups
 from shared.adapters.reference import ReferenceData
@@ -52,6 +54,7 @@ from shared.adapters.signalr.push import SignalRPush
 from shared.adapters.signalr.service import ServiceAddress, SignalRService
 from shared.application.health import Dependency, judge_progress
 from shared.composition.market_data import MarketDataPorts
+from shared.composition.market_reading import MarketReadingPorts
 from shared.composition.operations import OperationsPorts
 from shared.composition.reading import ReadingPorts
 from shared.composition.trading import TradingPorts
@@ -76,6 +79,7 @@ class Adapters:
     finished_sagas: Callable[[df.DurableOrchestrationClient], FinishedSagas]
     """The engine and its records, by the client that an invocation brings along."""
     reading: ReadingPorts
+    market_reading: MarketReadingPorts
     operations: OperationsPorts
     market_data: MarketDataPorts
     hubs: Hubs | None
@@ -124,6 +128,15 @@ async def connect_adapters(config: Settings, reference: ReferenceData) -> Adapte
             portfolios=PostgresPortfolios(database),
             trades=PostgresTrades(database),
             funds=PostgresFunds(database),
+            market=market,
+            watchlists=PostgresWatchlists(database),
+            replies=PostgresReplies(database),
+        ),
+        market_reading=MarketReadingPorts(
+            quotes=RedisQuotes(redis, reference.shards),
+            wakeups=RedisMarketWakeups(redis),
+            live_candles=RedisLiveCandles(redis, reference.shards),
+            candle_history=None,
             market=market,
         ),
         operations=OperationsPorts(

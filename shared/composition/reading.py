@@ -1,4 +1,4 @@
-"""What clients read beside their orders: portfolios, trades, funds, instruments."""
+"""What clients read beside their orders: portfolios, trades, funds, instruments, watchlists."""
 
 from dataclasses import dataclass
 
@@ -7,11 +7,14 @@ from shared.application.instruments import Instruments
 from shared.application.portfolios import Portfolios
 from shared.application.prices import ReferencePrices
 from shared.application.trades import Trades
+from shared.application.watchlists import Watchlists
 from shared.domain.instruments.master import InstrumentMaster
 from shared.ports.funds import FundsReader
 from shared.ports.market import Market
 from shared.ports.portfolios import PortfolioReader
+from shared.ports.replies import Replies
 from shared.ports.trades import TradeReader
+from shared.ports.watchlists import WatchlistStore
 
 
 @dataclass(frozen=True)
@@ -22,6 +25,8 @@ class ReadingPorts:
     trades: TradeReader
     funds: FundsReader
     market: Market
+    watchlists: WatchlistStore
+    replies: Replies
 
 
 @dataclass(frozen=True)
@@ -32,6 +37,7 @@ class Reading:
     trades: Trades
     funds: Funds
     instruments: Instruments
+    watchlists: Watchlists
 
 
 def wire_reading(ports: ReadingPorts, instruments: InstrumentMaster) -> Reading:
@@ -42,4 +48,5 @@ def wire_reading(ports: ReadingPorts, instruments: InstrumentMaster) -> Reading:
         trades=Trades(ports.trades),
         funds=Funds(ports.funds),
         instruments=Instruments(instruments, prices, ports.market),
+        watchlists=Watchlists(ports.watchlists, ports.replies, instruments),
     )

@@ -67,7 +67,7 @@ class SessionCalendar:
 
     def is_open(self, instant: datetime) -> bool:
         """Whether orders trade at this instant."""
-        session = self._session(_india_date(instant))
+        session = self.session(_india_date(instant))
         return session is not None and session[0] <= instant < session[1]
 
     def trade_date(self, instant: datetime) -> date:
@@ -81,7 +81,7 @@ class SessionCalendar:
 
     def session_end(self, trade_date: date) -> datetime:
         """Closing instant of the date's session, in UTC. Raises LookupError on a day without one."""
-        session = self._session(trade_date)
+        session = self.session(trade_date)
         if session is None:
             raise LookupError(f"calendar {self.name}: no session on {trade_date}")
         return session[1]
@@ -90,12 +90,13 @@ class SessionCalendar:
         first = _india_date(instant)
         for days in range(_LONGEST_BREAK.days):
             day = first + timedelta(days=days)
-            session = self._session(day)
+            session = self.session(day)
             if session is not None and instant < session[1]:
                 return (*session, day)
         raise LookupError(f"calendar {self.name}: no session within {_LONGEST_BREAK.days} days of {instant}")
 
-    def _session(self, day: date) -> tuple[datetime, datetime] | None:
+    def session(self, day: date) -> tuple[datetime, datetime] | None:
+        """Opening and closing instant of the date's session, in UTC; None on a day without one."""
         hours = self._hours(day)
         if hours is None:
             return None

@@ -8,6 +8,7 @@ import pytest
 from pydantic import BaseModel, ValidationError
 
 from shared.contracts.backlog import BacklogView
+from shared.contracts.candles import CandlesView
 from shared.contracts.doubts import AskedView, DoubtPage, ResolveDoubt, ResolvedView
 from shared.contracts.funds import FundsView, StatementPage
 from shared.contracts.health import HealthView
@@ -16,9 +17,11 @@ from shared.contracts.ledger import TrialBalanceView
 from shared.contracts.orders import OrderAccepted, OrderHistory, OrderPage, OrderView, PlaceOrder, PlaceOrderList
 from shared.contracts.portfolios import PortfolioView
 from shared.contracts.problems import ERRORS, Problem
+from shared.contracts.quotes import MarketStatusView, QuotesView, StreamView
 from shared.contracts.reconciliation import ReconciliationView
 from shared.contracts.sagas import SagaDetailView, SagaPage
 from shared.contracts.trades import TradePage
+from shared.contracts.watchlists import CreateWatchlist, WatchlistPage, WatchlistView
 from shared.domain.orders.rejects import RejectCode
 from tests.docs.generated import ROOT
 
@@ -33,6 +36,12 @@ ANSWERS: tuple[type[BaseModel], ...] = (
     HealthView,
     InstrumentPage,
     PortfolioView,
+    CandlesView,
+    WatchlistPage,
+    WatchlistView,
+    QuotesView,
+    MarketStatusView,
+    StreamView,
     TradePage,
     Problem,
     AskedView,
@@ -84,7 +93,7 @@ def test_whole_answer_fits_exactly_one_contract(page: Path, text: str) -> None:
 def test_sent_body_is_one_that_the_api_takes(page: Path, text: str) -> None:
     if '"deaf"' in text:
         return
-    fits = any(_fits(model, text) for model in (PlaceOrder, PlaceOrderList, ResolveDoubt))
+    fits = any(_fits(model, text) for model in (PlaceOrder, PlaceOrderList, ResolveDoubt, CreateWatchlist))
     assert fits == (WRONG_ON_PURPOSE not in text), text
 
 

@@ -11,6 +11,7 @@ from pydantic_core import PydanticUndefined
 
 from sandbox.verify.model import INVARIANTS
 from shared.config import Settings
+from shared.contracts.candles import MOST_DAYS
 from shared.contracts.routes import ROUTES
 from shared.contracts.routes.route import TRADER, LimitedBy, Route
 from shared.domain.ledger.accounts import Account
@@ -84,6 +85,11 @@ def test_guide_lists_each_route_with_its_limit(page: Path, for_traders: bool) ->
     listed = [(codes(call)[0], what, limit) for call, what, limit in table(page, "routes")]
     wanted = [route for route in ROUTES if (route.public or bool(route.roles & TRADER)) == for_traders]
     assert sorted(listed) == sorted(map(_row, wanted))
+
+
+def test_ranges_of_candles_are_those_of_the_contract() -> None:
+    listed = {code: days for intervals, days in table(TRADERS, "ranges") for code in codes(intervals)}
+    assert listed == {interval.value: f"{days} days" for interval, days in MOST_DAYS.items()}
 
 
 def _setting(name: str) -> tuple[str, str]:

@@ -15,11 +15,13 @@ from urllib.parse import parse_qsl, unquote
 from uuid import UUID
 
 import azure.functions as func
+import msgspec
 import pytest
 import uvicorn
 
 from functions import (
     backlog,
+    candles,
     documentation,
     doubts,
     funds,
@@ -30,9 +32,11 @@ from functions import (
     orders,
     portfolios,
     push,
+    quotes,
     reconciliation,
     sagas,
     trades,
+    watchlists,
 )
 from functions.edge.edge import Endpoint
 from functions.edge.fallback import answer_unknown
@@ -56,30 +60,33 @@ from shared.adapters.postgres.reconciliation import PostgresTradeDay
 from shared.adapters.postgres.replies import PostgresReplies
 from shared.adapters.postgres.sagas import PostgresSagas
 from shared.adapters.postgres.trades import PostgresTrades
-from shared.adapters.reference import load_reference_data
+from shared.adapters.postgres.watchlists import PostgresWatchlists
+from shared.adapters.reference import ReferenceData, load_reference_data
 from shared.application.health import Dependency, Health
 from shared.application.orders.judge import Rules
 from shared.application.timing import Timing
 from shared.composition import Application, assemble
 from shared.composition.market_data import wire_market_data
+from shared.composition.market_reading import MarketReading, MarketReadingPorts, wire_market_reading
 from shared.composition.operations import OperationsPorts, wire_operations
 from shared.composition.reading import ReadingPorts, wire_reading
 from shared.composition.trading import TradingPorts, wire_trading
 from shared.domain.errors import UnauthenticatedError
 from shared.ports.backlog import DeadLetter, QueueFigures
 from shared.ports.identity import Actor
+from shared.ports.market import Market
 from shared.ports.rate_limits import RateLimit
+from tests.fakes.candles import Live, history_of
 from tests.fakes.hubs import MemoryHubs
 from tests.fakes.market_data import a_market_data
 from tests.fakes.outbox import RecordingAudience, RecordingExchange
+from tests.fakes.quotes import MemoryQuotes, a_quote
 from tests.fakes.reconciliation import MemoryVenue
 from tests.support.waiting import wait_until
 
 _MODULES = (
-    *(orders, portfolios, trades, funds, instruments, sagas, doubts, ledger, reconciliation, backlog, health),
-    documentation,
-    notifications,
-    push,
+    *(orders, portfolios, trades, funds, instruments, quotes, candles, watchlists, sagas, doubts, ledger),
+    *(reconciliation, backlog, health, documentation, notifications, push),
 )
 _PARAMETER = re.compile(r"\\\{(\w+)\\\}")
 
@@ -161,6 +168,8 @@ async def compose(dsn: str, actors: Mapping[str, Actor]) -> Application:
             trades=PostgresTrades(database),
             funds=PostgresFunds(database),
             market=market,
+            watchlists=PostgresWatchlists(database),
+            replies=PostgresReplies(database),
         ),
         reference.instruments,
     )
@@ -183,6 +192,7 @@ async def compose(dsn: str, actors: Mapping[str, Actor]) -> Application:
     return assemble(
         trading,
         reading,
+        _market_reading(reference, market),
         operations,
         wire_market_data(a_market_data(market), reference.shards),
         identity=Identity(actors),
@@ -192,6 +202,25 @@ async def compose(dsn: str, actors: Mapping[str, Actor]) -> Application:
         hubs=MemoryHubs(),
         health=Health([Dependency("postgresql", required=True, probe=database.ping)]),
     )
+
+
+class BusyQuotes(MemoryQuotes):
+    """Every instrument ticks as soon as somebody waits: no call takes long."""
+
+    @asynccontextmanager
+    async def watch(self, shards: Collection[str]) -> AsyncIterator[Any]:
+        async with super().watch(shards) as changes:
+            self.write(*(msgspec.structs.replace(each, sequence=2**62) for each in self.stored.values()))
+            yield changes
+
+
+def _market_reading(reference: ReferenceData, market: Market) -> MarketReading:
+    """Every instrument with a quote."""
+    store = BusyQuotes(reference.shards)
+    shards = reference.shards.shards
+    store.write(*(a_quote(each) for shard in shards for each in reference.shards.instruments_of(shard)))
+    ports = MarketReadingPorts(store, store, Live(), history_of(), market)
+    return wire_market_reading(ports, reference.shards, reference.instruments, reference.adjustments, waiting_polls=50)
 
 
 class Asgi:

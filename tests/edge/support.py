@@ -135,6 +135,12 @@ class App:
     orders: Orders = field(default_factory=Orders)
     order_sagas: Callable[[Any], Any] = field(default=lambda client: client)
     stream_positions: Positions = field(default_factory=Positions)
+    watchlists: Any = None
+    quotes: Any = None
+    market_ticker: Any = None
+    market_status: Any = None
+    movers: Any = None
+    candles: Any = None
 
     @property
     def place_orders(self) -> Orders:

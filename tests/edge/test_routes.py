@@ -19,7 +19,7 @@ from tests.edge.support import Answer
 from tests.edge.test_edge import assert_problem
 
 TODAY = date(2026, 11, 23)
-ASKING = {"negotiate"}
+ASKING = {"negotiate", "post_quotes"}
 """POST calls that record nothing, so that repeating one is harmless."""
 NO_LIMIT_OF_ITS_OWN = {
     "GET /api/instruments/{instrument_id}",
@@ -94,7 +94,7 @@ def test_documented_operation_equals_its_row(route: Route[Any, Any]) -> None:
     parameters = {(parameter["in"], parameter["name"]) for parameter in operation["parameters"]}
     assert {name for place, name in parameters if place == "path"} == set(re.findall(r"\{(\w+)\}", route.path))
     assert {name for place, name in parameters if place == "query"} == set(
-        route.query.model_fields if route.query else ()
+        [field.alias or name for name, field in route.query.model_fields.items()] if route.query else ()
     )
     assert ("header", "Prefer" if route.takes_prefer_wait else "Idempotency-Key") in parameters or not (
         route.takes_prefer_wait or route.idempotency_key is not IdempotencyKey.NONE

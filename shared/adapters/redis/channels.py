@@ -1,6 +1,7 @@
 """Listening to Redis' channels: one subscribed connection a process, any number of watchers.
 
-A hint may be lost (while subscribing, or while Redis is unavailable), so watchers also look on their own now and then.
+A watch begins when Redis has confirmed the subscription, so nothing later is missed. A hint may still be lost while
+Redis is unavailable: after a reconnection every watcher is woken, and watchers also look on their own now and then.
 """
 
 import asyncio
@@ -14,6 +15,7 @@ from redis.asyncio import Redis
 from shared.adapters.redis.client import AWAY, PATIENCE_S, Breaker
 
 _RECONNECT_S: Final = 0.5
+_CONFIRMED_WITHIN_S: Final = 0.25
 _log = structlog.get_logger(__name__)
 
 
@@ -46,10 +48,12 @@ class Channels:
     """The process's subscriptions. `without` says in the log what happens while Redis is unavailable."""
 
     def __init__(self, redis: Redis, without: str) -> None:
-        self._pubsub = redis.pubsub(ignore_subscribe_messages=True)
+        self._pubsub = redis.pubsub()
         self._without = without
         self._breaker = Breaker()
         self._watches: dict[str, list[Watch]] = {}
+        self._confirmed: dict[str, asyncio.Event] = {}
+        """Of each subscribed channel."""
         self._listener: asyncio.Task[None] | None = None
 
     @asynccontextmanager
@@ -59,15 +63,17 @@ class Channels:
         fresh = [channel for channel in channels if channel not in self._watches]
         for channel in channels:
             self._watches.setdefault(channel, []).append(watch)
-        await self._change_subscriptions(fresh, subscribe=True)
+        self._confirmed |= {channel: asyncio.Event() for channel in fresh}
         try:
+            await self._change_subscriptions(fresh, subscribe=True)
+            await self._await_confirmation(channels)
             yield watch
         finally:
             for channel in channels:
                 self._watches[channel].remove(watch)
             left = [channel for channel in channels if not self._watches[channel]]
             for channel in left:
-                del self._watches[channel]
+                del self._watches[channel], self._confirmed[channel]
             await self._change_subscriptions(left, subscribe=False)
 
     async def close(self) -> None:
@@ -78,7 +84,7 @@ class Channels:
         await self._pubsub.aclose()  # type: ignore[no-untyped-call]
 
     async def _change_subscriptions(self, channels: Collection[str], *, subscribe: bool) -> None:
-        """Best effort, and not confirmed: redis-py renews its subscriptions when it reconnects."""
+        """Best effort: redis-py renews its subscriptions when it reconnects."""
         change = self._pubsub.subscribe if subscribe else self._pubsub.unsubscribe
         if not channels or self._breaker.is_open:
             return
@@ -91,6 +97,18 @@ class Channels:
         if subscribe and (self._listener is None or self._listener.done()):
             self._listener = asyncio.create_task(self._listen())
 
+    async def _await_confirmation(self, channels: Collection[str]) -> None:
+        """Wait, within bounds, until Redis has taken every one of these subscriptions."""
+        if self._breaker.is_open:
+            return
+        try:
+            async with asyncio.timeout(_CONFIRMED_WITHIN_S):
+                for channel in channels:
+                    await self._confirmed[channel].wait()
+        except TimeoutError as error:
+            self._breaker.trip()
+            self._warn(error)
+
     async def _listen(self) -> None:
         while True:
             try:
@@ -99,10 +117,15 @@ class Channels:
                 self._warn(error)
                 await asyncio.sleep(_RECONNECT_S)
                 continue
-            if message is not None:
-                await self._wake(message["channel"].decode())
+            if message is not None and message["type"] in {"message", "subscribe"}:
+                await self._take(message["channel"].decode(), confirms=message["type"] == "subscribe")
 
-    async def _wake(self, channel: str) -> None:
+    async def _take(self, channel: str, *, confirms: bool) -> None:
+        """A message, or Redis' confirmation of a subscription, wakes; but not the confirmation that is waited for."""
+        confirmed = self._confirmed.get(channel)
+        if confirms and confirmed is not None and not confirmed.is_set():
+            confirmed.set()
+            return
         watches = self._watches.get(channel)
         if watches is None:
             # Its last watcher left while Redis was unavailable.

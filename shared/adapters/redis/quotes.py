@@ -29,6 +29,8 @@ from shared.domain.market_data.shards import ShardMap, ShardState
 from shared.ports.candles import RecentCandles
 
 _PATIENCE_S: Final = 1.0
+_QUOTES_PATIENCE_S: Final = 0.25
+"""Thousands of quotes may be asked for at once."""
 _REMEMBER_SILENCE_S: Final = 86_400
 _log = structlog.get_logger(__name__)
 
@@ -40,6 +42,7 @@ class RedisQuotes:
         self._redis = redis
         self._shards = shards
         self._breaker = Breaker()
+        self._packed: dict[str, bytes] = {}
         self._known: dict[str, Quote] = {}
         self._known_states: dict[str, ShardState] = {}
 
@@ -49,10 +52,12 @@ class RedisQuotes:
         pipeline = self._redis.pipeline(transaction=False)
         for shard, members in groups.items():
             pipeline.hmget(quotes_key(shard), members)
-        answers = await self._answers(pipeline)
+        answers = await self._answers(pipeline, _QUOTES_PATIENCE_S)
         for members, packed in zip(groups.values(), answers, strict=False):
             for instrument_id, each in zip(members, packed, strict=True):
-                if each is not None:
+                if each is not None and each != self._packed.get(instrument_id):
+                    # Most quotes have not changed since the last reading.
+                    self._packed[instrument_id] = each
                     self._known[instrument_id] = unpack_quote(each)
         return {each: self._known[each] for each in instrument_ids if each in self._known}
 

@@ -4,12 +4,13 @@ Rules: everything a regulator or the venue changes lives in those files, with da
 anything is served from it; a bad value stops the start with one sentence naming file, entry and field.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Final
 
+from shared.adapters.reference.adjustments import load_adjustments
 from shared.adapters.reference.calendars import load_calendars, load_markets
 from shared.adapters.reference.instruments import load_instruments, load_tick_tables
 from shared.adapters.reference.limits import load_limits
@@ -18,6 +19,7 @@ from shared.adapters.reference.rate_limits import load_rate_limits
 from shared.adapters.reference.shards import load_shards
 from shared.domain.charges.rate_cards import RateCards
 from shared.domain.instruments.master import InstrumentMaster
+from shared.domain.market_data.adjustments import AdjustmentFactor
 from shared.domain.market_data.shards import ShardMap
 from shared.domain.orders.risk import LimitsBook
 from shared.domain.rate_limits import RateLimitTable
@@ -38,6 +40,8 @@ class ReferenceData:
     limits: LimitsBook
     rate_limits: RateLimitTable
     shards: ShardMap
+    adjustments: Mapping[str, Sequence[AdjustmentFactor]]
+    """Of each instrument that had one; prices of earlier days are made comparable with them."""
 
 
 @cache
@@ -52,4 +56,5 @@ def load_reference_data(folder: Path = DATA_FOLDER) -> ReferenceData:
         limits=load_limits(folder),
         rate_limits=load_rate_limits(folder),
         shards=load_shards(folder, instruments),
+        adjustments=load_adjustments(folder, instruments),
     )

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from shared.contracts.routes import (
     backlog,
+    candles,
     documentation,
     doubts,
     funds,
@@ -21,9 +22,11 @@ from shared.contracts.routes import (
     orders,
     portfolios,
     push,
+    quotes,
     reconciliation,
     sagas,
     trades,
+    watchlists,
 )
 from shared.contracts.routes.route import Route
 
@@ -51,6 +54,9 @@ ROUTES: Final = joined(
     notifications.ROUTES,
     instruments.ROUTES,
     push.ROUTES,
+    quotes.ROUTES,
+    candles.ROUTES,
+    watchlists.ROUTES,
     sagas.ROUTES,
     doubts.ROUTES,
     ledger.ROUTES,

@@ -4,6 +4,7 @@ import json
 import shutil
 from collections.abc import Callable
 from datetime import date
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -210,3 +211,26 @@ def test_document_that_is_no_json_object_is_named(folder: Path, text: str) -> No
 def test_missing_file_is_named_with_its_folder(folder: Path, file: str) -> None:
     folder.joinpath(file).unlink()
     assert refusal(folder) == f"{file} can't be read from {folder}: No such file or directory"
+
+
+def test_factors_of_splits_are_read_by_instrument(folder: Path) -> None:
+    entries = [{"instrument_id": "NSE:INFY", "ex_date": "2026-06-01", "factor": "3/2"}]
+    spoil(folder / "adjustments.json", lambda document: document.update(factors=entries))
+    (factor,) = load_reference_data(folder).adjustments["NSE:INFY"]
+    assert (factor.ex_date, factor.factor) == (date(2026, 6, 1), Fraction(3, 2))
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"factor": "1.5"}, 'field factor: a ratio such as "2" or "3/2" is expected'),
+        ({"factor": "0"}, "field factor"),
+        ({"ex_date": "1 June"}, "field ex_date"),
+        ({"instrument_id": "NSE:NOTHING"}, "NSE:NOTHING is no instrument"),
+        ({}, "NSE:INFY has two factors on 2026-06-01"),
+    ],
+)
+def test_wrong_factors_are_refused(folder: Path, changes: dict[str, str], sentence: str) -> None:
+    entry = {"instrument_id": "NSE:INFY", "ex_date": "2026-06-01", "factor": "2"}
+    spoil(folder / "adjustments.json", lambda document: document.update(factors=[entry, entry | changes]))
+    assert sentence in refusal(folder)

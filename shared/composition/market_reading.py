@@ -1,0 +1,61 @@
+"""What clients read of the market: quotes, books, the ticker, the market's state."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from shared.application.candles import Candles
+from shared.application.market_status import MarketStatus
+from shared.application.quotes.board import QuoteBoard
+from shared.application.quotes.movers import Movers
+from shared.application.quotes.read import ReadQuotes
+from shared.application.quotes.ticker import MarketTicker
+from shared.domain.instruments.master import InstrumentMaster
+from shared.domain.market_data.adjustments import AdjustmentFactor
+from shared.domain.market_data.shards import ShardMap
+from shared.ports.candles import CandleHistory, LiveCandles
+from shared.ports.market import Market
+from shared.ports.quotes import MarketWakeups, Quotes
+
+
+@dataclass(frozen=True)
+class MarketReadingPorts:
+    """The ports that reading the market needs."""
+
+    quotes: Quotes
+    wakeups: MarketWakeups
+    live_candles: LiveCandles
+    candle_history: CandleHistory | None
+    """None: candles are kept nowhere but where ingest makes them."""
+    market: Market
+
+
+@dataclass(frozen=True)
+class MarketReading:
+    """The use cases, and the copy of the quotes that they share."""
+
+    board: QuoteBoard
+    quotes: ReadQuotes
+    ticker: MarketTicker
+    status: MarketStatus
+    movers: Movers
+    candles: Candles
+
+
+def wire_market_reading(
+    ports: MarketReadingPorts,
+    shards: ShardMap,
+    instruments: InstrumentMaster,
+    factors: Mapping[str, Sequence[AdjustmentFactor]],
+    *,
+    waiting_polls: int,
+) -> MarketReading:
+    """One process's reading on these ports; at most `waiting_polls` polls of the ticker wait at a time."""
+    board = QuoteBoard(ports.quotes, shards, ports.market)
+    return MarketReading(
+        board=board,
+        quotes=ReadQuotes(board),
+        ticker=MarketTicker(board, ports.wakeups, most_waiting=waiting_polls),
+        status=MarketStatus(board, ports.market),
+        movers=Movers(board),
+        candles=Candles(ports.live_candles, ports.candle_history, instruments, ports.market, factors),
+    )
