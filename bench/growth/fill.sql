@@ -64,12 +64,13 @@ SELECT (t.executed_at - c.age)::date, t.venue, t.exec_id || '-' || c.copy, t.use
 FROM copies c JOIN trades t ON t.user_id = c.user_id AND t.order_id = c.original
 
 -- name: effects
-INSERT INTO effects (user_id, sequence, kind, payload, created_at)
+INSERT INTO effects (user_id, sequence, created_at, facts)
 SELECT e.user_id, u.next_sequence - 1 + row_number() OVER (PARTITION BY e.user_id ORDER BY c.number, e.sequence),
-       e.kind, replace(e.payload::text, c.original::text, c.order_id::text)::json, e.created_at - c.age
+       e.created_at - c.age,
+       json_build_array(replace(e.fact::text, c.original::text, c.order_id::text)::json)
 FROM copies c
 JOIN users u ON u.user_id = c.user_id
-JOIN effects e ON e.user_id = c.user_id AND e.kind = 'order' AND e.payload ->> 'order_id' = c.original::text
+JOIN stream e ON e.user_id = c.user_id AND e.kind = 'order' AND e.fact ->> 'order_id' = c.original::text
 
 -- name: users
 UPDATE users u SET next_sequence = 1 + (SELECT max(sequence) FROM effects e WHERE e.user_id = u.user_id)

@@ -6,7 +6,7 @@ module describe the same shapes for the OpenAPI document; a test compares them.
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple, Self
 from uuid import UUID
 
 from shared.contracts.common import amount
@@ -67,21 +67,52 @@ def published_order(order: Order) -> Json:
     }
 
 
-def published_trade(trade: Trade) -> Json:
+class TradeOnRecord(NamedTuple):
+    """What a client is shown of a trade; prices and charges in paise."""
+
+    venue: str
+    trade_date: str
+    exec_id: str
+    order_id: UUID
+    user_id: UUID
+    instrument_id: str
+    side: str
+    quantity: int
+    price: int
+    charges: Mapping[str, int]
+    executed_at: datetime
+
+    @classmethod
+    def of(cls, trade: Trade) -> Self:
+        """The trade as its row has it."""
+        order, fill = trade.order, trade.fill
+        return cls(
+            *trade.key,
+            order_id=order.order_id,
+            user_id=order.user_id,
+            instrument_id=order.terms.instrument_id,
+            side=order.terms.side,
+            quantity=fill.quantity,
+            price=fill.price,
+            charges=trade.charges,
+            executed_at=fill.executed_at,
+        )
+
+
+def published_trade(trade: TradeOnRecord) -> Json:
     """The trade of the HTTP contract."""
-    order, fill = trade.order, trade.fill
     return {
-        "trade_id": f"{fill.venue}/{fill.trade_date}/{fill.exec_id}",
-        "order_id": str(order.order_id),
-        "user_id": str(order.user_id),
-        "instrument_id": order.terms.instrument_id,
-        "side": order.terms.side.value,
-        "quantity": fill.quantity,
-        "price": format_rupees(fill.price),
-        "value": format_rupees(fill.quantity * fill.price),
+        "trade_id": f"{trade.venue}/{trade.trade_date}/{trade.exec_id}",
+        "order_id": str(trade.order_id),
+        "user_id": str(trade.user_id),
+        "instrument_id": trade.instrument_id,
+        "side": str(trade.side),
+        "quantity": trade.quantity,
+        "price": format_rupees(trade.price),
+        "value": format_rupees(trade.quantity * trade.price),
         "charges": {name: format_rupees(amount) for name, amount in trade.charges.items()},
-        "trade_date": fill.trade_date,
-        "executed_at": wire_time(fill.executed_at),
+        "trade_date": trade.trade_date,
+        "executed_at": wire_time(trade.executed_at),
     }
 
 
@@ -108,7 +139,7 @@ def published_effect(user_id: UUID, fact: Fact) -> tuple[EffectKind, Json]:
         case OrderChanged(order):
             return EffectKind.ORDER, published_order(order)
         case Traded(trade):
-            return EffectKind.TRADE, published_trade(trade)
+            return EffectKind.TRADE, published_trade(TradeOnRecord.of(trade))
         case BalancesChanged(balances):
             return EffectKind.BALANCES, published_balances(user_id, balances)
 

@@ -2,11 +2,11 @@
 
 from datetime import date
 
-import psycopg
-
+from shared.adapters.postgres.notifications import PostgresStreams
 from shared.adapters.postgres.trades import PostgresTrades
 from shared.application.trades import Trades
 from shared.contracts.trades import TradeView
+from shared.domain.ledger.changes import EffectKind
 from shared.ports.trades import TradeFilter
 from tests.support.busy import BusyBroker
 from tests.verify.world import ALICE, BOB, DAY
@@ -20,11 +20,9 @@ def _trades(busy: BusyBroker) -> Trades:
 
 async def test_trades_are_what_clients_were_told(busy: BusyBroker) -> None:
     trades, position = await _trades(busy).page(ALICE, _ALL, None, 50)
-    with psycopg.connect(busy.dsn) as connection:
-        published = connection.execute(
-            "SELECT payload FROM effects WHERE user_id = %s AND kind = 'trade' ORDER BY sequence DESC", (ALICE,)
-        ).fetchall()
-    assert [trade.model_dump() for trade in trades] == [payload for (payload,) in published]
+    effects = (await PostgresStreams(busy.database).page(ALICE, 0, 1_000)).effects
+    published = [effect.payload for effect in effects if effect.kind is EffectKind.TRADE]
+    assert [trade.model_dump() for trade in trades] == published[::-1] != []
     assert position is None
 
 

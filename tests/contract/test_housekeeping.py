@@ -63,7 +63,7 @@ def postgres_kept(database: Database, postgres_url: str) -> Kept:
     def use(at: datetime) -> None:
         saga_id = UUID(int=first_id(at).int | 7 << 76 | 2 << 62)
         run("INSERT INTO sagas VALUES (%s, %s, %s, 1, 0, NULL)", saga_id, at, at)
-        run("INSERT INTO effects_outbox VALUES (%s, %s, '{}', '{}', '{}')", saga_id, at)
+        run("INSERT INTO effects_outbox VALUES (%s, %s, '{}', '{}')", saga_id, at)
 
     def settle() -> None:
         run("UPDATE sagas SET finished_at = now()")

@@ -148,8 +148,8 @@ async def test_two_publishers_send_twice_and_harm_nothing(traded: Broker, trader
         order_id = await asyncio.to_thread(trader.working, price="1400.00")
         # What a publisher that died before its mark leaves, and the sweep finds.
         left = (
-            "INSERT INTO effects_outbox (commit_id, created_at, users, firsts, lasts) SELECT gen_random_uuid(), "
-            "created_at, ARRAY[user_id], ARRAY[sequence], ARRAY[sequence] FROM effects "
+            "INSERT INTO effects_outbox (commit_id, created_at, users, sequences) SELECT gen_random_uuid(), "
+            "created_at, ARRAY[user_id], ARRAY[sequence] FROM effects "
             "WHERE user_id = %s AND sequence > %s RETURNING 1"
         )
         await asyncio.to_thread(traded.ask, left, trader.user_id, stream.last)

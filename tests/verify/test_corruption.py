@@ -302,13 +302,12 @@ CORRUPTIONS = [
     Corruption(
         13,
         "every visible change of an order is published once",
-        "UPDATE effects SET payload = jsonb_set(payload::jsonb, '{{version}}', '9') "
-        "WHERE sequence = 2 AND kind = 'order'",
+        "UPDATE effects SET facts = replace(facts::text, '\"version\":1', '\"version\":9')::json WHERE sequence = 2",
     ),
     Corruption(
         13,
         "every trade is published once",
-        "UPDATE effects SET payload = jsonb_set(payload::jsonb, '{{trade_id}}', '\"other\"') WHERE kind = 'trade'",
+        "UPDATE effects SET facts = replace(facts::text, 'NSE/', 'BSE/')::json",
     ),
     Corruption(
         13,
@@ -318,7 +317,7 @@ CORRUPTIONS = [
     Corruption(
         17,
         "outboxes are empty",
-        "INSERT INTO effects_outbox VALUES (gen_random_uuid(), now() - interval '1 hour', '{{}}', '{{}}', '{{}}')",
+        "INSERT INTO effects_outbox VALUES (gen_random_uuid(), now() - interval '1 hour', '{{}}', '{{}}')",
     ),
     Corruption(
         17, "outboxes are empty", "INSERT INTO exchange_outbox VALUES (gen_random_uuid(), '1', '', '2026-01-01')"

@@ -4,8 +4,7 @@
 SELECT 'dispatch_queue', count(*), min(accepted_at) FROM dispatch_queue
 UNION ALL SELECT 'exchange_outbox', count(*), min(created_at) FROM exchange_outbox
 UNION ALL SELECT 'saga_signals', count(*), min(created_at) FROM saga_signals
-UNION ALL SELECT 'effects', coalesce(sum(last - first + 1), 0)::bigint, min(created_at)
-    FROM effects_outbox, unnest(firsts, lasts) AS left_over (first, last)
+UNION ALL SELECT 'effects', coalesce(sum(cardinality(users)), 0), min(created_at) FROM effects_outbox
 UNION ALL SELECT 'sagas_in_flight', count(*), min(taken_at) FROM sagas WHERE finished_at IS NULL
 UNION ALL SELECT 'in_doubt', count(*), min(d.since)
     FROM in_doubt d JOIN orders o ON o.user_id = d.user_id AND o.order_id = d.order_id

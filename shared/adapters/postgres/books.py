@@ -17,6 +17,7 @@ from psycopg import AsyncConnection, AsyncCursor
 from uuid_utils.compat import uuid7
 
 from shared.adapters.postgres.database import Database, LockedError
+from shared.adapters.postgres.effects import effect_rows
 from shared.adapters.postgres.fills import asked_orders, fill_rows, read_costs, read_executions, restated_rows
 from shared.adapters.postgres.queries import load
 from shared.adapters.postgres.retention import oldest_kept_answer
@@ -204,14 +205,15 @@ async def _write(connection: AsyncConnection, unit: Unit, before: _Before) -> Co
     at = unit.books.at
     effects = [_published(effect) for effect in unit.books.changes.effects]
     outbox = [ExchangeMessage(*each) for each in messages(unit.books.changes.requests)]
-    for name, rows in (_deadlines(unit.books, before) | _statements(unit, before, effects, outbox)).items():
+    changed = effect_rows(unit.books.changes.effects)
+    for name, rows in (_deadlines(unit.books, before) | _statements(unit, before, changed, outbox)).items():
         if rows:
             await connection.execute(_SQL[name], {"rows": _text(rows), "at": at})
     fills = fill_rows(unit.books)
     if any(fills.values()):
         await connection.execute(_SQL["write_fills"], {name: _text(rows) for name, rows in fills.items()} | {"at": at})
     answered = await _count_answered(connection, unit.books)
-    effects_of = [await _leave_effects(connection, effects, at)] if effects else []
+    effects_of = [await _leave_effects(connection, changed, at)] if changed else []
     return Committed(effects, outbox, answered, effects_of, _last_sequences(unit.books))
 
 
@@ -224,16 +226,11 @@ async def _count_answered(connection: AsyncConnection, books: Books) -> list[UUI
     return [row[0] for row in await cursor.fetchall()]
 
 
-async def _leave_effects(connection: AsyncConnection, effects: Iterable[PublishedEffect], at: datetime) -> UUID:
-    """Write which effects wait to be published; returns the commit's id."""
+async def _leave_effects(connection: AsyncConnection, changed: Sequence[Row], at: datetime) -> UUID:
+    """Write which rows of effects wait to be published; returns the commit's id."""
     commit_id = uuid7()
-    firsts: dict[UUID, int] = {}
-    lasts: dict[UUID, int] = {}
-    for effect in effects:
-        firsts.setdefault(effect.user_id, effect.sequence)
-        lasts[effect.user_id] = effect.sequence
-    ranges = {"users": list(firsts), "firsts": list(firsts.values()), "lasts": list(lasts.values())}
-    await connection.execute(_SQL["insert_effects_outbox"], {"commit_id": commit_id, "at": at} | ranges)
+    named = {"users": [row["user_id"] for row in changed], "sequences": [row["sequence"] for row in changed]}
+    await connection.execute(_SQL["insert_effects_outbox"], {"commit_id": commit_id, "at": at} | named)
     return commit_id
 
 
@@ -258,7 +255,7 @@ def _watched(order: Order) -> Row | None:
 
 
 def _statements(
-    unit: Unit, before: _Before, effects: Iterable[PublishedEffect], outbox: Iterable[ExchangeMessage]
+    unit: Unit, before: _Before, changed: list[Row], outbox: Iterable[ExchangeMessage]
 ) -> dict[str, list[Row]]:
     """Rows by statement, in the order of writing."""
     books, changes, orders = unit.books, unit.books.changes, unit.orders
@@ -277,7 +274,7 @@ def _statements(
         "insert_holds": [_hold(changes.holds[key]) for key in holds if key not in before.holds],
         "insert_transfers": [_slots(transfer) for transfer in changes.transfers],
         "restate_trades": restated_rows(books),
-        "insert_effects": [_slots(effect) for effect in effects],
+        "insert_effects": changed,
         "insert_steps": _steps(unit.sagas.steps),
         "insert_outbox": [_slots(message) for message in outbox],
         "insert_parked": [_slots(report) | {"fingerprint": report.fingerprint.hex()} for report in orders.parked],

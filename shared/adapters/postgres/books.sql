@@ -193,13 +193,13 @@ FROM json_to_recordset(%(rows)s::json) AS n (venue text, trade_date date, exec_i
 WHERE t.venue = n.venue AND t.trade_date = n.trade_date AND t.exec_id = n.exec_id
 
 -- name: insert_effects
-INSERT INTO effects (user_id, sequence, kind, payload, created_at)
-SELECT user_id, sequence, kind, payload, %(at)s
-FROM json_to_recordset(%(rows)s::json) AS n (user_id uuid, sequence bigint, kind text, payload json)
+INSERT INTO effects (user_id, sequence, created_at, facts)
+SELECT user_id, sequence, %(at)s, facts
+FROM json_to_recordset(%(rows)s::json) AS n (user_id uuid, sequence bigint, facts json)
 
 -- name: insert_effects_outbox
-INSERT INTO effects_outbox (commit_id, created_at, users, firsts, lasts)
-VALUES (%(commit_id)s, %(at)s, %(users)s, %(firsts)s, %(lasts)s)
+INSERT INTO effects_outbox (commit_id, created_at, users, sequences)
+VALUES (%(commit_id)s, %(at)s, %(users)s, %(sequences)s)
 
 -- name: insert_steps
 INSERT INTO saga_steps (saga_id, at, step, outcome, detail, orders)

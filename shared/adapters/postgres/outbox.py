@@ -5,10 +5,9 @@ from datetime import timedelta
 from uuid import UUID
 
 from shared.adapters.postgres.database import Database
+from shared.adapters.postgres.effects import published
 from shared.adapters.postgres.queries import load
 from shared.adapters.postgres.statements import Statements
-from shared.domain.ledger.changes import EffectKind
-from shared.json_values import Json
 from shared.ports.outbox import ExchangeMessage, PublishedEffect
 
 _SQL = load("outbox.sql")
@@ -31,14 +30,12 @@ class PostgresOutbox(Statements):
 
     async def unsent_effects(self, older_than: timedelta, most: int) -> tuple[set[UUID], list[PublishedEffect]]:
         """See `Outbox.unsent_effects`."""
-        rows = await self._rows("unsent_effects", older_than=older_than, most=most)
-        effects = sorted((_effect(*row[1:]) for row in rows), key=lambda effect: (effect.user_id, effect.sequence))
-        return {row[0] for row in rows}, effects
+        async with self._database.connection() as connection:
+            asked = {"older_than": older_than, "most": most}
+            rows = await (await connection.execute(_SQL["unsent_effects"], asked)).fetchall()
+            effects = await published(connection, [row[1:] for row in rows])
+        return {row[0] for row in rows}, [PublishedEffect(*each[:4]) for each in effects]
 
     async def effects_sent(self, commits: Collection[UUID]) -> None:
         """See `Outbox.effects_sent`."""
         await self._mark("effects_sent", ids=sorted(commits))
-
-
-def _effect(user_id: UUID, sequence: int, kind: str, payload: Json) -> PublishedEffect:
-    return PublishedEffect(user_id, sequence, EffectKind(kind), payload)

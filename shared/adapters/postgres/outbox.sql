@@ -8,11 +8,14 @@ WHERE created_at < now() - %(older_than)s::interval ORDER BY created_at LIMIT %(
 DELETE FROM exchange_outbox WHERE message_id = ANY(%(ids)s::uuid[])
 
 -- name: unsent_effects
-SELECT c.commit_id, e.user_id, e.sequence, e.kind, e.payload
-FROM (SELECT commit_id, created_at, users, firsts, lasts FROM effects_outbox
+SELECT c.commit_id, e.user_id, e.sequence, e.created_at, e.facts
+FROM (SELECT commit_id, created_at, users, sequences FROM effects_outbox
       WHERE created_at < now() - %(older_than)s::interval ORDER BY created_at LIMIT %(most)s) AS c
-CROSS JOIN unnest(c.users, c.firsts, c.lasts) AS r (user_id, first, last)
-JOIN effects e ON e.user_id = r.user_id AND e.sequence BETWEEN r.first AND r.last AND e.created_at = c.created_at
+CROSS JOIN unnest(c.users, c.sequences) AS r (user_id, sequence)
+CROSS JOIN LATERAL (
+    SELECT user_id, sequence, created_at, facts FROM effects
+    WHERE user_id = r.user_id AND sequence = r.sequence AND created_at = c.created_at OFFSET 0
+) AS e
 
 -- name: effects_sent
 DELETE FROM effects_outbox WHERE commit_id = ANY(%(ids)s::uuid[])

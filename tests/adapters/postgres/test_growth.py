@@ -26,6 +26,8 @@ NOT_READ = {
     "housekeeping/idempotent_answers",
     # Of accounts that are new.
     "books/insert_accounts",
+    # Frames of the market feed that cannot be read.
+    *("parked_events/park", "parked_events/trim"),
     # Put together from parts; there are few orders in doubt.
     *("doubts/records", "doubts/open", "doubts/closed", "doubts/of_order"),
     *("books/restate_trades", "books/load_costs"),

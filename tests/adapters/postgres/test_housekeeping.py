@@ -36,7 +36,7 @@ def put(broker: Broker, at: datetime) -> None:
     made = UUID(int=first_id(at).int | 7 << 76 | 2 << 62)
     answer = "INSERT INTO order_answers VALUES (%s, %s, %s, '', 202, '{}')"
     broker.rows(answer, ALICE, made, str(made))
-    broker.rows("INSERT INTO effects VALUES (%s, %s, 'balances', '{}', %s)", ALICE, made.int % 2**40, at)
+    broker.rows("INSERT INTO effects VALUES (%s, %s, %s, '[]')", ALICE, made.int % 2**40, at)
     broker.rows("INSERT INTO sagas VALUES (%s, %s, %s, 1, 0, %s)", made, at, at, at)
     broker.rows("INSERT INTO saga_orders VALUES (%s, %s, %s)", made, ALICE, made)
     broker.rows("INSERT INTO saga_steps VALUES (%s, %s, 'confirm', 'NEW', '', ARRAY[%s])", made, at, made)

@@ -94,7 +94,7 @@ def test_old_versions_move_only_with_what_was_visible(old_url: str) -> None:
     versions = "SELECT revision, version FROM order_events ORDER BY 1"
     assert rows(old_url, versions) == [(1, 1), (2, 1), (3, 1), (4, 2)]
     assert rows(old_url, "SELECT version FROM orders") == [(2,)]
-    published = "SELECT sequence, kind, (payload ->> 'version')::integer FROM effects ORDER BY 1"
+    published = "SELECT sequence, kind, (fact ->> 'version')::integer FROM stream ORDER BY 1"
     assert rows(old_url, published) == [
         (1, "order", 1),
         (2, "balances", None),
