@@ -15,7 +15,7 @@ from shared.domain.market_data.quotes import Level, SessionPhase
 VERSION: Final = 1
 
 
-class State(msgspec.Struct, frozen=True, array_like=True):
+class State(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """An instrument as of one sequence: what a quote shows. Day figures are those of `trade_date`."""
 
     phase: SessionPhase
@@ -38,7 +38,7 @@ class State(msgspec.Struct, frozen=True, array_like=True):
     open_interest: int | None = None
 
 
-class Window(msgspec.Struct, frozen=True, array_like=True):
+class Window(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Everything that happened to one instrument between two sequences, both included, without loss.
 
     `last_sequence` of a window + 1 = `first_sequence` of the next one in the epoch: a hole is a loss.
@@ -54,7 +54,7 @@ class Window(msgspec.Struct, frozen=True, array_like=True):
     """None: only the book changed."""
 
 
-class Windows(msgspec.Struct, frozen=True, array_like=True, tag="windows"):
+class Windows(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="windows"):
     """Changes of a shard, in the order of the venue."""
 
     shard: str
@@ -65,7 +65,7 @@ class Windows(msgspec.Struct, frozen=True, array_like=True, tag="windows"):
     version: int = VERSION
 
 
-class Keyframe(msgspec.Struct, frozen=True, array_like=True, tag="keyframe"):
+class Keyframe(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="keyframe"):
     """The whole shard, every 30 s and first in an epoch: `first_sequence` is `last_sequence` + 1, `traded` is None."""
 
     shard: str
@@ -76,7 +76,7 @@ class Keyframe(msgspec.Struct, frozen=True, array_like=True, tag="keyframe"):
     version: int = VERSION
 
 
-class Heartbeat(msgspec.Struct, frozen=True, array_like=True, tag="heartbeat"):
+class Heartbeat(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="heartbeat"):
     """Sent every second: the shard lives. `sequences` has the newest sequence of each instrument."""
 
     shard: str

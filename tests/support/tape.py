@@ -99,7 +99,7 @@ class Tape:
     async def after(self, instrument_id: str, epoch: int, sequence: int, most: int = 1000) -> Resend | None:
         """See `Resends.after`."""
         self.questions += 1
-        if epoch > self.epoch:
+        if epoch > self.epoch or instrument_id not in self.instruments:
             return None
         trades = [each for each in self._trades(instrument_id) if each.epoch == epoch and each.sequence > sequence]
         more = trades[most - 1].sequence if len(trades) > most else None
@@ -108,6 +108,8 @@ class Tape:
     async def of_minute(self, instrument_id: str, minute: int) -> Resend | None:
         """See `Resends.of_minute`."""
         self.questions += 1
+        if instrument_id not in self.instruments:
+            return None
         trades = [each for each in self._trades(instrument_id) if minute_of(each.exchange_time) == minute]
         return Resend(trades, self.epoch, self._through(instrument_id))
 

@@ -102,9 +102,9 @@ class _Asking:
         return pages
 
     async def _day(self, instrument_id: str, newest_epoch: int, day_start: int) -> list[Resend]:
-        """All trades of the day, when nothing is known: of the newest epoch, and of those before it on the same day."""
+        """All trades of the day, when nothing is known: of the newest epoch, then of those before it, down to 0."""
         pages: list[Resend] = []
-        for epoch in range(newest_epoch, max(0, newest_epoch - _MOST_EPOCHS), -1):
+        for epoch in range(newest_epoch, max(-1, newest_epoch - _MOST_EPOCHS), -1):
             first = await self._first_of_day(instrument_id, epoch, day_start)
             pages += await self._pages(instrument_id, epoch, first)
             if first > 0:

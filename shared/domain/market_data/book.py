@@ -33,7 +33,7 @@ _GIVE_UP_US: Final = HOUR_US
 """A closed candle waits this long for the resend that completes it."""
 
 
-class Gap(msgspec.Struct, frozen=True, array_like=True):
+class Gap(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """The trades after (epoch, sequence) that happened up to the minute `until` are not all known."""
 
     epoch: int
@@ -53,7 +53,7 @@ class Gap(msgspec.Struct, frozen=True, array_like=True):
         return self.epoch == 0
 
 
-class Progress(msgspec.Struct, frozen=True, array_like=True):
+class Progress(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Up to which event an instrument's candles are counted, packed as `Quote` is."""
 
     epoch: int
@@ -121,13 +121,13 @@ class ShardBook:
         the quote's trade date, in microseconds.
         """
         instrument_id = quote.instrument_id
-        known = self.quotes.get(instrument_id)
-        if known is None or quote.mark > known.mark:
+        known, mark = self.quotes.get(instrument_id), (quote.epoch, quote.sequence)
+        if known is None or mark > (known.epoch, known.sequence):
             self.quotes[instrument_id] = quote
             self.changes.quotes.add(instrument_id)
             self.changes.announced = True
         progress = self.progress.get(instrument_id)
-        if progress is not None and quote.mark <= progress.mark:
+        if progress is not None and mark <= (progress.epoch, progress.sequence):
             return
         minute = minute_of(quote.exchange_time)
         gap, late = (None, ()) if progress is None else (progress.gap, progress.late)

@@ -44,7 +44,7 @@ class Basis(IntEnum):
     """The venue's own list of the minute's trades."""
 
 
-class Revision(msgspec.Struct, frozen=True, array_like=True, order=True):
+class Revision(msgspec.Struct, frozen=True, array_like=True, gc=False, order=True):
     """Orders two versions of a candle: the greater one replaces the other, and nothing is ever added to it."""
 
     epoch: int
@@ -53,7 +53,7 @@ class Revision(msgspec.Struct, frozen=True, array_like=True, order=True):
     basis: Basis
 
 
-class Traded(msgspec.Struct, frozen=True, array_like=True):
+class Traded(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """The trades of one window of the feed, all of one exchange minute and phase; travels in the feed."""
 
     minute: int
@@ -67,7 +67,7 @@ class Traded(msgspec.Struct, frozen=True, array_like=True):
     turnover: int
 
 
-class Candle(msgspec.Struct, frozen=True, array_like=True):
+class Candle(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """The trades of one instrument in one minute and session, packed as `Quote` is."""
 
     start: int

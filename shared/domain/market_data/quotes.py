@@ -1,7 +1,8 @@
 """What is known of an instrument's market as of one sequence of the feed.
 
 Prices are integer paise, turnover is paise x units, times are exchange time in microseconds since 1970 UTC. Quotes are
-msgspec structs because every process packs and unpacks tens of thousands of them a second.
+msgspec structs because every process packs and unpacks tens of thousands of them a second. Structs that can be part of
+no cycle are left out of garbage collection (`gc=False`), whose passes would cost more than the work.
 """
 
 from datetime import date
@@ -30,7 +31,7 @@ class Mark(NamedTuple):
     """1, 2, 3... without a gap within an epoch; 0: before the first event."""
 
 
-class Level(msgspec.Struct, frozen=True, array_like=True):
+class Level(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One price level of a book."""
 
     price: int
@@ -38,7 +39,7 @@ class Level(msgspec.Struct, frozen=True, array_like=True):
     orders: int
 
 
-class Quote(msgspec.Struct, frozen=True, array_like=True):
+class Quote(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """The newest state of one instrument. Day figures are those of `trade_date`.
 
     Packed as a MessagePack array in the order of the fields: one is only ever added at the end, with a default.

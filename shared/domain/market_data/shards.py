@@ -12,7 +12,7 @@ STALE_AFTER_S: Final = 3.0
 """Three heartbeats."""
 
 
-class ShardState(msgspec.Struct, frozen=True, array_like=True):
+class ShardState(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A shard as its newest heartbeat left it, packed as `Quote` is."""
 
     shard: str
