@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import parse_qs, unquote
+from urllib.parse import parse_qs, unquote, urlencode
 
 import orjson
 
@@ -22,6 +22,7 @@ from emulators.signalr.messagepack import Message
 from emulators.signalr.protocol import Invocation
 from emulators.signalr.tokens import AccessKeys, TokenError
 
+_PAGE = 200
 _API_VERSION = re.compile(r"20\d\d-\d\d-\d\d\Z")
 
 
@@ -43,6 +44,7 @@ class Call:
     names: Mapping[str, str]
     query: Mapping[str, list[str]]
     body: bytes
+    address: str = ""
 
     @property
     def hub(self) -> Hub:
@@ -65,6 +67,17 @@ class Call:
         """The body's message, for any connection. Raises RestError."""
         return Message(_invocation(self.body))
 
+    def number(self, name: str, default: int) -> int:
+        """A parameter of the query, at least 1. Raises RestError."""
+        given = self.query.get(name, [str(default)])[0]
+        if not given.isdigit() or len(given) > 9 or int(given) == 0:
+            raise RestError(400, "Error.Request.Invalid", f"'{name}' must be a positive number")
+        return int(given)
+
+    def following(self, last: str) -> str:
+        """The address of the page after the entry `last`."""
+        return f"{self.address}?{urlencode({**self.query, 'continuationToken': last}, doseq=True)}"
+
     @property
     def ttl_s(self) -> float | None:
         """Raises RestError."""
@@ -76,7 +89,8 @@ class Call:
         return float(given)
 
 
-type Handler = Callable[[Call], None]
+type Handler = Callable[[Call], dict[str, Any] | None]
+"""Returns the answer's JSON, None for an empty one."""
 
 
 def send_to_all(call: Call) -> None:
@@ -167,6 +181,20 @@ def user_leaves_all(call: Call) -> None:
     call.hub.user_leaves_all(call.names["user"])
 
 
+def list_connections(call: Call) -> dict[str, Any]:
+    """One page of a group's connections in the order of their ids; `nextLink` leads to the next one."""
+    size = min(call.number("maxPageSize", _PAGE), _PAGE)
+    after = call.query.get("continuationToken", [""])[0]
+    found = sorted(each.id for each in call.hub.of_group(call.names["group"]) if each.id > after)
+    wanted = found[: min(size, call.number("top", size))]
+    more = len(found) > len(wanted) and "top" not in call.query
+    users = call.hub.connections
+    return {
+        "value": [{"connectionId": each, "userId": users[each].user} for each in wanted],
+        "nextLink": call.following(wanted[-1]) if more else None,
+    }
+
+
 @dataclass(frozen=True)
 class Route:
     """`pattern` are the path's segments below the hub; `{name}` takes any one segment."""
@@ -235,6 +263,7 @@ _NEWER = _routes(
     ("PUT", "users/{user}/groups/{group}", user_joins, 200),
     ("DELETE", "users/{user}/groups/{group}", user_leaves, 204),
     ("DELETE", "users/{user}/groups", user_leaves_all, 204),
+    ("GET", "groups/{group}/connections", list_connections, 200),
 )
 
 
@@ -248,17 +277,17 @@ class RestApi:
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         try:
-            status = await self._served(scope, receive)
+            status, document = await self._served(scope, receive)
         except RestError as error:
             await _answer_error(send, error)
         else:
-            await _answer(send, status, b"", [])
+            await _answer(send, status, b"" if document is None else orjson.dumps(document), [])
 
-    async def _served(self, scope: Any, receive: Receive) -> int:
-        """Do what was asked; returns the status. Raises RestError."""
+    async def _served(self, scope: Any, receive: Receive) -> tuple[int, dict[str, Any] | None]:
+        """Do what was asked; returns status and document. Raises RestError."""
         segments = scope["raw_path"].decode("latin-1").strip("/").split("/")[1:]
         if segments in (["health"], ["v1", "health"]):
-            return 200
+            return 200, None
         query = parse_qs(scope["query_string"].decode("latin-1"), errors="replace", max_num_fields=1000)
         routes, below = _version(segments, query)
         self._check_token(scope)
@@ -267,8 +296,8 @@ class RestApi:
         _check_names(name, names)
         assert name is not None
         body = await _body(receive, self._registry.limits.max_message_bytes)
-        route.handler(Call(self._registry, name, names, query, body))
-        return route.status
+        address = self._origins.of(scope)[-1] + scope["raw_path"].decode("latin-1")
+        return route.status, route.handler(Call(self._registry, name, names, query, body, address))
 
     def _check_token(self, scope: Any) -> None:
         try:

@@ -28,6 +28,25 @@ async def test_user_message_reaches_that_user_only(service: Service, path: str) 
         assert await bob.receive() == {"type": 1, "target": "all", "arguments": []}
 
 
+async def test_connections_of_a_group_are_listed_page_by_page(service: Service) -> None:
+    path = "/api/hubs/chat/groups/g/connections"
+    assert (await service.call_new("GET", path)).json() == {"value": [], "nextLink": None}
+    async with service.client("alice"), service.client("bob"), service.client():
+        users = {each.id: each.user for each in service.registry.hub("chat").connections.values()}
+        for its_id in users:
+            await service.call_new("PUT", f"/api/hubs/chat/groups/g/connections/{its_id}")
+        expected = [{"connectionId": each, "userId": users[each]} for each in sorted(users)]
+        assert (await service.call_new("GET", path)).json() == {"value": expected, "nextLink": None}
+        assert (await service.call_new("GET", path, top=2)).json() == {"value": expected[:2], "nextLink": None}
+        page, found = (await service.call_new("GET", path, maxPageSize=1)).json(), []
+        while page["nextLink"]:
+            found += page["value"]
+            headers = {"Authorization": "Bearer " + service.keys.sign(service.url + path, {})}
+            page = (await service.http.get(page["nextLink"], headers=headers)).json()
+        assert found + page["value"] == expected
+        assert (await service.call_new("GET", path, top="none")).status_code == 400
+
+
 async def test_connection_message_reaches_that_connection_only(service: Service) -> None:
     async with service.client("alice") as one:
         (its_id,) = service.connection_ids()
