@@ -26,6 +26,7 @@ from functions import (
     sweep,
     trades,
     watchlists,
+    webhooks,
 )
 from functions.edge import fallback
 from orchestrations import orders as order_sagas
@@ -45,6 +46,7 @@ for module in (
     quotes,
     candles,
     watchlists,
+    webhooks,
     sagas,
     doubts,
     ledger,

@@ -29,6 +29,7 @@ class Secrets:
     demo_password: str
     service_secret: str
     signalr_key: str
+    webhook_key: str
 
     @classmethod
     def keep(cls, folder: DataFolder) -> "Secrets":
@@ -78,10 +79,6 @@ class Endpoints:
         return f"http://127.0.0.1:{self.ports['entra']}"
 
     @property
-    def feed_admin_url(self) -> str:
-        return f"http://127.0.0.1:{self.ports['feed_admin']}"
-
-    @property
     def exchange_admin_url(self) -> str:
         return f"http://127.0.0.1:{self.ports['exchange_admin']}"
 
@@ -95,6 +92,8 @@ class Endpoints:
             "EVENT_HUBS_CONNECTION": self.service_bus(),
             "SERVICE_BUS_ADMIN_CONNECTION": self.service_bus("messaging_admin"),
             "SIGNALR_CONNECTION": f"Endpoint={self.signalr_url};AccessKey={self.secrets.signalr_key};Version=1.0;",
+            "WEBHOOK_KEYS": self.secrets.webhook_key,
+            "WEBHOOK_PRIVATE_ADDRESSES": "true",
             "ENTRA_ISSUER": f"{tenant}/v2.0",
             "ENTRA_AUDIENCE": str(self.demo.api.client_id),
             "ENTRA_JWKS_URL": f"{tenant}/discovery/v2.0/keys",

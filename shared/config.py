@@ -31,6 +31,10 @@ class Settings(BaseSettings):
     signalr_service_uri: str | None = Field(
         default=None, validation_alias=AliasChoices("SIGNALR_CONNECTION__serviceUri")
     )
+    webhook_keys: str | None = None
+    """Base64 of 32 bytes or more each, separated by commas, the newest first, from which webhooks' secrets are made."""
+    webhook_private_addresses: bool = False
+    """Whether deliveries may go to private addresses and over http: never where strangers are users."""
     entra_issuer: str
     entra_audience: str
     entra_jwks_url: str

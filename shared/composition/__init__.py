@@ -38,12 +38,15 @@ from shared.application.quotes.ticker import MarketTicker
 from shared.application.rate_limits import RateLimits
 from shared.application.reconciliation import Reconciliation
 from shared.application.sagas import Sagas
+from shared.application.subscriptions import Subscriptions
 from shared.application.sweep import Sweep
 from shared.application.trades import Trades
 from shared.application.watchlists import Watchlists
+from shared.application.webhooks import WebhookDeliveries, Webhooks
 from shared.composition.adapters import connect_adapters
 from shared.composition.market_data import wire_market_data
 from shared.composition.market_reading import MarketReading, wire_market_reading
+from shared.composition.notifying import Notifying, wire_notifying
 from shared.composition.operations import Operations, wire_operations
 from shared.composition.reading import Reading, wire_reading
 from shared.composition.trading import Trading, wire_trading
@@ -51,7 +54,6 @@ from shared.config import Settings, settings
 from shared.ports.housekeeping import FinishedSagas
 from shared.ports.identity import TokenVerifier
 from shared.ports.order_sagas import OrderSagas
-from shared.ports.push import Hubs
 from shared.ports.rate_limits import RateLimiter
 
 
@@ -93,6 +95,9 @@ class Application:
     market_data: MarketData
     health: Health
     push: Push
+    subscriptions: Subscriptions
+    webhooks: Webhooks
+    webhook_deliveries: WebhookDeliveries
 
 
 def assemble(
@@ -101,13 +106,13 @@ def assemble(
     market_reading: MarketReading,
     operations: Operations,
     market_data: MarketData,
+    notifying: Notifying,
     *,
     identity: TokenVerifier,
     limiter: RateLimiter,
     order_sagas: Callable[[df.DurableOrchestrationClient], OrderSagas],
     finished_sagas: Callable[[df.DurableOrchestrationClient], FinishedSagas],
     health: Health,
-    hubs: Hubs | None,
 ) -> Application:
     """The application of the wired parts and of what stands beside them."""
     return Application(
@@ -143,7 +148,10 @@ def assemble(
         upkeep=operations.upkeep,
         market_data=market_data,
         health=health,
-        push=Push(hubs),
+        push=notifying.push,
+        subscriptions=notifying.subscriptions,
+        webhooks=notifying.webhooks,
+        webhook_deliveries=notifying.webhook_deliveries,
     )
 
 
@@ -172,12 +180,12 @@ async def build(config: Settings) -> Application:
         ),
         wire_operations(adapters.operations, trading.publisher),
         wire_market_data(adapters.market_data, reference.shards),
+        wire_notifying(adapters.notifying, reference.shards),
         identity=adapters.identity,
         limiter=limiter,
         order_sagas=adapters.order_sagas,
         finished_sagas=adapters.finished_sagas,
         health=Health(adapters.dependencies),
-        hubs=adapters.hubs,
     )
 
 

@@ -39,7 +39,9 @@ from shared.adapters.postgres.replies import PostgresReplies
 from shared.adapters.postgres.sagas import PostgresSagas
 from shared.adapters.postgres.trades import PostgresTrades
 from shared.adapters.postgres.watchlists import PostgresWatchlists
+from shared.adapters.postgres.webhooks import PostgresWebhooks
 from shared.adapters.redis.client import connect
+from shared.adapters.redis.leases import RedisLeases
 from shared.adapters.redis.market_shards import RedisMarketShards
 from shared.adapters.redis.presence import RedisPresence
 from shared.adapters.redis.quotes import RedisLiveCandles, RedisMarketWakeups, RedisQuotes
@@ -50,19 +52,23 @@ from shared.adapters.service_bus.administration import ServiceBusInspector
 from shared.adapters.service_bus.connection import BusConnection
 from shared.adapters.service_bus.exchange import ServiceBusExchange
 from shared.adapters.service_bus.ping import ServiceBusPing
+from shared.adapters.signalr.market import SignalRMarketPush
+from shared.adapters.signalr.memberships import SignalRMemberships
 from shared.adapters.signalr.push import SignalRPush
 from shared.adapters.signalr.service import ServiceAddress, SignalRService
+from shared.adapters.webhooks.sender import AiohttpWebhookSender
 from shared.application.health import Dependency, judge_progress
 from shared.composition.market_data import MarketDataPorts
 from shared.composition.market_reading import MarketReadingPorts
+from shared.composition.notifying import NotifyingPorts
 from shared.composition.operations import OperationsPorts
 from shared.composition.reading import ReadingPorts
 from shared.composition.trading import TradingPorts
 from shared.config import Settings
+from shared.domain.webhooks import SigningKeys
 from shared.ports.housekeeping import FinishedSagas
 from shared.ports.identity import TokenVerifier
 from shared.ports.order_sagas import OrderSagas
-from shared.ports.push import Hubs
 from shared.ports.rate_limits import RequestCounter
 
 EXCHANGE_REQUESTS, EXECUTION_REPORTS = "exchange-requests", "execution-reports"
@@ -82,8 +88,7 @@ class Adapters:
     market_reading: MarketReadingPorts
     operations: OperationsPorts
     market_data: MarketDataPorts
-    hubs: Hubs | None
-    """None: nothing is pushed."""
+    notifying: NotifyingPorts
     dependencies: tuple[Dependency, ...]
     """What the health check looks at."""
 
@@ -117,7 +122,7 @@ async def connect_adapters(config: Settings, reference: ReferenceData) -> Adapte
             sagas=PostgresSagaRecords(database),
             outbox=PostgresOutbox(database),
             exchange=exchange,
-            audience=wakeups if push is None else push.audience(wakeups),
+            audience=wakeups if push.hubs is None else push.hubs.audience(wakeups),
             wakeups=wakeups,
             market=market,
             lanes=PostgresLanePositions(database),
@@ -158,21 +163,45 @@ async def connect_adapters(config: Settings, reference: ReferenceData) -> Adapte
             resends=HttpResends(config.exchange_api_url) if config.exchange_api_url else None,
             history=None,
             market=market,
+            push=push.market,
         ),
-        hubs=push,
+        notifying=NotifyingPorts(
+            hubs=push.hubs,
+            memberships=push.memberships,
+            webhooks=PostgresWebhooks(database),
+            webhook_sender=AiohttpWebhookSender(private_allowed=config.webhook_private_addresses),
+            webhook_keys=SigningKeys.parsed(config.webhook_keys) if config.webhook_keys else None,
+            plain_webhooks=config.webhook_private_addresses,
+        ),
         dependencies=(
             Dependency("postgresql", required=True, probe=progress.write),
             Dependency("orders", required=True, probe=partial(judge_progress, progress)),
             Dependency("service-bus", required=False, probe=ServiceBusPing(bus, EXECUTION_REPORTS), keep_s=5.0),
             Dependency("redis", required=False, probe=redis.ping),
-            *([] if push is None else [Dependency("signalr", required=False, probe=push.ping, keep_s=5.0)]),
+            *([] if push.hubs is None else [Dependency("signalr", required=False, probe=push.hubs.ping, keep_s=5.0)]),
         ),
     )
 
 
-def _push(config: Settings, redis: Redis, identity: ManagedIdentity) -> SignalRPush | None:
+@dataclass(frozen=True, slots=True)
+class _Push:
+    """What serves clients that are pushed to."""
+
+    hubs: SignalRPush | None = None
+    memberships: SignalRMemberships | None = None
+    market: SignalRMarketPush | None = None
+
+
+def _push(config: Settings, redis: Redis, identity: ManagedIdentity) -> _Push:
     address = ServiceAddress.parsed(config.signalr_connection, config.signalr_service_uri, identity)
-    return None if address is None else SignalRPush(SignalRService(address), RedisPresence(redis))
+    if address is None:
+        return _Push()
+    service, leases = SignalRService(address), RedisLeases(redis)
+    return _Push(
+        SignalRPush(service, RedisPresence(redis)),
+        SignalRMemberships(service, leases),
+        SignalRMarketPush(service, leases),
+    )
 
 
 def _inspector(config: Settings, bus: BusConnection) -> ServiceBusInspector:

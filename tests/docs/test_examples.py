@@ -22,6 +22,7 @@ from shared.contracts.reconciliation import ReconciliationView
 from shared.contracts.sagas import SagaDetailView, SagaPage
 from shared.contracts.trades import TradePage
 from shared.contracts.watchlists import CreateWatchlist, WatchlistPage, WatchlistView
+from shared.contracts.webhooks import PutWebhook
 from shared.domain.orders.rejects import RejectCode
 from tests.docs.generated import ROOT
 
@@ -93,7 +94,7 @@ def test_whole_answer_fits_exactly_one_contract(page: Path, text: str) -> None:
 def test_sent_body_is_one_that_the_api_takes(page: Path, text: str) -> None:
     if '"deaf"' in text:
         return
-    fits = any(_fits(model, text) for model in (PlaceOrder, PlaceOrderList, ResolveDoubt, CreateWatchlist))
+    fits = any(_fits(model, text) for model in (PlaceOrder, PlaceOrderList, ResolveDoubt, CreateWatchlist, PutWebhook))
     assert fits == (WRONG_ON_PURPOSE not in text), text
 
 

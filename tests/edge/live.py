@@ -37,6 +37,7 @@ from functions import (
     sagas,
     trades,
     watchlists,
+    webhooks,
 )
 from functions.edge.edge import Endpoint
 from functions.edge.fallback import answer_unknown
@@ -61,23 +62,27 @@ from shared.adapters.postgres.replies import PostgresReplies
 from shared.adapters.postgres.sagas import PostgresSagas
 from shared.adapters.postgres.trades import PostgresTrades
 from shared.adapters.postgres.watchlists import PostgresWatchlists
+from shared.adapters.postgres.webhooks import PostgresWebhooks
 from shared.adapters.reference import ReferenceData, load_reference_data
+from shared.adapters.webhooks.sender import AiohttpWebhookSender
 from shared.application.health import Dependency, Health
 from shared.application.orders.judge import Rules
 from shared.application.timing import Timing
 from shared.composition import Application, assemble
 from shared.composition.market_data import wire_market_data
 from shared.composition.market_reading import MarketReading, MarketReadingPorts, wire_market_reading
+from shared.composition.notifying import NotifyingPorts, wire_notifying
 from shared.composition.operations import OperationsPorts, wire_operations
 from shared.composition.reading import ReadingPorts, wire_reading
 from shared.composition.trading import TradingPorts, wire_trading
 from shared.domain.errors import UnauthenticatedError
+from shared.domain.webhooks import SigningKeys
 from shared.ports.backlog import DeadLetter, QueueFigures
 from shared.ports.identity import Actor
 from shared.ports.market import Market
 from shared.ports.rate_limits import RateLimit
 from tests.fakes.candles import Live, history_of
-from tests.fakes.hubs import MemoryHubs
+from tests.fakes.hubs import MemoryHubs, MemoryMemberships
 from tests.fakes.market_data import a_market_data
 from tests.fakes.outbox import RecordingAudience, RecordingExchange
 from tests.fakes.quotes import MemoryQuotes, a_quote
@@ -86,7 +91,7 @@ from tests.support.waiting import wait_until
 
 _MODULES = (
     *(orders, portfolios, trades, funds, instruments, quotes, candles, watchlists, sagas, doubts, ledger),
-    *(reconciliation, backlog, health, documentation, notifications, push),
+    *(reconciliation, backlog, health, documentation, notifications, push, webhooks),
 )
 _PARAMETER = re.compile(r"\\\{(\w+)\\\}")
 
@@ -195,11 +200,21 @@ async def compose(dsn: str, actors: Mapping[str, Actor]) -> Application:
         _market_reading(reference, market),
         operations,
         wire_market_data(a_market_data(market), reference.shards),
+        wire_notifying(
+            NotifyingPorts(
+                hubs=MemoryHubs(),
+                memberships=MemoryMemberships({}),
+                webhooks=PostgresWebhooks(database),
+                webhook_sender=AiohttpWebhookSender(),
+                webhook_keys=SigningKeys.parsed("a" * 43 + "="),
+                plain_webhooks=True,
+            ),
+            reference.shards,
+        ),
         identity=Identity(actors),
         limiter=limiter,
         order_sagas=DurableOrderSagas,
         finished_sagas=DurableFinishedSagas,
-        hubs=MemoryHubs(),
         health=Health([Dependency("postgresql", required=True, probe=database.ping)]),
     )
 

@@ -70,7 +70,9 @@ class PostgresHousekeeping:
     async def forget(self, most: int) -> int:
         """See `Housekeeping.forget`."""
         async with self._database.connection() as connection:
-            return (await connection.execute(_SQL["idempotent_answers"], {"most": most})).rowcount
+            answers = (await connection.execute(_SQL["idempotent_answers"], {"most": most})).rowcount
+            letters = (await connection.execute(_SQL["dead_letters"], {"most": most - answers})).rowcount
+        return answers + letters
 
     async def _missing(self, spans: Sequence[Span]) -> list[Span]:
         async with self._database.connection() as connection:

@@ -22,3 +22,7 @@ SELECT least(%(now)s - %(sagas)s::interval,
 -- name: idempotent_answers
 DELETE FROM idempotent_answers WHERE (user_id, key) IN (
     SELECT user_id, key FROM idempotent_answers WHERE created_at < now() - interval '7 days' LIMIT %(most)s)
+
+-- name: dead_letters
+DELETE FROM webhook_deliveries WHERE delivery_id IN (
+    SELECT delivery_id FROM webhook_deliveries WHERE dead_at < now() - interval '30 days' LIMIT %(most)s)

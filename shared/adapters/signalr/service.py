@@ -25,6 +25,8 @@ _MOST_AT_ONCE: Final = 64
 _VERSION: Final = "2022-06-01"
 _VERSION_OF_MEMBERS: Final = "2024-12-01"
 """The first that lists a group's connections."""
+_GROUP_OF_USER_S: Final = 60
+_MOST_OF_A_USER: Final = 200
 _JSON: Final = {"Content-Type": "application/json"}
 _FAILED: Final = (aiohttp.ClientError, OSError, TimeoutError)
 
@@ -88,6 +90,33 @@ class SignalRService:
     async def has_clients(self, hub: Hub, user_id: UUID) -> bool:
         """Whether a client of the user is connected."""
         return await self._call("HEAD", f"/api/hubs/{hub}/users/{user_id}") == HTTPStatus.OK
+
+    async def connections_of(self, hub: Hub, user_id: UUID) -> set[str]:
+        """Ids of the user's connections."""
+        group = f"u:{user_id}"
+        await self._call(
+            "PUT", f"/api/hubs/{hub}/users/{user_id}/groups/{quote(group, safe='')}?ttl={_GROUP_OF_USER_S}"
+        )
+        path = f"/api/hubs/{hub}/groups/{quote(group, safe='')}/connections?top={_MOST_OF_A_USER}"
+        _, content = await self._answer("GET", path, None, _VERSION_OF_MEMBERS)
+        members = orjson.loads(content)["value"]
+        return {each["connectionId"] for each in members if each["userId"] == str(user_id)}
+
+    async def join(self, hub: Hub, group: str, connection_id: str) -> bool:
+        """Put a connection into a group; False when there is no such connection."""
+        return await self._change(hub, "PUT", group, connection_id)
+
+    async def leave(self, hub: Hub, group: str, connection_id: str) -> bool:
+        """Take a connection out of a group; False when there is no such connection."""
+        return await self._change(hub, "DELETE", group, connection_id)
+
+    async def leave_all(self, hub: Hub, connection_id: str) -> None:
+        """Take a connection out of all groups."""
+        await self._call("DELETE", f"/api/hubs/{hub}/connections/{quote(connection_id, safe='')}/groups")
+
+    async def _change(self, hub: Hub, method: str, group: str, connection_id: str) -> bool:
+        path = f"/api/hubs/{hub}/groups/{quote(group, safe='')}/connections/{quote(connection_id, safe='')}"
+        return await self._call(method, path) != HTTPStatus.NOT_FOUND
 
     async def ping(self) -> None:
         """Ask for one answer."""

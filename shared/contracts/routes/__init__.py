@@ -27,6 +27,7 @@ from shared.contracts.routes import (
     sagas,
     trades,
     watchlists,
+    webhooks,
 )
 from shared.contracts.routes.route import Route
 
@@ -57,6 +58,7 @@ ROUTES: Final = joined(
     quotes.ROUTES,
     candles.ROUTES,
     watchlists.ROUTES,
+    webhooks.ROUTES,
     sagas.ROUTES,
     doubts.ROUTES,
     ledger.ROUTES,

@@ -9,9 +9,8 @@ import pytest
 from aiohttp import web
 from azure.core.credentials import AccessToken
 from redis.asyncio import Redis
-from websockets.asyncio.client import connect as connect_websocket
 
-from emulators.tests.signalr.support import HANDSHAKE, KEY, Client, Service, running
+from emulators.tests.signalr.support import Client, Service
 from shared.adapters.azure_identity import ManagedIdentity
 from shared.adapters.redis.client import connect
 from shared.adapters.redis.presence import RedisPresence
@@ -21,19 +20,9 @@ from shared.adapters.signalr.service import ServiceAddress, SignalRService
 from shared.domain.errors import UnavailableError
 from shared.domain.push import Hub
 from shared.ports.outbox import PublishedEffect
+from tests.adapters.signalr.support import at
+from tests.adapters.signalr.support import connected as hub_client
 from tests.fakes.wakeups import MemoryWakeups
-
-
-@pytest.fixture
-async def signalr() -> AsyncIterator[Service]:
-    async with running() as service:
-        yield service
-
-
-def at(url: str, key: str = KEY) -> SignalRService:
-    address = ServiceAddress.parsed(f"Endpoint={url};AccessKey={key};Version=1.0;", None, ManagedIdentity())
-    assert address is not None
-    return SignalRService(address)
 
 
 @pytest.fixture
@@ -48,13 +37,9 @@ def effects(user: UUID, *sequences: int) -> list[PublishedEffect]:
 
 
 async def connected(push: SignalRPush, user: UUID) -> Client:
-    """A client that came in by what it was handed, and by nothing else."""
-    access = await push.admit(Hub.USER, user, ["trader"])
-    address = f"{access.url.replace('http', 'ws', 1)}&access_token={access.token}"
-    client = Client(await connect_websocket(address, compression=None))
-    await client.socket.send(HANDSHAKE)
-    assert await client.receive_any() == {}
-    return client
+    """A client of the user, whose arrival is noted."""
+    await push.admit(Hub.USER, user, ["trader"])
+    return await hub_client(push._service, Hub.USER, user)
 
 
 async def test_each_client_gets_its_own_users_changes_in_order(push: SignalRPush) -> None:
