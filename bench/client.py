@@ -226,7 +226,7 @@ def _registered(key: str, answer: dict[str, Any]) -> Iterator[dict[str, str]]:
         yield {"order_id": answer["order_id"], "client_order_id": key, "idempotency_key": key}
     for place, item in enumerate(answer.get("items", ())):
         if item["status"] == _ACCEPTED:
-            names = {"client_order_id": f"{key}.{place}", "idempotency_key": f"{key},{place}"}
+            names = {"client_order_id": f"{key}.{place}", "idempotency_key": f"{key}\n{place}"}
             yield {"order_id": item["body"]["order_id"]} | names
 
 

@@ -33,6 +33,7 @@ def run_command(
     sessions: Annotated[str, typer.Option(help="When the venue trades: continuous, nse or a JSON file")] = "continuous",
     *,
     makers: Annotated[bool, typer.Option(help="Let market makers quote every instrument")] = True,
+    feed: Annotated[bool, typer.Option(help="Publish market data, and let others than clients trade")] = True,
     fsync: Annotated[bool, typer.Option(help="Survive a crash of the machine too")] = True,
     story: Annotated[bool, typer.Option(help="Place one order and print its stages")] = True,
 ) -> None:
@@ -46,6 +47,7 @@ def run_command(
         demo,
         settings=_pairs(setting or []),
         makers=makers,
+        feed=feed,
         sessions=sessions,
         only=tuple(only or ()),
         fsync=fsync,

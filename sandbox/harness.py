@@ -39,6 +39,8 @@ class SandboxOptions:
     groups: str = "flex"
     """`flex` has a process for each scale group, as in Azure; `default` two, as `make run`."""
     makers: bool = True
+    feed: bool = False
+    """Publish market data, and let others than clients trade, as `make run` does; it takes a tenth of a core."""
     sessions: str = "continuous"
     demo: Path = DEMO_FILE
     settings: Mapping[str, str] = field(default_factory=dict)
@@ -51,6 +53,7 @@ class SandboxOptions:
         """As words of `python -m sandbox run`."""
         words = ["--port", str(self.port), "--groups", self.groups, "--sessions", self.sessions]
         words += ["--demo", str(self.demo), "--no-story"]
+        words += ["--feed" if self.feed else "--no-feed"]
         words += ["--makers" if self.makers else "--no-makers", "--fsync" if self.fsync else "--no-fsync"]
         words += [word for name, value in self.settings.items() for word in ("--setting", f"{name}={value}")]
         return words + [word for part in self.only for word in ("--only", part)]
@@ -96,6 +99,11 @@ class Sandbox:
     def output(self) -> str:
         """What the sandbox printed."""
         return self._output_file.read_text(errors="replace") if self._output_file.exists() else ""
+
+    @property
+    def feed_admin_url(self) -> str:
+        """The market feed's admin API: faults and restarts."""
+        return self.running.endpoints.feed_admin_url
 
     def dsn(self, database: str = "broker") -> str:
         """libpq URI of `broker`, `durable`, `messaging` or `exchange`."""

@@ -16,6 +16,7 @@ class Options:
 
     `makers` lets market makers quote; `sessions` is the venue's calendar (`continuous` trades at any hour);
     without `fsync` a crash of the machine, unlike one of a process, may lose data: for tests only.
+    `feed` publishes market data and lets participants who are no clients trade, so that prices move.
     `only` starts the named parts and what they need, instead of all.
     """
 
@@ -25,6 +26,7 @@ class Options:
     demo: Path = DEMO_FILE
     settings: Mapping[str, str] = field(default_factory=dict)
     makers: bool = True
+    feed: bool = True
     sessions: str = "continuous"
     fsync: bool = True
     story: bool = True

@@ -15,6 +15,7 @@ class Part:
     """A child process. `ready` is asked often, may block for seconds at most and never raises.
 
     It starts once what it `needs` is up, beside what it merely `uses` and waits for itself; both outlive it.
+    One that comes `late` starts when all others serve, and nobody waits for it.
     `prepare` runs before every start; `recover` may put damaged files aside and then returns True;
     `remedy` is what to do when it does not start.
     """
@@ -34,6 +35,7 @@ class Part:
     stop_signal: Signals = SIGTERM
     stop_within_s: float = 5.0
     ready_within_s: float = 60.0
+    late: bool = False
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ import asyncio
 import shutil
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from signal import SIGINT
@@ -25,11 +25,15 @@ _ROOT = Path(__file__).parent.parent
 _COMPILED = Path(sys.prefix) / "pycache"
 _SANDBOX = Path(__file__).parent
 _SEED = _SANDBOX / "seed.py"
+# Runs a module so that a full disk costs its log lines only.
+_OUTPUT = (sys.executable, "-m", "emulators.processes.output")
 _DATABASES = ("broker", "durable", "messaging", "exchange")
 _INSTRUMENTS = _ROOT / "shared" / "data" / "instruments.csv"
+_SHARDS = _ROOT / "shared" / "data" / "market_shards.csv"
 _MIGRATIONS = _ROOT / "shared" / "adapters" / "postgres" / "migrations"
 
 _REFUSE_AFTER_MS = 20
+_TRADES_PER_S = 10
 # What the app imports of others, and the engine: imported once for all of the host's processes.
 _PRELOADED = (
     "emulators.durable",
@@ -73,6 +77,7 @@ class Plan:
             self._exchange(),
             self._host(),
             self._signalr(),
+            *([self._feed()] if self.options.feed else []),
         ]
         names = [node.name for node in nodes]
         unknown = [name for name in self.options.only if name not in names]
@@ -186,6 +191,7 @@ class Plan:
                 "admin-port": self._port("exchange_admin"),
                 "sessions": self.options.sessions,
                 "makers" if self.options.makers else "no-makers": None,
+                "trades-per-s": _TRADES_PER_S if self.options.feed else 0,
             },
             lambda: probes.answers_http(self._port("exchange_admin"), "/status"),
             needs=("databases",),
@@ -196,6 +202,24 @@ class Plan:
             },
             address=self.endpoints.exchange_admin_url,
         )
+
+    def _feed(self) -> Part:
+        part = self._python(
+            "feed",
+            "Market feed",
+            "simulators.market_feed",
+            {
+                "exchange": self.endpoints.exchange_admin_url,
+                "shards": _SHARDS,
+                "admin-port": self._port("feed_admin"),
+            },
+            lambda: probes.answers_http(self._port("feed_admin"), "/status"),
+            command="live",
+            uses=("messaging", "exchange"),
+            extra={"FEED_EVENT_HUBS": self.endpoints.service_bus()},
+            address=self.endpoints.feed_admin_url,
+        )
+        return replace(part, late=True)
 
     def _host(self) -> Part:
         return self._python(
@@ -246,6 +270,7 @@ class Plan:
         arguments: Arguments,
         ready: Callable[[], bool],
         *,
+        command: str | None = None,
         needs: tuple[str, ...] = (),
         uses: tuple[str, ...] = (),
         prepare: Callable[[], None] = lambda: None,
@@ -256,7 +281,7 @@ class Plan:
         return Part(
             name,
             title,
-            lambda: ending_with_us([sys.executable, "-m", "emulators.processes.output", module, *_words(arguments)]),
+            lambda: ending_with_us([*_OUTPUT, module, *((command,) if command else ()), *_words(arguments)]),
             ready,
             self.folder.logs / f"{name}.log",
             needs=needs,

@@ -65,6 +65,7 @@ class _Run:
             if await self._unless_stopped(self._come_up()):
                 self._status.state("serving")
                 await self._unless_stopped(self._show_story())
+                self._start_late_parts()
                 await self._stop.wait()
         finally:
             await self._go_down()
@@ -75,6 +76,10 @@ class _Run:
         plan = await asyncio.to_thread(self._plan)
         self._supervisor = Supervisor(plan.nodes(), self._report, self._status.changed)
         await self._supervisor.start()
+
+    def _start_late_parts(self) -> None:
+        if self._supervisor is not None and not self._stop.is_set():
+            self._supervisor.start_late_parts()
 
     def _plan(self) -> Plan:
         ports = keep_ports(self._folder)
@@ -137,6 +142,7 @@ class _Run:
             ("API documentation", f"{running.base_url}/api/docs"),
             ("Identity", f"{endpoints.entra_url}/{self._demo.tenant_id}/v2.0"),
             ("Exchange", endpoints.exchange_admin_url),
+            *([("Market feed", endpoints.feed_admin_url)] if self._options.feed else []),
             ("PostgreSQL", f"127.0.0.1:{endpoints.ports['postgres']} (settings in {self._folder.settings_file})"),
             ("Logs", str(self._folder.logs)),
         ]

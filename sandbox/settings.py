@@ -79,6 +79,10 @@ class Endpoints:
         return f"http://127.0.0.1:{self.ports['entra']}"
 
     @property
+    def feed_admin_url(self) -> str:
+        return f"http://127.0.0.1:{self.ports['feed_admin']}"
+
+    @property
     def exchange_admin_url(self) -> str:
         return f"http://127.0.0.1:{self.ports['exchange_admin']}"
 

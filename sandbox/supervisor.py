@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 
 from emulators.processes.background import persistently
 from emulators.processes.log_files import rotate
@@ -38,9 +39,16 @@ class Supervisor:
         try:
             async with asyncio.TaskGroup() as group:
                 for node in self._nodes:
-                    group.create_task(self._bring_up(node))
+                    if not (isinstance(node, Part) and node.late):
+                        group.create_task(self._bring_up(node))
         except* (SandboxError, OSError) as errors:
             raise errors.exceptions[0] from None
+
+    def start_late_parts(self) -> None:
+        """Start what comes late, beside everything else; a failure is reported and tried again."""
+        for child in self._children.values():
+            if child.part.late:
+                self._do_forever(f"keep {child.part.name}", partial(self._keep_late, child))
 
     async def stop(self) -> None:
         """Stop in reverse order of need: a part ends only after those that use it."""
@@ -101,6 +109,12 @@ class Supervisor:
                 await asyncio.to_thread(rotate, child.part.log)
             await asyncio.sleep(_LOGS_EVERY_S)
 
+    async def _keep_late(self, child: Child) -> None:
+        if child.pid is None:
+            await self._start_again(child, child.part.address)
+            self._announce()
+        await self._keep(child)
+
     async def _keep(self, child: Child) -> None:
         """Restart the child whenever it ends, waiting longer each time until it stays."""
         clock = asyncio.get_running_loop().time
@@ -115,7 +129,7 @@ class Supervisor:
             await self._start_again(child)
             self._announce()
 
-    async def _start_again(self, child: Child) -> None:
+    async def _start_again(self, child: Child, note: str = "again") -> None:
         """Start it once what it needs serves; without that it would only end again."""
         needed = with_needs(self._nodes, child.part.needs, also_used=False) & self._children.keys()
         await asyncio.gather(*(self._children[name].serves.wait() for name in needed))
@@ -124,7 +138,7 @@ class Supervisor:
         except (SandboxError, OSError) as error:
             self._report.problem(str(error))
         else:
-            self._report.done(child.part.title, seconds, "again")
+            self._report.done(child.part.title, seconds, note)
 
     def _announce(self) -> None:
         self._changed({name: child.pid for name, child in self._children.items()})

@@ -11,6 +11,8 @@ Conditions: AMQP 1.0 part 2.8.15 to 2.8.18, and the `com.microsoft:` ones that a
 
 from enum import StrEnum
 
+from structlog.typing import FilteringBoundLogger
+
 
 class Condition(StrEnum):
     """Wire symbols of error conditions."""
@@ -79,3 +81,11 @@ class StoreUnavailableError(AmqpError):
 
     def __init__(self, description: str = "The message store is not available. Retry after a few seconds.") -> None:
         super().__init__(Condition.SERVER_BUSY, description)
+
+
+def report_failed_read(log: FilteringBoundLogger, message: str, error: BaseException) -> None:
+    """Log what a read that will be tried again has met: an unavailable database in one line, anything else whole."""
+    if isinstance(error, StoreUnavailableError):
+        log.warning(message, error=str(error))
+    else:
+        log.error(message, exc_info=error)

@@ -7,7 +7,7 @@ from collections import deque
 import structlog
 
 from emulators.messaging.codec import Symbol
-from emulators.messaging.errors import AmqpError, Condition, StoreUnavailableError
+from emulators.messaging.errors import AmqpError, Condition, report_failed_read
 from emulators.messaging.event_blocks import MAX_EVENT_BYTES, EventBlock, last_enqueued, read_events
 from emulators.messaging.event_hubs import EventHub, EventPartition
 from emulators.messaging.event_positions import SELECTOR, read_position, written
@@ -198,8 +198,7 @@ class EventSource:
         if error is None:
             self.on_credit()
             return
-        level = _log.warning if isinstance(error, StoreUnavailableError) else _log.error
-        level("Events could not be read; trying again", partition=self._partition.number, error=str(error))
+        report_failed_read(_log.bind(partition=self._partition.number), "Events could not be read; trying again", error)
         asyncio.get_running_loop().call_later(_RETRY_S, self.on_credit)
 
     def on_outcome(self, tag: bytes, outcome: Outcome | None, settle: Settle) -> None:  # noqa: ARG002

@@ -13,6 +13,7 @@ from heapq import heappop, heappush
 
 import structlog
 
+from emulators.messaging.errors import report_failed_read
 from emulators.messaging.message import Content
 from emulators.messaging.records import Message
 from emulators.messaging.subqueue import SubQueue
@@ -108,7 +109,7 @@ class Schedule:
             return
         error = task.exception()
         if error is not None:
-            _log.warning("Scheduled messages could not be read; trying again", error=str(error))
+            report_failed_read(_log, "Scheduled messages could not be read; trying again", error)
             for message in due:
                 if message.sequence in self._messages and message.state.scheduled_at is not None:
                     heappush(self._heap, (message.state.scheduled_at, message.sequence))

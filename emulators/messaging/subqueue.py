@@ -18,7 +18,7 @@ from uuid import UUID, uuid4
 
 import structlog
 
-from emulators.messaging.errors import AmqpError, Condition
+from emulators.messaging.errors import AmqpError, Condition, report_failed_read
 from emulators.messaging.lines import Delivery, Line, Receiver
 from emulators.messaging.message import Content
 from emulators.messaging.records import Message, Status
@@ -244,7 +244,7 @@ class SubQueue:
         if error is None:
             self._go_on()
             return
-        _log.warning("Contents could not be read; trying again", error=str(error))
+        report_failed_read(_log, "Contents could not be read; trying again", error)
         asyncio.get_running_loop().call_later(_LOAD_RETRY_S, self._go_on)
 
     def _go_on(self) -> None:

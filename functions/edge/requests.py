@@ -27,7 +27,10 @@ _PATH_CHARACTERS: Final = "/:@!$&'()*+,;="
 # RFC 3986, 3.2.2: a name or an address in brackets, and a port.
 _HOST: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[\w.~!$&'()*+,;=%-]*)(:[0-9]{0,5})?", re.ASCII)
 _WAIT: Final = re.compile(r'(?:^|[,;])\s*wait\s*=\s*"?([0-9]{1,4})"?\s*(?=$|[,;])', re.IGNORECASE)
-_KEY: Final = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]{0,253}[\x21-\x7e])?")
+_KEY: Final = re.compile(r"[\x21\x23-\x7e](?:[\x20-\x7e]{0,253}[\x21-\x7e])?")
+# A string of RFC 9651, 3.3.3: quotes and backslashes in it are escaped.
+_QUOTED_KEY: Final = re.compile(r'"((?:[\x20\x21\x23-\x5b\x5d-\x7e]|\\["\\]){1,255})"')
+_ESCAPED: Final = re.compile(r"\\(.)")
 
 
 def called_path(route: str, path: Mapping[str, str]) -> str:
@@ -96,17 +99,26 @@ def read_query[Model: BaseModel](model: type[Model], params: Mapping[str, str]) 
 
 
 def read_idempotency_key(headers: Mapping[str, str], *, required: bool) -> str | None:
-    """Printable ASCII, 1 to 255 characters. Raises InvalidRequestError."""
+    """The key, 1 to 255 printable ASCII characters: bare, or as a string of RFC 9651 in quotes, which may hold commas.
+
+    Raises InvalidRequestError.
+    """
     key = headers.get("idempotency-key")
     if key is None:
         if required:
             raise MissingHeaderError("Idempotency-Key")
         return None
+    quoted = _QUOTED_KEY.fullmatch(key)
+    if quoted:
+        return _ESCAPED.sub(r"\1", quoted[1])
     if "," in key:  # the host joins repeated headers with commas
-        raise InvalidRequestError("Send one Idempotency-Key, without a comma in it", field="Idempotency-Key")
+        raise InvalidRequestError(
+            "Send one Idempotency-Key; one with a comma must be in double quotes", field="Idempotency-Key"
+        )
     if not _KEY.fullmatch(key):
         raise InvalidRequestError(
-            f"Idempotency-Key must be 1 to {MAX_KEY_CHARACTERS} printable ASCII characters, no space at its ends",
+            f"Idempotency-Key must be 1 to {MAX_KEY_CHARACTERS} printable ASCII characters, no space at either end "
+            "unless it is in double quotes",
             field="Idempotency-Key",
         )
     return key

@@ -43,10 +43,12 @@ _HEADERS: Final[Json] = {
 _RATE_LIMIT_HEADERS: Final = tuple(name for name in _HEADERS if name.startswith("RateLimit"))
 _ERROR_HEADERS: Final = {401: ("WWW-Authenticate",), 429: ("Retry-After", *_RATE_LIMIT_HEADERS), 503: ("Retry-After",)}
 _IDEMPOTENCY_KEY: Final = (
-    "Printable ASCII without a comma, at most 255 characters. The same key and body get the stored answer again, "
-    "marked `Idempotency-Replayed: true`, for 7 days; the same key with another body gets 422."
+    "At most 255 characters of printable ASCII; with a comma, as a string of RFC 9651, which is in double quotes. "
+    "The same key and body get the stored answer again, marked `Idempotency-Replayed: true`, for 7 days; the same key "
+    "with another body gets 422."
 )
-_KEY_PATTERN: Final = r"^[!-+\--~]([ -+\--~]{0,253}[!-+\--~])?$"
+_KEY_PATTERN: Final = r'^([!#-+\--~]([ -+\--~]{0,253}[!-+\--~])?|"([ !#-\[\]-~]|\\["\\]){1,255}")$'
+_LONGEST_KEY: Final = 2 + 2 * 255
 _PREFER: Final = "`wait=N`: answer once the exchange has answered, or after N seconds (at most 10)"
 
 
@@ -194,7 +196,7 @@ def _header_parameters(route: AnyRoute) -> list[Json]:
 
 
 def _header(name: str, description: str, *, required: bool, pattern: str | None = None) -> Json:
-    schema: Json = {"type": "string", "maxLength": 255} | ({} if pattern is None else {"pattern": pattern})
+    schema: Json = {"type": "string", "maxLength": _LONGEST_KEY} | ({} if pattern is None else {"pattern": pattern})
     return {"name": name, "in": "header", "required": required, "description": description, "schema": schema}
 
 

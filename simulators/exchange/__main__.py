@@ -2,11 +2,9 @@
 
 import asyncio
 import signal
-import sys
 from pathlib import Path
 from typing import Annotated, NoReturn
 
-import structlog
 import typer
 from psycopg import OperationalError
 
@@ -17,9 +15,11 @@ from simulators.exchange.gateway import Limits, Market
 from simulators.exchange.instruments import InstrumentFileError, read_instruments
 from simulators.exchange.makers import MarketMakers
 from simulators.exchange.participants import Participants
-from simulators.exchange.server import AdminPortError, Settings, serve
+from simulators.exchange.server import Settings, serve
 from simulators.exchange.sessions import BUILT_IN, Calendar, CalendarError, Clock, read_calendar
 from simulators.exchange.store import StoreBusyError, address, migrate
+from simulators.logs import log_to_stderr
+from simulators.loopback import AdminPortError
 
 _cli = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -48,7 +48,7 @@ def main(
     keep_days: Annotated[int, typer.Option(min=1, help="days that journal and reports are kept")] = 8,
 ) -> None:
     """Run the venue until SIGTERM or SIGINT."""
-    _configure_logs()
+    log_to_stderr()
     try:
         master = read_instruments(instruments)
         calendar = _calendar(sessions)
@@ -74,19 +74,6 @@ def _calendar(name: str) -> Calendar:
 def _fail(message: str) -> NoReturn:
     typer.echo(f"exchange: {message}", err=True)
     raise typer.Exit(1)
-
-
-def _configure_logs() -> None:
-    renderer = structlog.dev.ConsoleRenderer() if sys.stderr.isatty() else structlog.processors.JSONRenderer()
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            renderer,
-        ],
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )
 
 
 async def _serve(settings: Settings, service_bus: str) -> None:

@@ -16,7 +16,7 @@ from azure.servicebus import ServiceBusMessage, ServiceBusReceivedMessage
 from azure.servicebus.aio import ServiceBusClient, ServiceBusReceiver, ServiceBusSender
 from azure.servicebus.exceptions import MessageSizeExceededError, SessionCannotBeLockedError
 
-from simulators.exchange.backoff import Backoff
+from simulators.backoff import Backoff
 from simulators.exchange.inbox import Delivery, Inbox, Verdict
 from simulators.exchange.lanes import LANES, lane_name
 

@@ -1,10 +1,11 @@
 """Market data over HTTP: the stream that the market feed reads, and trades once more (docs/reference/market-feed.md).
 
-POST /feed/stream                              begin the next epoch; a JSON line for each round of the venue's work
-GET  /feed/{instrument_id}/trades?epoch=&after=&limit=  trades of an epoch (default: the current one) after a sequence
-GET  /feed/{instrument_id}/minutes/{minute}    all trades of a minute; `epoch` and `after` continue a long answer
-POST /feed/late-trades                         {"instrument_id", "price", "quantity", "minutes_ago"}: a trade outside
-                                               the book that is reported late
+    POST /feed/stream                              begin the next epoch; a JSON line for each round of the venue's work
+    GET  /feed/{instrument_id}/trades?epoch=&after=&limit=  trades of an epoch (the current one) after a sequence
+    GET  /feed/{instrument_id}/minutes/{minute}    all trades of a minute; `epoch` and `after` continue a long answer
+    POST /feed/late-trades                         report a trade outside the book late
+
+A late trade is {"instrument_id", "price", "quantity", "minutes_ago"}; a refused call answers 400, 404 or 410.
 """
 
 from contextlib import aclosing

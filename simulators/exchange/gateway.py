@@ -16,8 +16,8 @@ import orjson
 import structlog
 from psycopg import OperationalError
 
+from simulators.backoff import Backoff
 from simulators.exchange import snapshot
-from simulators.exchange.backoff import Backoff
 from simulators.exchange.commands import (
     Command,
     Entry,

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import structlog
 from psycopg import AsyncConnection, OperationalError
 
-from simulators.exchange.backoff import Backoff
+from simulators.backoff import Backoff
 from simulators.exchange.faults import Faults
 from simulators.exchange.inbox import Transport
 from simulators.exchange.store import Archive, Outgoing

@@ -1,9 +1,7 @@
 """One venue process: gateway, outbox, lanes and admin API, from start to drained end."""
 
 import asyncio
-import socket
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -15,13 +13,10 @@ from simulators.exchange.faults import Faults
 from simulators.exchange.gateway import Gateway, Limits, Market
 from simulators.exchange.inbox import Inbox, Transport
 from simulators.exchange.outbox import Outbox
+from simulators.loopback import LoopbackServer, listen
 
 _DRAIN_S = 10.0
 _log = structlog.get_logger(__name__)
-
-
-class AdminPortError(Exception):
-    """The admin API cannot listen."""
 
 
 class AttachedTransport(Transport, Protocol):
@@ -52,8 +47,8 @@ async def serve(
     inbox, faults = Inbox(), Faults(settings.seed)
     outbox = Outbox(settings.database, transport, faults)
     gateway = Gateway(settings.database, inbox, outbox, settings.market, faults, settings.limits)
-    admin_socket = _listen(settings.admin_port)
-    admin = _AdminServer(uvicorn.Config(AdminApi(gateway, settings.database).app(), log_level="warning"))
+    admin_socket = listen(settings.admin_port)
+    admin = LoopbackServer(uvicorn.Config(AdminApi(gateway, settings.database).app(), log_level="warning"))
     working = asyncio.create_task(gateway.run(), name="gateway")
     sending = asyncio.create_task(outbox.run(), name="outbox")
     tasks = [working, sending]
@@ -104,23 +99,3 @@ async def _cancel(*tasks: "asyncio.Task[Any]") -> None:
         task.cancel()
     # What a task raised has been raised by `_first` already.
     await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def _listen(port: int) -> socket.socket:
-    listening = socket.socket()
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listening.bind(("127.0.0.1", port))
-    except OSError as error:
-        listening.close()
-        raise AdminPortError(f"port {port} of the admin API is taken: choose another --admin-port") from error
-    listening.listen()
-    return listening
-
-
-class _AdminServer(uvicorn.Server):
-    """Leaves the signals to the process, which drains the venue first."""
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield

@@ -244,7 +244,28 @@ def test_printable_idempotency_keys_are_taken(key: str) -> None:
     assert read_idempotency_key({"idempotency-key": key}, required=False) == key
 
 
-@pytest.mark.parametrize("key", ["", " ", "x" * 256, "ä", "a\tb", "a\x7f", " a", "a ", "a\n", "a,b", "a,a", ",", "a,"])
+@pytest.mark.parametrize(
+    ("header", "key"),
+    [
+        ('"k-1"', "k-1"),
+        ('"a,b"', "a,b"),
+        ('" a "', " a "),
+        (r'"say \"so\" \\ here"', r'say "so" \ here'),
+        ('"' + r"\"" * 255 + '"', '"' * 255),
+        ('a"b', 'a"b'),
+    ],
+)
+def test_quoted_idempotency_key_is_what_its_string_says(header: str, key: str) -> None:
+    assert read_idempotency_key({"idempotency-key": header}, required=False) == key
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        *("", " ", "x" * 256, "ä", "a\tb", "a\x7f", " a", "a ", "a\n", "a,b", "a,a", ",", "a,"),
+        *('""', '"', '"a', '"a"b', '"a","b"', '"a";p=1', r'"a\b"', '"a\n"', '"ä"', '"' + "x" * 256 + '"'),
+    ],
+)
 def test_other_idempotency_keys_are_refused(key: str) -> None:
     with pytest.raises(InvalidRequestError) as caught:
         read_idempotency_key({"idempotency-key": key}, required=False)

@@ -22,6 +22,9 @@ _CONFIG = {
                 ],
             }
         ],
+        "NamespaceConfig": [
+            {"Type": "EventHub", "Name": "emulatorNs1", "Entities": [{"Name": "market-ticks", "PartitionCount": 4}]}
+        ],
         "Logging": {"Type": "Console"},
     }
 }
@@ -93,3 +96,11 @@ def start_exchange(folder: Path, dsn: str, port: int, *options: str) -> Process:
     arguments = ("--database", dsn, "--service-bus", connection_string(port))
     instruments = ("--instruments", str(Path(__file__).with_name("instruments.csv")))
     return Process(folder / "exchange.log", "simulators.exchange", *arguments, *instruments, *options)
+
+
+def start_feed(folder: Path, exchange: str, port: int) -> Process:
+    """The market feed of the exchange whose admin API has this address, on the messaging emulator of `port`."""
+    shards = folder / "shards.csv"
+    shards.write_text("shard,instrument_id\ns000,NSE:INFY\ns000,NSE:TCS\ns001,NSE:LOTS\n")
+    arguments = ("live", "--exchange", exchange, "--event-hubs", connection_string(port), "--shards", str(shards))
+    return Process(folder / "feed.log", "simulators.market_feed", *arguments)

@@ -4,6 +4,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 
+from shared.domain.errors import UnavailableError
+
 _DAY = timedelta(days=1)
 _MONDAY = datetime(1970, 1, 5, tzinfo=UTC)
 _SAGAS = ("sagas", "saga_orders", "saga_steps")
@@ -63,3 +65,21 @@ def _months(trade_date: date) -> Iterator[tuple[str, str, datetime]]:
         following = (start + 31 * _DAY).replace(day=1)
         yield "trades", f"trades_{start:%Y_%m}", following
         start = following
+
+
+@dataclass
+class MemoryFinishedSagas:
+    """`FinishedSagas` over sagas that tests start and finish."""
+
+    running: dict[str, datetime] = field(default_factory=dict)
+    """When each was started, by its id."""
+    finished: dict[str, datetime] = field(default_factory=dict)
+    away: bool = False
+
+    async def purge(self, since: datetime, until: datetime) -> int:
+        if self.away:
+            raise UnavailableError("The engine is away", retry_after_s=1)
+        old = [saga for saga, started_at in self.finished.items() if since <= started_at <= until]
+        for saga in old:
+            del self.finished[saga]
+        return len(old)

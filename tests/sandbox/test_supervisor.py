@@ -122,6 +122,20 @@ async def test_steps_wait_for_what_they_need(bench: Bench) -> None:
     assert "noted" in bench.output.getvalue()
 
 
+async def test_late_parts_start_when_asked_and_are_kept(bench: Bench) -> None:
+    supervisor = bench.supervisor([bench.part("feed", uses=("store",), late=True), bench.part("store")])
+    await supervisor.start()
+    assert bench.journal() == ["start store"]
+    supervisor.start_late_parts()
+    await bench.until_said("ok Feed")
+    pid = bench.pids["feed"]
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+    await bench.until_restarted("feed", pid)
+    await supervisor.stop()
+    assert bench.journal()[-2:] == ["end feed", "end store"]
+
+
 async def test_a_killed_part_is_started_again(bench: Bench) -> None:
     supervisor = bench.supervisor([bench.part("store")])
     await supervisor.start()

@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ _QUEUES = [
     {"Name": "many", "Properties": {}},
     {"Name": "text", "Properties": {}},
     {"Name": "lane-batches", "Properties": {"RequiresSession": True}},
-    {"Name": "lanes", "Properties": {"RequiresSession": True, "LockDuration": "PT5S"}},
+    {"Name": "lanes", "Properties": {"RequiresSession": True, "LockDuration": "PT5S", "MaxDeliveryCount": 20}},
 ]
 _CONFIG = {"UserConfig": {"Namespaces": [{"Name": "sbemulatorns", "Queues": _QUEUES}]}}
 
@@ -195,6 +196,20 @@ def test_sessions_keep_their_order_and_hand_over(scene: Scene) -> None:
     for lane in range(6):
         bodies = [line["body"] for line in scene.seen("lanes") if line["session"] == f"s{lane}"]
         assert bodies == [str(number) for number in range(10)]
+
+
+def test_failing_message_holds_its_session_back(scene: Scene) -> None:
+    scene.broker.send("lanes", *(ServiceBusMessage(body, session_id="held") for body in ("stubborn", "next")))
+
+    def held() -> list[dict[str, Any]]:
+        return [line for line in scene.seen("lanes") if line["session"] == "held"]
+
+    eventually(lambda: "next" in [line["body"] for line in held()], "the message behind it", 40)
+    lines = held()
+    assert [line["body"] for line in lines] == ["stubborn"] * 13 + ["next"]
+    waits = [later["at"] - line["at"] for line, later in pairwise(lines)]
+    # Ten deliveries come at once; what fails then waits twice as long each time, and nothing overtakes it.
+    assert [wait >= pause for wait, pause in zip(waits[10:12], (0.1, 0.2), strict=True)] == [True, True]
 
 
 def test_batches_of_sessions_hold_one_session(scene: Scene) -> None:

@@ -46,9 +46,17 @@ class ServiceBusExchange:
             await self._send([])
         except UnavailableError as error:
             _log.warning("the connection to the bus could not be opened early", reason=str(error))
+        except Exception:  # noqa: BLE001 - the first message meets it again, and whoever sends it gets the error
+            _log.exception("opening the connection to the bus early failed")
 
     async def close(self) -> None:
-        """Close the connection."""
+        """Close the connection, also one that is being opened."""
+        if self._opening is not None:
+            self._opening.cancel()
+            await asyncio.wait([self._opening])
+        await self._disconnect()
+
+    async def _disconnect(self) -> None:
         sender, client = self._sender, self._client
         self._sender = self._client = None
         if sender is not None:
@@ -63,6 +71,9 @@ class ServiceBusExchange:
         except (AzureError, OSError, TimeoutError) as error:
             await self._discard()
             raise UnavailableError("Service Bus does not accept messages to the exchange", retry_after_s=2) from error
+        except Exception:
+            await self._discard()
+            raise
         return [None] * len(messages)
 
     async def _transfer(self, messages: Sequence[ExchangeMessage]) -> None:
@@ -76,7 +87,7 @@ class ServiceBusExchange:
     async def _discard(self) -> None:
         try:
             async with asyncio.timeout(_WAIT_S):
-                await self.close()
+                await self._disconnect()
         except (AzureError, OSError, TimeoutError) as error:
             _log.warning("a broken bus connection did not close in time", reason=type(error).__name__)
 

@@ -60,10 +60,10 @@ class PlaceCall:
 
 
 def calls_of_list(user_id: UUID, command: PlaceOrderList, key: str | None, request_id: str) -> list[PlaceCall]:
-    """A call for each order of a list. A client's key has no comma, so no client can send a derived key."""
+    """A call for each order of a list. A client's key is printable, so no client can send a derived key."""
     text = command.model_dump_json()
     return [
-        PlaceCall(user_id, order, None if key is None else f"{key},{place}", request_id, list_text=text)
+        PlaceCall(user_id, order, None if key is None else f"{key}\n{place}", request_id, list_text=text)
         for place, order in enumerate(command.orders)
     ]
 

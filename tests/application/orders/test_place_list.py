@@ -83,7 +83,7 @@ async def test_each_order_is_judged_alone_in_one_commit(broker: Broker, database
     orders = "orders JOIN order_answers USING (user_id, order_id)"
     rows = f"SELECT idempotency_key, state, accepted_at FROM {orders} ORDER BY idempotency_key"
     keys, states, times = zip(*broker.rows(rows), strict=True)
-    assert keys == ("list-1,0", "list-1,1", "list-1,2", "list-1,3")
+    assert keys == ("list-1\n0", "list-1\n1", "list-1\n2", "list-1\n3")
     assert [state == "REJECTED" for state in states] == [False, True, False, True]
     assert len(set(times)) == 1
 
@@ -187,7 +187,7 @@ async def test_order_that_breaks_costs_its_place_alone(
 
 async def test_part_of_a_list_respects_another_list(broker: Broker, database: Database):
     await placing(broker, database).place_list(calls(GOOD), broker.sagas)
-    listed = [a_candidate(f"list-1,{place}") for place in range(2)]
+    listed = [a_candidate(f"list-1\n{place}") for place in range(2)]
     late = replace(listed[1], listed=[each.claim for each in listed])
     (taken,) = await broker.intake.take_all([late])
     assert (taken.replayed, taken.answer.fingerprint == late.fingerprint) == (True, False)

@@ -3,12 +3,16 @@
 import asyncio
 import json
 import os
+import time
 import typing
+from collections import Counter
 from pathlib import Path
 
 import azure.functions as func
 
 app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
+_STUBBORN_DELIVERIES = 13
+_deliveries: Counter[str] = Counter()
 
 
 def _note(**line: object) -> None:
@@ -52,7 +56,11 @@ async def many(messages: typing.List[func.ServiceBusMessage]) -> None:
 @app.service_bus_queue_trigger(arg_name="message", queue_name="lanes", connection="BUS", is_sessions_enabled=True)
 async def lanes(message: func.ServiceBusMessage) -> None:
     await asyncio.sleep(0.005)
-    _note(function="lanes", session=message.session_id, body=message.get_body().decode(), process=os.getpid())
+    body = message.get_body().decode()
+    _note(function="lanes", session=message.session_id, body=body, process=os.getpid(), at=time.time())
+    _deliveries[body] += 1
+    if body == "stubborn" and _deliveries[body] < _STUBBORN_DELIVERIES:
+        raise ValueError(body)
 
 
 @app.service_bus_queue_trigger(
