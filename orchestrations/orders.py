@@ -1,7 +1,8 @@
 """The order saga: reserve funds, submit to the exchange, wait once for its answer, confirm.
 
-A saga carries a list of orders by its id alone and takes at most six turns whatever their number. Failures are
-compensated order by order inside the steps; a step that fails for good undoes what never left us.
+A saga carries a list of orders by its id alone and takes at most six turns whatever their number, eight when a user of
+the list was locked: the others' orders go first. Failures are compensated order by order inside the steps; a step that
+fails for good undoes what never left us.
 """
 
 from datetime import datetime, timedelta
@@ -39,10 +40,17 @@ def order_saga(context: df.DurableOrchestrationContext) -> Steps:
     compensations.push(Step.RELEASE_FUNDS, saga)
     step = Step.RESERVE_FUNDS
     try:
-        held = yield run_step(context, step, saga)
-        if held:
+        going_on = yield run_step(context, step, saga)
+        if going_on:
             step = Step.SUBMIT_TO_EXCHANGE
             submission = yield run_step(context, step, saga)
+            # A result from before this was asked has no such member.
+            if submission.get("left"):
+                locked = saga | {"patient": True}
+                step = Step.RESERVE_FUNDS
+                yield run_step(context, step, locked)
+                step = Step.SUBMIT_TO_EXCHANGE
+                submission = yield run_step(context, step, locked)
             if submission["unanswered"]:
                 yield from wait_for_event(context, ANSWERED, datetime.fromisoformat(submission["deadline"]))
     except Exception:  # noqa: BLE001 - whatever failed for good, what never left us is undone
@@ -52,19 +60,22 @@ def order_saga(context: df.DurableOrchestrationContext) -> Steps:
 
 @blueprint.activity_trigger(input_name="saga")
 @blueprint.durable_client_input(client_name="client")
-async def reserve_funds(saga: Dict[str, str], client: df.DurableOrchestrationClient) -> int:
-    """How many orders are held."""
+async def reserve_funds(saga: Dict[str, Any], client: df.DurableOrchestrationClient) -> int:
+    """How many orders are held or were left."""
     app = await application()
-    return await app.order_saga.reserve_funds(UUID(saga["saga_id"]), app.order_sagas(client))
+    sagas, patient = app.order_sagas(client), saga.get("patient", False)
+    return await app.order_saga.reserve_funds(UUID(saga["saga_id"]), sagas, patient=patient)
 
 
 @blueprint.activity_trigger(input_name="saga")
 @blueprint.durable_client_input(client_name="client")
-async def submit_to_exchange(saga: Dict[str, str], client: df.DurableOrchestrationClient) -> Dict[str, Any]:
-    """How many orders wait for the exchange, and until when."""
+async def submit_to_exchange(saga: Dict[str, Any], client: df.DurableOrchestrationClient) -> Dict[str, Any]:
+    """How many orders wait for the exchange, and until when; how many were left."""
     app = await application()
-    submission = await app.order_saga.submit_to_exchange(UUID(saga["saga_id"]), app.order_sagas(client))
-    return {"unanswered": submission.unanswered, "deadline": wire_time(submission.deadline)}
+    sagas, patient = app.order_sagas(client), saga.get("patient", False)
+    submission = await app.order_saga.submit_to_exchange(UUID(saga["saga_id"]), sagas, patient=patient)
+    waiting = {"unanswered": submission.unanswered, "deadline": wire_time(submission.deadline)}
+    return waiting | {"left": submission.left}
 
 
 @blueprint.activity_trigger(input_name="saga")

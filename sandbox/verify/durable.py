@@ -36,8 +36,9 @@ _SQL = load("durable.sql")
 _REPLAY = "an orchestration's replay asks for what its history says"
 _WHOLE = "a history has every turn once and every completion once"
 _TURNS = "a saga takes a fixed number of turns at most"
-# reserve, submit, answered, confirm, each with a start and a completion, and the turns of one compensation.
-_MOST_TURNS = {"order_saga": 6}
+# reserve, submit, answered, confirm, each with a start and a completion, and the turns of one compensation. Orders of
+# users who were locked have a reserve and a submit of their own.
+_MOST_TURNS = {"order_saga": 8}
 _TERMINAL = frozenset({"Completed", "Failed", "Terminated"})
 type Orchestrators = Mapping[str, Callable[[Any], str]]
 

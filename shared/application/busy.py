@@ -1,4 +1,4 @@
-"""Batches of several users when another transaction has locked a user's row: only that user's items wait."""
+"""Batches of several users when another transaction has locked a user's row: no other user's items wait for it."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -36,6 +36,24 @@ async def apart[Item, Result](
             raise outcome
         results |= zip(map(id, group), outcome, strict=True)
     return [results[id(item)] for item in items]
+
+
+async def without_locked[Item, Result](
+    items: Sequence[Item], user_of: Callable[[Item], UUID | None], work: Work[Item, Result]
+) -> list[Result | None]:
+    """One result an item, in order; None for those of locked users, which were not worked on.
+
+    Items of one user alone wait. Raises what `work` raises.
+    """
+    if len({user_of(item) for item in items}) <= 1:
+        return list(await work(items, brief=False))
+    try:
+        return list(await work(items, brief=True))
+    except UsersBusyError as error:
+        busy = error.users
+    calm = [item for item in items if user_of(item) not in busy]
+    results = iter(await without_locked(calm, user_of, work) if calm else ())
+    return [None if user_of(item) in busy else next(results) for item in items]
 
 
 def _waiting[Item](group: Sequence[Item], work: Work[Item, Any]) -> Awaitable[Sequence[Any]]:

@@ -145,8 +145,8 @@ class MemoryBooks:
             if saga is None or saga.unanswered is None:
                 continue
             saga.unanswered -= count
-            held = any(memory.orders[key].state is State.HELD for key in saga.members)
-            if saga.unanswered == 0 and not saga.finished and not held and saga_id not in memory.signals:
+            waits = any(memory.orders[key].state in {State.ACCEPTED, State.HELD} for key in saga.members)
+            if saga.unanswered == 0 and not saga.finished and not waits and saga_id not in memory.signals:
                 memory.signals[saga_id] = Leaving(saga_id, at)
                 answered.append(saga_id)
         return answered

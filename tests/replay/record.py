@@ -7,6 +7,8 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import psycopg
+
 from sandbox.harness import Sandbox, SandboxOptions
 from tests.e2e.faults import failing_inserts
 from tests.e2e.world import Broker, Client, eventually, write_demo
@@ -21,6 +23,7 @@ def record(broker: Broker) -> None:
     trader = broker.trader()
     _save(broker, trader.order(**_MARKET), "order_saga_filled_1")
     _record_many(broker, trader)
+    record_locked(broker, trader)
     with failing_inserts(broker, "exchange_outbox", sqlstate="57P03"):
         compensated = trader.order(**_MARKET)
         trader.until(compensated, "REJECTED")
@@ -52,6 +55,23 @@ def _record_many(broker: Broker, first: Client) -> None:
     count = "SELECT orders FROM sagas JOIN saga_orders USING (saga_id) WHERE order_id = %s"
     assert broker.ask(count, orders[0]) == len(orders), "the orders did not gather: record again on a quiet machine"
     _save(broker, orders[0], "order_saga_filled_50")
+
+
+def record_locked(broker: Broker, first: Client) -> None:
+    """One of two users of a saga is locked when their orders' turn comes: the other's order is filled meanwhile."""
+    locked, free = broker.trader(), broker.trader()
+    broker.faults(slow_ms=2000)
+    first.order(**_MARKET)
+    orders = [trader.order(**_MARKET) for trader in (locked, free)]
+    with psycopg.connect(broker.sandbox.dsn()) as connection:
+        connection.execute("SELECT FROM users WHERE user_id = %s FOR UPDATE", (locked.user_id,))
+        broker.faults()
+        free.until(orders[1], "FILLED")
+        assert broker.ask("SELECT state = 'ACCEPTED' FROM orders WHERE order_id = %s", orders[0])
+    locked.until(orders[0], "FILLED")
+    together = "SELECT count(*) = 2 FROM saga_orders WHERE order_id = ANY(%s::uuid[]) GROUP BY saga_id"
+    assert broker.ask(together, orders), "the orders did not gather: record again on a quiet machine"
+    _save(broker, orders[0], "order_saga_locked")
 
 
 def _save(broker: Broker, order_id: str, name: str) -> None:

@@ -15,12 +15,14 @@ pytestmark = pytest.mark.xdist_group("replay")
 
 NAMES = sorted(path.stem for path in FOLDER.glob("*.json"))
 MOST_TURNS = 6
+_TWO_PASSES = ["reserve_funds", "submit_to_exchange"] * 2
 STEPS: Mapping[str, list[str]] = MappingProxyType(
     {
         "order_saga_filled_1": ["reserve_funds", "submit_to_exchange", "confirm"],
         "order_saga_filled_50": ["reserve_funds", "submit_to_exchange", "confirm"],
         "order_saga_unanswered": ["reserve_funds", "submit_to_exchange", "confirm"],
         "order_saga_compensated": ["reserve_funds", "submit_to_exchange", "release_funds", "confirm"],
+        "order_saga_locked": [*_TWO_PASSES, "confirm"],
         "order_recovery_settled": ["ask_exchange", "ask_exchange"],
         "order_recovery_in_doubt": ["ask_exchange", "ask_exchange", "ask_exchange", "put_in_doubt"],
     }

@@ -214,8 +214,8 @@ def test_apps_own_orchestrators_are_found() -> None:
 def test_saga_that_takes_too_many_turns_is_named() -> None:
     history = _history()
     idle: list[Event] = [OrchestratorStarted(_NOW), OrchestratorCompleted(_NOW)]
-    turns = [*history.turns[:2], *[idle] * 5, history.turns[2]]
-    assert "turns" in _judged(replace(history, turns=turns, chunks=list(range(8))))
+    turns = [*history.turns[:2], *[idle] * 7, history.turns[2]]
+    assert "turns" in _judged(replace(history, turns=turns, chunks=list(range(10))))
 
 
 def _faulty() -> Iterator[tuple[str, History]]:

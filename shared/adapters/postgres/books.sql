@@ -259,6 +259,6 @@ SELECT saga_id, %(at)s FROM counted
 WHERE unanswered = 0 AND finished_at IS NULL
   AND NOT EXISTS (
       SELECT FROM saga_orders m JOIN orders o ON o.user_id = m.user_id AND o.order_id = m.order_id
-      WHERE m.saga_id = counted.saga_id AND o.state = 'HELD')
+      WHERE m.saga_id = counted.saga_id AND o.state IN ('ACCEPTED', 'HELD'))
 ON CONFLICT (saga_id) DO NOTHING
 RETURNING saga_id

@@ -11,7 +11,7 @@ from uuid import UUID
 
 import structlog
 
-from shared.application.busy import apart
+from shared.application.busy import apart, without_locked
 from shared.application.orders.dispatch import Dispatcher
 from shared.application.publishing import Publisher
 from shared.application.timing import Timing
@@ -35,14 +35,19 @@ type StepOfOrder = Callable[[Unit, OrderKey], None]
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """How many orders wait for an answer of the exchange, and until when."""
+    """How many orders wait for an answer of the exchange, and until when; how many were left because of a lock."""
 
     unanswered: int
     deadline: datetime
+    left: int = 0
 
 
 class OrderSaga:
-    """reserve_funds, submit_to_exchange, confirm, and the compensation of what failed."""
+    """reserve_funds, submit_to_exchange, confirm, and the compensation of what failed.
+
+    The first two leave orders of locked users alone, so that the others' go on to the exchange, unless they are called
+    with `patient`, for those orders.
+    """
 
     def __init__(
         self,
@@ -60,18 +65,18 @@ class OrderSaga:
         self._market = market
         self._timing = timing
 
-    async def reserve_funds(self, saga_id: UUID, sagas: OrderSagas) -> int:
-        """Hold each order's worst case or refuse it; returns how many are held."""
+    async def reserve_funds(self, saga_id: UUID, sagas: OrderSagas, *, patient: bool = False) -> int:
+        """Hold each order's worst case or refuse it; returns how many are held or were left."""
 
         def reserve(unit: Unit, key: OrderKey) -> None:
             held = FundsHeld(saga_id, unit.books.at + self._timing.saga)
             order = unit.books.reserve(key, held, _refusal_for(unit.books, key))
             _note_state(unit, saga_id, order, Step.RESERVE_FUNDS)
 
-        orders = await self._step(saga_id, sagas, reserve)
-        return sum(order.state is State.HELD for order in orders)
+        orders = await self._step(saga_id, sagas, reserve, patient=patient)
+        return sum(order is None or order.state is State.HELD for order in orders)
 
-    async def submit_to_exchange(self, saga_id: UUID, sagas: OrderSagas) -> Submission:
+    async def submit_to_exchange(self, saga_id: UUID, sagas: OrderSagas, *, patient: bool = False) -> Submission:
         """Queue a NEW for each held order in the commit that marks it submitted."""
         market = await self._market.time()
 
@@ -86,10 +91,11 @@ class OrderSaga:
                 unit.sagas.submitted[saga_id] += 1
             _note_state(unit, saga_id, order, Step.SUBMIT_TO_EXCHANGE)
 
-        orders = await self._step(saga_id, sagas, submit)
-        deadlines = [order.deadline for order in orders if _unanswered(order) and order.deadline]
+        orders = await self._step(saga_id, sagas, submit, patient=patient)
+        reached = [order for order in orders if order is not None and order.state is not State.ACCEPTED]
+        deadlines = [order.deadline for order in reached if _unanswered(order) and order.deadline]
         unanswered = await self._records.unanswered(saga_id)
-        return Submission(unanswered, max(deadlines, default=datetime.now(UTC)))
+        return Submission(unanswered, max(deadlines, default=datetime.now(UTC)), len(orders) - len(reached))
 
     async def confirm(self, saga_id: UUID, sagas: OrderSagas) -> Json:
         """Close the saga; orders without an answer get a recovery each. Returns counts by outcome."""
@@ -110,8 +116,8 @@ class OrderSaga:
             else:
                 _note_state(unit, saga_id, order, Step.CONFIRM)
 
-        orders = await self._run(saga_id, silent, sagas, hand_over)
-        unanswered = [order for order in orders if _unanswered(order)]
+        orders = await self._run(saga_id, silent, sagas, hand_over, patient=True)
+        unanswered = [order for order in orders if order is not None and _unanswered(order)]
         for order in unanswered:
             await sagas.recover(order.key)
         await self._records.finish(saga_id)
@@ -128,23 +134,27 @@ class OrderSaga:
                 detail = f"{failed_step} failed for good"
                 _note(unit, saga_id, order, Step.RELEASE_FUNDS, Exceptional.COMPENSATED, detail)
 
-        orders = await self._step(saga_id, sagas, compensate)
-        return sum(order.reject_code is refusal.code for order in orders)
+        orders = await self._step(saga_id, sagas, compensate, patient=True)
+        return sum(order is not None and order.reject_code is refusal.code for order in orders)
 
-    async def _step(self, saga_id: UUID, sagas: OrderSagas, step: StepOfOrder) -> list[Order]:
+    async def _step(
+        self, saga_id: UUID, sagas: OrderSagas, step: StepOfOrder, *, patient: bool
+    ) -> Sequence[Order | None]:
         members = await self._records.members(saga_id)
-        return await self._run(saga_id, members, sagas, step)
+        return await self._run(saga_id, members, sagas, step, patient=patient)
 
     async def _run(
-        self, saga_id: UUID, members: Sequence[OrderKey], sagas: OrderSagas, step: StepOfOrder
-    ) -> list[Order]:
+        self, saga_id: UUID, members: Sequence[OrderKey], sagas: OrderSagas, step: StepOfOrder, *, patient: bool
+    ) -> Sequence[Order | None]:
+        """The orders after the step, None for those that were left."""
+
         async def commit(some: Sequence[OrderKey], *, brief: bool) -> list[Order]:
             return await self._commit(some, sagas, step, brief=brief)
 
-        async def commit_apart(some: Sequence[OrderKey]) -> list[Order]:
-            return await apart(some, lambda key: key.user_id, commit)
+        async def commit_apart(some: Sequence[OrderKey]) -> Sequence[Order | None]:
+            return await (apart if patient else without_locked)(some, _user_of, commit)
 
-        async def refuse(bad: OrderKey, error: Exception) -> Order:
+        async def refuse(bad: OrderKey, error: Exception) -> Order | None:
             _log.error(
                 "an order breaks its batch and is refused", saga_id=str(saga_id), order_id=str(bad[1]), exc_info=error
             )
@@ -181,6 +191,10 @@ class OrderSaga:
 def _tradable(order: Order, hours: SegmentTime, at: datetime) -> bool:
     """Its own session must be running: an order that waited overnight is not the next day's."""
     return hours.is_open(at) and hours.trade_date(at) == date.fromisoformat(order.trade_date)
+
+
+def _user_of(key: OrderKey) -> UUID:
+    return key.user_id
 
 
 def _unanswered(order: Order) -> bool:

@@ -47,15 +47,42 @@ async def test_locked_users_orders_are_taken_once_he_is_free(broker: Broker):
 
 
 async def test_saga_goes_on_with_the_orders_of_others(broker: Broker):
-    [hers], [his] = await broker.place(), await broker.place(user_id=BOB)
+    [hers], his = await broker.place(), await broker.place(2, user_id=BOB)
     saga_id = await broker.take_waiting()
     assert saga_id is not None
     with locked(broker):
+        async with asyncio.timeout(2):  # a step that waits for him gives up after 3 s
+            assert await broker.saga.reserve_funds(saga_id, broker.sagas) == 3
+            submission = await broker.saga.submit_to_exchange(saga_id, broker.sagas)
+            assert (submission.unanswered, submission.left) == (1, 2)
+            await broker.receive(report(hers))
+        assert (await broker.order(hers)).state is State.NEW
+        assert broker.sagas.woken == []  # as long as some of its orders have not been submitted
         with pytest.raises(UnavailableError):
-            await broker.saga.reserve_funds(saga_id, broker.sagas)
-        assert (await broker.order(hers)).state is State.HELD
-        assert (await broker.order(his)).state is State.ACCEPTED
+            await broker.saga.reserve_funds(saga_id, broker.sagas, patient=True)
+    assert await broker.saga.reserve_funds(saga_id, broker.sagas, patient=True) == 2
+    submission = await broker.saga.submit_to_exchange(saga_id, broker.sagas, patient=True)
+    assert (submission.unanswered, submission.left) == (2, 0)
+    await broker.receive(*(report(key) for key in his))
+    assert broker.sagas.woken == [saga_id]
+    assert await broker.saga.confirm(saga_id, broker.sagas) == {"orders": 3, "unanswered": 0}
+    assert {
+        attempts for (attempts,) in broker.rows("SELECT attempts FROM order_steps WHERE order_id = %s", his[0][1])
+    } == {1}
+
+
+async def test_orders_held_before_their_user_was_locked_wait_alone(broker: Broker):
+    [hers], [his] = await broker.place(), await broker.place(user_id=BOB)
+    saga_id = await broker.take_waiting()
+    assert saga_id is not None
     assert await broker.saga.reserve_funds(saga_id, broker.sagas) == 2
+    with locked(broker):
+        submission = await broker.saga.submit_to_exchange(saga_id, broker.sagas)
+    assert (submission.unanswered, submission.left) == (1, 1)
+    assert await broker.saga.reserve_funds(saga_id, broker.sagas, patient=True) == 1
+    submission = await broker.saga.submit_to_exchange(saga_id, broker.sagas, patient=True)
+    assert (submission.unanswered, submission.left) == (2, 0)
+    assert {(await broker.order(key)).state for key in (hers, his)} == {State.SUBMITTED}
 
 
 async def test_reports_of_others_are_booked_meanwhile(broker: Broker):
