@@ -12,6 +12,7 @@ from shared.domain.instruments.master import InstrumentMaster
 from shared.domain.instruments.search import rank
 from shared.domain.money import format_rupees
 from shared.domain.prices import PriceSource
+from shared.domain.times import wire_microseconds
 from shared.ports.market import Market
 from shared.ports.prices import Price, Prices
 
@@ -93,4 +94,5 @@ def _view(instrument: Instrument, on: date, prices: Mapping[str, Price]) -> Inst
         futures_and_options=instrument.futures_and_options,
         price=format_rupees(price.paise),
         price_source=price.source,
+        price_as_of=None if price.as_of is None else wire_microseconds(price.as_of),
     )

@@ -160,6 +160,13 @@ async def build(config: Settings) -> Application:
     reference = load_reference_data()
     adapters = await connect_adapters(config, reference)
     limiter = RateLimits(adapters.counter, reference.rate_limits)
+    market_reading = wire_market_reading(
+        adapters.market_reading,
+        reference.shards,
+        reference.instruments,
+        reference.adjustments,
+        waiting_polls=config.market_stream_waiting,
+    )
     trading = wire_trading(
         adapters.trading,
         Rules(reference.instruments, reference.limits, reference.rate_cards),
@@ -167,17 +174,12 @@ async def build(config: Settings) -> Application:
         limiter,
         sagas_in_flight=config.sagas_in_flight,
         orders_per_saga=config.orders_per_saga,
+        last_prices=market_reading.prices,
     )
     return assemble(
         trading,
-        wire_reading(adapters.reading, reference.instruments),
-        wire_market_reading(
-            adapters.market_reading,
-            reference.shards,
-            reference.instruments,
-            reference.adjustments,
-            waiting_polls=config.market_stream_waiting,
-        ),
+        wire_reading(adapters.reading, reference.instruments, market_reading.prices),
+        market_reading,
         wire_operations(adapters.operations, trading.publisher),
         wire_market_data(adapters.market_data, reference.shards),
         wire_notifying(adapters.notifying, reference.shards),

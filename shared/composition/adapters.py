@@ -43,6 +43,7 @@ from shared.adapters.postgres.webhooks import PostgresWebhooks
 from shared.adapters.redis.client import connect
 from shared.adapters.redis.leases import RedisLeases
 from shared.adapters.redis.market_shards import RedisMarketShards
+from shared.adapters.redis.portfolios import RedisPortfolioCache
 from shared.adapters.redis.presence import RedisPresence
 from shared.adapters.redis.quotes import RedisLiveCandles, RedisMarketWakeups, RedisQuotes
 from shared.adapters.redis.rate_limits import RedisRequestCounter
@@ -131,6 +132,8 @@ async def connect_adapters(config: Settings, reference: ReferenceData) -> Adapte
         ),
         reading=ReadingPorts(
             portfolios=PostgresPortfolios(database),
+            portfolio_cache=RedisPortfolioCache(redis),
+            streams=PostgresStreams(database),
             trades=PostgresTrades(database),
             funds=PostgresFunds(database),
             market=market,

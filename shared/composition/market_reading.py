@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from shared.application.candles import Candles
 from shared.application.market_status import MarketStatus
+from shared.application.prices import LivePrices, ReferencePrices
 from shared.application.quotes.board import QuoteBoard
 from shared.application.quotes.movers import Movers
 from shared.application.quotes.read import ReadQuotes
@@ -31,9 +32,9 @@ class MarketReadingPorts:
 
 @dataclass(frozen=True)
 class MarketReading:
-    """The use cases, and the copy of the quotes that they share."""
+    """The use cases, and the prices that others value and judge by."""
 
-    board: QuoteBoard
+    prices: LivePrices
     quotes: ReadQuotes
     ticker: MarketTicker
     status: MarketStatus
@@ -52,7 +53,7 @@ def wire_market_reading(
     """One process's reading on these ports; at most `waiting_polls` polls of the ticker wait at a time."""
     board = QuoteBoard(ports.quotes, shards, ports.market)
     return MarketReading(
-        board=board,
+        prices=LivePrices(board, ReferencePrices(instruments)),
         quotes=ReadQuotes(board),
         ticker=MarketTicker(board, ports.wakeups, most_waiting=waiting_polls),
         status=MarketStatus(board, ports.market),

@@ -4,14 +4,17 @@ from dataclasses import dataclass
 
 from shared.application.funds import Funds
 from shared.application.instruments import Instruments
+from shared.application.notifications import StreamPositions
+from shared.application.portfolio_cache import CachedPortfolios
 from shared.application.portfolios import Portfolios
-from shared.application.prices import ReferencePrices
 from shared.application.trades import Trades
 from shared.application.watchlists import Watchlists
 from shared.domain.instruments.master import InstrumentMaster
 from shared.ports.funds import FundsReader
 from shared.ports.market import Market
-from shared.ports.portfolios import PortfolioReader
+from shared.ports.notifications import StreamReader
+from shared.ports.portfolios import PortfolioCache, PortfolioReader
+from shared.ports.prices import Prices
 from shared.ports.replies import Replies
 from shared.ports.trades import TradeReader
 from shared.ports.watchlists import WatchlistStore
@@ -22,6 +25,8 @@ class ReadingPorts:
     """The ports that reading needs."""
 
     portfolios: PortfolioReader
+    portfolio_cache: PortfolioCache
+    streams: StreamReader
     trades: TradeReader
     funds: FundsReader
     market: Market
@@ -40,11 +45,12 @@ class Reading:
     watchlists: Watchlists
 
 
-def wire_reading(ports: ReadingPorts, instruments: InstrumentMaster) -> Reading:
+def wire_reading(ports: ReadingPorts, instruments: InstrumentMaster, prices: Prices) -> Reading:
     """One process's reading on these ports."""
-    prices = ReferencePrices(instruments)
+    positions = StreamPositions(ports.streams)
+    portfolios = CachedPortfolios(ports.portfolios, ports.portfolio_cache, positions, ports.market)
     return Reading(
-        portfolios=Portfolios(ports.portfolios, prices, instruments),
+        portfolios=Portfolios(portfolios, prices, instruments),
         trades=Trades(ports.trades),
         funds=Funds(ports.funds),
         instruments=Instruments(instruments, prices, ports.market),

@@ -22,6 +22,7 @@ from shared.ports.notifications import StreamReader
 from shared.ports.order_sagas import SagaRecords
 from shared.ports.orders import OrderRecords
 from shared.ports.outbox import Audience, Exchange, Outbox
+from shared.ports.prices import LastPrices
 from shared.ports.rate_limits import RateLimiter
 from shared.ports.wakeups import Wakeups
 
@@ -71,8 +72,9 @@ def wire_trading(
     sagas_in_flight: int = 8,
     orders_per_saga: int = 200,
     gather_marks_s: float = GATHER_S,
+    last_prices: LastPrices | None = None,
 ) -> Trading:
-    """One process's trading on these ports."""
+    """One process's trading on these ports. Without `last_prices` the reference price protects MARKET orders."""
     publisher = Publisher(ports.exchange, ports.audience, ports.outbox, ports.sagas, gather_s=gather_marks_s)
     dispatcher = Dispatcher(ports.sagas, timing, most_sagas=sagas_in_flight, most_orders=orders_per_saga)
     recovery = Recovery(ports.books, publisher, timing)
@@ -89,6 +91,7 @@ def wire_trading(
             wakeups=ports.wakeups,
             positions=positions,
             timing=timing,
+            last_prices=last_prices,
         ),
         cancel_orders=CancelOrders(ports.books, publisher, timing),
         read_orders=ReadOrders(ports.orders),

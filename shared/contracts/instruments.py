@@ -4,7 +4,7 @@ from typing import Annotated, Final
 
 from pydantic import Field, StringConstraints
 
-from shared.contracts.common import Page, PageQuery, Rupees, View
+from shared.contracts.common import Instant, Page, PageQuery, Rupees, View
 from shared.contracts.cursors import INSTRUMENT, RANK, CursorFormat
 from shared.domain.prices import PriceSource
 
@@ -47,6 +47,7 @@ class InstrumentView(View):
     futures_and_options: bool
     price: Rupees
     price_source: PriceSource
+    price_as_of: Annotated[Instant | None, Field(description="Exchange time; null for a reference price")]
 
 
 InstrumentPage = Page[InstrumentView]

@@ -4,11 +4,14 @@ from typing import Annotated
 
 from pydantic import Field
 
-from shared.contracts.common import Id, Rupees, View
+from shared.contracts.common import Id, Instant, Rupees, View
 from shared.domain.orders.terms import Product
 from shared.domain.prices import PriceSource
 
 type AveragePrice = Annotated[str, Field(description="Rupees with four places", examples=["1500.0050"])]
+
+type PriceTime = Annotated[Instant | None, Field(description="Exchange time of the price; null for a reference price")]
+type PriceStale = Annotated[bool, Field(description="The feed is mute: the price is the last known one")]
 
 
 class HoldingView(View):
@@ -23,9 +26,15 @@ class HoldingView(View):
     average_price: AveragePrice
     price: Rupees | None
     price_source: PriceSource | None
+    price_as_of: PriceTime
+    price_stale: PriceStale
     cost: Rupees
     value: Rupees | None
     pnl: Rupees | None
+    day_pnl: Annotated[
+        Rupees | None,
+        Field(description="Change of price since the previous close x what was there before today's trades"),
+    ]
 
 
 class PositionView(View):
@@ -43,6 +52,8 @@ class PositionView(View):
     charges: Rupees
     price: Rupees | None
     price_source: PriceSource | None
+    price_as_of: PriceTime
+    price_stale: PriceStale
     pnl: Rupees | None
 
 
@@ -52,7 +63,7 @@ class PortfolioTotals(View):
     cost: Rupees
     value: Rupees
     pnl: Rupees
-    day_pnl: Rupees
+    day_pnl: Annotated[Rupees, Field(description="Of the day's trades and of the holdings' change of price today")]
     day_charges: Rupees
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Protocol
+from typing import NamedTuple, Protocol
 from uuid import UUID
 
 from shared.domain.portfolios import DayPosition, Holding
@@ -19,8 +19,26 @@ class PortfolioRecord:
     positions: Sequence[DayPosition]
 
 
+class PortfolioKey(NamedTuple):
+    """What a copy is of: the user's portfolio as it is since the change with this sequence, on this date."""
+
+    user_id: UUID
+    sequence: int
+    trade_date: date
+
+
 class PortfolioReader(Protocol):
     """Reads one client's portfolio."""
 
     async def portfolio(self, user_id: UUID) -> PortfolioRecord:
         """Everything at one instant. Raises UnavailableError."""
+
+
+class PortfolioCache(Protocol):
+    """Copies of portfolios for all processes. Neither verb raises: without the store there are no copies."""
+
+    async def get(self, key: PortfolioKey) -> PortfolioRecord | None:
+        """The copy, if there is one."""
+
+    async def put(self, key: PortfolioKey, record: PortfolioRecord) -> None:
+        """Keep a copy for some minutes."""

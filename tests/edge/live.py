@@ -85,6 +85,7 @@ from tests.fakes.candles import Live, history_of
 from tests.fakes.hubs import MemoryHubs, MemoryMemberships
 from tests.fakes.market_data import a_market_data
 from tests.fakes.outbox import RecordingAudience, RecordingExchange
+from tests.fakes.portfolios import MemoryPortfolios
 from tests.fakes.quotes import MemoryQuotes, a_quote
 from tests.fakes.reconciliation import MemoryVenue
 from tests.support.waiting import wait_until
@@ -149,6 +150,7 @@ async def compose(dsn: str, actors: Mapping[str, Actor]) -> Application:
     await database.open()
     market = PostgresMarket(database, reference.markets["continuous"])
     books, limiter = PostgresBooks(database, reference.rate_cards), Limiter()
+    market_reading = _market_reading(reference, market)
     trading = wire_trading(
         TradingPorts(
             books=books,
@@ -170,6 +172,8 @@ async def compose(dsn: str, actors: Mapping[str, Actor]) -> Application:
     reading = wire_reading(
         ReadingPorts(
             portfolios=PostgresPortfolios(database),
+            portfolio_cache=MemoryPortfolios(),
+            streams=PostgresStreams(database),
             trades=PostgresTrades(database),
             funds=PostgresFunds(database),
             market=market,
@@ -177,6 +181,7 @@ async def compose(dsn: str, actors: Mapping[str, Actor]) -> Application:
             replies=PostgresReplies(database),
         ),
         reference.instruments,
+        market_reading.prices,
     )
     operations = wire_operations(
         OperationsPorts(
@@ -197,7 +202,7 @@ async def compose(dsn: str, actors: Mapping[str, Actor]) -> Application:
     return assemble(
         trading,
         reading,
-        _market_reading(reference, market),
+        market_reading,
         operations,
         wire_market_data(a_market_data(market), reference.shards),
         wire_notifying(

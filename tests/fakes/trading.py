@@ -10,6 +10,7 @@ from shared.domain.ledger.accounts import INR, Account, AssetKey
 from shared.domain.ledger.entries import Entry, EntrySource, Leg, LegReason
 from shared.ports.books import Scope
 from shared.ports.market import Market
+from shared.ports.prices import LastPrices
 from shared.ports.rate_limits import RateLimiter
 from tests.fakes.books import MemoryBooks
 from tests.fakes.market import FixedMarket
@@ -35,6 +36,7 @@ class MemoryTrading:
         market: Market | None = None,
         limiter: RateLimiter | None = None,
         timing: Timing | None = None,
+        last_prices: LastPrices | None = None,
     ) -> None:
         self.memory = Memory(rules.rate_cards)
         self.sagas, self.exchange, self.wakeups = RecordingSagas(), RecordingExchange(), MemoryWakeups()
@@ -54,7 +56,9 @@ class MemoryTrading:
             streams=MemoryStreams(self.memory),
             venue=None,
         )
-        self.use_cases = wire_trading(ports, rules, self.timing, self.limiter, gather_marks_s=0)
+        self.use_cases = wire_trading(
+            ports, rules, self.timing, self.limiter, gather_marks_s=0, last_prices=last_prices
+        )
 
     async def open(self, cash: int, shares: int, security_id: str, kyc_status: str = "ACTIVE") -> UUID:
         """A new user with money (paise) and shares of one security."""

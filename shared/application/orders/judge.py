@@ -19,11 +19,12 @@ from shared.domain.money import parse_rupees
 from shared.domain.orders.order import Order
 from shared.domain.orders.rejects import Reject
 from shared.domain.orders.risk import LimitsBook, RiskFacts, check, worst_price_paise
-from shared.domain.orders.terms import Terms
+from shared.domain.orders.terms import OrderType, Terms
 from shared.domain.sessions import SegmentTime
 from shared.ports.books import Claim
 from shared.ports.market import Market
 from shared.ports.orders import AdmissionFacts
+from shared.ports.prices import LastPrices
 
 _OUTSIDE_TABLES_RETRY_S = 60
 
@@ -76,22 +77,32 @@ class Surroundings:
     at: datetime
     trade_date: date
     instrument: Instrument | None
+    last_price: int | None = None
+    """In paise, where the order needs one and it is known."""
 
 
 class Judge:
     """Makes orders of calls."""
 
-    def __init__(self, rules: Rules, market: Market, timing: Timing) -> None:
+    def __init__(self, rules: Rules, market: Market, timing: Timing, last_prices: LastPrices | None = None) -> None:
         self._rules = rules
         self._market = market
         self._timing = timing
+        self._last_prices = last_prices
 
-    async def surroundings(self, instrument_id: str) -> Surroundings:
-        """What an order in this instrument is judged by now. Raises UnavailableError."""
+    async def surroundings(self, command: PlaceOrder) -> Surroundings:
+        """What the order is judged by now. Raises UnavailableError."""
+        instrument_id = command.instrument_id
         market, at = await self._market.time(), datetime.now(UTC)
         hours = market.of(self._rules.instruments.segment_of(instrument_id))
         trade_date = hours.trade_date(at)
-        return Surroundings(hours, at, trade_date, self._rules.instruments.find(instrument_id, trade_date))
+        instrument = self._rules.instruments.find(instrument_id, trade_date)
+        return Surroundings(hours, at, trade_date, instrument, await self._last_price(command))
+
+    async def _last_price(self, command: PlaceOrder) -> int | None:
+        if self._last_prices is None or command.order_type is not OrderType.MARKET:
+            return None
+        return await self._last_prices.last_price(command.instrument_id)
 
     def candidate(self, call: PlaceCall, known: AdmissionFacts, judged_by: Surroundings) -> Candidate:
         """The order to put on record, accepted or refused. Raises UnavailableError: no tables hold on that date."""
@@ -139,6 +150,7 @@ class Judge:
             next_open=None if is_open else hours.next_open(at),
             client_order_id=command.client_order_id,
             client_order_id_used_by=None if used_by is None else str(used_by),
+            last_price_paise=judged_by.last_price,
         )
 
 

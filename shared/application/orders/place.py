@@ -37,6 +37,7 @@ from shared.ports.books import BookStore, StoredAnswer
 from shared.ports.market import Market
 from shared.ports.order_sagas import OrderSagas
 from shared.ports.orders import AdmissionFacts, Inquiry, OrderRecords
+from shared.ports.prices import LastPrices
 from shared.ports.rate_limits import RateLimit, RateLimiter
 from shared.ports.wakeups import Wakeups
 
@@ -95,10 +96,11 @@ class PlaceOrders:
         wakeups: Wakeups,
         positions: StreamPositions,
         timing: Timing,
+        last_prices: LastPrices | None = None,
     ) -> None:
         self._records = records
         self._positions = positions
-        self._judge = Judge(rules, market, timing)
+        self._judge = Judge(rules, market, timing, last_prices)
         self._limiter = limiter
         self._publisher = publisher
         self._dispatcher = dispatcher
@@ -202,7 +204,7 @@ class PlaceOrders:
 
     async def _look_up(self, call: PlaceCall) -> _Entry:
         """What is on record, and what the order is judged by. Raises KycRequiredError, UnavailableError."""
-        judged_by = await self._judge.surroundings(call.command.instrument_id)
+        judged_by = await self._judge.surroundings(call.command)
         instrument = judged_by.instrument
         asset = call.command.instrument_id if instrument is None else instrument.security_id
         known = await self._inquiries.submit(Inquiry(call.claim, asset))

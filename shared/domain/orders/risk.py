@@ -80,6 +80,8 @@ class RiskFacts:
     client_order_id: str | None = None
     client_order_id_used_by: str | None = None
     """The order that already carries the client_order_id, if one does."""
+    last_price_paise: int | None = None
+    """The last traded price, to protect a MARKET order by; None: the reference price does."""
 
 
 class Violation(NamedTuple):
@@ -102,7 +104,8 @@ def worst_price_paise(terms: Terms, facts: RiskFacts) -> int:
     """The worst price this order can trade at, which is the limit price it goes to the exchange with."""
     if terms.price is not None:
         return terms.price
-    return protection_price(_instrument(facts), terms.side, facts.limits.market_protection_bps)
+    bps = facts.limits.market_protection_bps
+    return protection_price(_instrument(facts), terms.side, bps, facts.last_price_paise)
 
 
 def hold_required(terms: Terms, facts: RiskFacts) -> int:

@@ -121,6 +121,22 @@ async def test_market_order_is_kept_at_its_protection_price(broker: MemoryTradin
     assert terms.limit_price > INFY.reference_price_paise
 
 
+async def test_market_order_is_protected_by_the_live_price() -> None:
+    asked: list[str] = []
+
+    class LastPrices:
+        async def last_price(self, instrument_id: str) -> int | None:
+            asked.append(instrument_id)
+            return 140_000
+
+    broker = MemoryTrading(last_prices=LastPrices())
+    user = await broker.open(PLENTY, SHARES, INFY.security_id)
+    placed = await place(broker, call(user, order_type="MARKET", price=None))
+    assert broker.memory.orders[OrderKey(user, placed.order_id)].terms.limit_price == 147_000
+    await place(broker, call(user))
+    assert asked == ["NSE:INFY"], "a LIMIT order needs no price of ours"
+
+
 async def test_accepted_order_is_published_and_its_saga_started(broker: MemoryTrading, user: UUID) -> None:
     async with broker.wakeups.watch(user) as changes:
         placed = await place(broker, call(user))

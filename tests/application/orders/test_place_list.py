@@ -16,7 +16,7 @@ from shared.application.orders import answers
 from shared.application.orders.intake import Candidate
 from shared.application.orders.judge import Judge, PlaceCall, Rules, Surroundings, calls_of_list
 from shared.application.orders.place import Placed, PlacedList, PlaceOrders
-from shared.contracts.orders import PlaceOrderList
+from shared.contracts.orders import PlaceOrder, PlaceOrderList
 from shared.contracts.problems import entry_of
 from shared.domain.errors import IdempotencyKeyReusedError, RateLimitedError
 from shared.domain.orders.order import Order
@@ -135,10 +135,10 @@ async def test_orders_over_the_limit_can_be_repeated(broker: Broker, database: D
 def break_look_up(orders: PlaceOrders, monkeypatch: pytest.MonkeyPatch) -> None:
     real = Judge.surroundings
 
-    async def surroundings(self: Judge, instrument_id: str) -> Surroundings:
-        if instrument_id == "NSE:TCS":
+    async def surroundings(self: Judge, command: PlaceOrder) -> Surroundings:
+        if command.instrument_id == "NSE:TCS":
             raise ZeroDivisionError
-        return await real(self, instrument_id)
+        return await real(self, command)
 
     monkeypatch.setattr(Judge, "surroundings", surroundings)
 

@@ -113,6 +113,10 @@ def test_market_order_is_worth_its_protection_price() -> None:
     assert worst_price_paise(market, FACTS) == 157_500
     assert worst_price_paise(market._replace(side=Side.SELL), FACTS) == 142_500
     assert worst_price_paise(TERMS, FACTS) == 150_000
+    live = facts(last_price_paise=140_000)
+    assert worst_price_paise(market, live) == 147_000
+    assert worst_price_paise(market._replace(side=Side.SELL), live) == 135_000, "5 % below would be outside the band"
+    assert hold_required(market, live) < hold_required(market, FACTS)
     refusal = check(market, facts(available_cash_paise=hold_required(market, FACTS) - 1))
     assert refusal is not None
     assert refusal.code is RejectCode.INSUFFICIENT_FUNDS
