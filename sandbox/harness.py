@@ -26,7 +26,7 @@ from sandbox.demo import DEMO_FILE
 from sandbox.errors import SandboxError
 from sandbox.running import Running
 
-PARTS = ("postgres", "valkey", "entra", "messaging", "exchange", "host", "signalr")
+PARTS = ("postgres", "valkey", "entra", "messaging", "exchange", "host", "signalr", "cosmos")
 _ROOT = Path(__file__).parent.parent
 _POLL_S = 0.02
 

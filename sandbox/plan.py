@@ -77,6 +77,7 @@ class Plan:
             self._exchange(),
             self._host(),
             self._signalr(),
+            self._cosmos(),
             *([self._feed()] if self.options.feed else []),
         ]
         names = [node.name for node in nodes]
@@ -261,6 +262,27 @@ class Plan:
             extra={"SIGNALR_ACCESS_KEY": self.endpoints.secrets.signalr_key},
             address=self.endpoints.signalr_url,
         )
+
+    def _cosmos(self) -> Part:
+        def prepare() -> None:
+            self.server.create_database("cosmos")
+
+        part = self._python(
+            "cosmos",
+            "Cosmos DB emulator",
+            "emulators.cosmos",
+            {"config": Path(__file__).with_name("cosmos.json"), "port": self._port("cosmos")},
+            lambda: probes.answers_http(self._port("cosmos"), "/_emulator/ready"),
+            needs=("databases",),
+            prepare=prepare,
+            extra={
+                "COSMOS_EMULATOR_DATABASE": self.endpoints.dsn("cosmos"),
+                "COSMOS_EMULATOR_KEY": self.endpoints.secrets.cosmos_key,
+            },
+            address=self.endpoints.cosmos_url,
+        )
+        # No order waits for candles.
+        return replace(part, late=True)
 
     def _python(
         self,

@@ -14,7 +14,17 @@ from sandbox.errors import SandboxError
 from sandbox.files import read_json, write_json
 from sandbox.folder import DataFolder
 
-NAMES = ("postgres", "valkey", "entra", "messaging", "messaging_admin", "exchange_admin", "feed_admin", "signalr")
+NAMES = (
+    "postgres",
+    "valkey",
+    "entra",
+    "messaging",
+    "messaging_admin",
+    "exchange_admin",
+    "feed_admin",
+    "signalr",
+    "cosmos",
+)
 _RANGE = range(20_000, 32_000)
 
 

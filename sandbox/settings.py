@@ -30,6 +30,7 @@ class Secrets:
     service_secret: str
     signalr_key: str
     webhook_key: str
+    cosmos_key: str
 
     @classmethod
     def keep(cls, folder: DataFolder) -> "Secrets":
@@ -71,6 +72,10 @@ class Endpoints:
         )
 
     @property
+    def cosmos_url(self) -> str:
+        return f"http://127.0.0.1:{self.ports['cosmos']}/"
+
+    @property
     def signalr_url(self) -> str:
         return f"http://127.0.0.1:{self.ports['signalr']}"
 
@@ -95,6 +100,7 @@ class Endpoints:
             "SERVICE_BUS_CONNECTION": self.service_bus(),
             "EVENT_HUBS_CONNECTION": self.service_bus(),
             "SERVICE_BUS_ADMIN_CONNECTION": self.service_bus("messaging_admin"),
+            "COSMOS_CONNECTION": f"AccountEndpoint={self.cosmos_url};AccountKey={self.secrets.cosmos_key};",
             "SIGNALR_CONNECTION": f"Endpoint={self.signalr_url};AccessKey={self.secrets.signalr_key};Version=1.0;",
             "WEBHOOK_KEYS": self.secrets.webhook_key,
             "WEBHOOK_PRIVATE_ADDRESSES": "true",

@@ -35,6 +35,13 @@ class Settings(BaseSettings):
     """Base64 of 32 bytes or more each, separated by commas, the newest first, from which webhooks' secrets are made."""
     webhook_private_addresses: bool = False
     """Whether deliveries may go to private addresses and over http: never where strangers are users."""
+    cosmos_connection: str | None = None
+    cosmos_endpoint: str | None = Field(
+        default=None, validation_alias=AliasChoices("COSMOS_CONNECTION__accountEndpoint")
+    )
+    cosmos_database: str = "broker"
+    cosmos_region: str | None = None
+    """The nearest region of an account that has several, as Azure names it: `Central India`."""
     entra_issuer: str
     entra_audience: str
     entra_jwks_url: str

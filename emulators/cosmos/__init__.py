@@ -8,6 +8,6 @@ Layers, each importing only what stands above it:
     store, catalog                                                      PostgreSQL, and what is declared there
     items, writing                                                      operations on the items of one partition key
     scope, queries, changes, expiry                                     lists of items
-    exchange, faults, metadata, item_api, feed_api, routes              requests and answers
+    declarations, exchange, faults, metadata, item_api, feed_api, routes              requests and answers
     server, __main__                                                    composition, command line
 """

@@ -11,6 +11,7 @@ import structlog
 import typer
 import uvloop
 
+from emulators.cosmos.declarations import DeclarationError, read_declarations
 from emulators.cosmos.server import DEFAULT_KEY, CosmosServer, ServerSettings
 from emulators.cosmos.store import StoreError
 from emulators.processes.open_files import allow_open_files
@@ -25,15 +26,18 @@ def main(
         str | None,
         typer.Option(
             help="libpq URI of a database for the documents alone; by default a PostgreSQL of its own is started",
-            envvar="COSMOS_DATABASE",
+            envvar="COSMOS_EMULATOR_DATABASE",
         ),
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option(help="JSON file of databases and containers that exist from the start")
     ] = None,
     data: Annotated[Path, typer.Option(help="folder of its own PostgreSQL")] = Path(".emulators/cosmos"),
     host: Annotated[str, typer.Option(help="address to listen on")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="0 takes a free one")] = 8081,
     account_key: Annotated[
         list[str] | None,
-        typer.Option(envvar="COSMOS_ACCOUNT_KEY", help="key in base64 that signs requests; given twice, either may"),
+        typer.Option(envvar="COSMOS_EMULATOR_KEY", help="key in base64 that signs requests; given twice, either may"),
     ] = None,
     ranges: Annotated[int, typer.Option(min=1, max=25, help="physical partitions that new containers show")] = 2,
 ) -> None:
@@ -41,11 +45,13 @@ def main(
     lose_lines_instead_of_failing()
     _log_to_stderr()
     allow_open_files(_OPEN_FILES)
-    settings = ServerSettings(host=host, port=port, keys=tuple(account_key or (DEFAULT_KEY,)), ranges=ranges)
+    keys = tuple(account_key or (DEFAULT_KEY,))
     try:
+        databases = () if config is None else tuple(read_declarations(config))
+        settings = ServerSettings(host=host, port=port, keys=keys, ranges=ranges, databases=databases)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(_run(database, data, settings))
-    except (StoreError, PostgresError, ValueError) as error:
+    except (StoreError, PostgresError, DeclarationError, ValueError) as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(1) from error
     except OSError as error:

@@ -22,7 +22,7 @@ from emulators.cosmos.limits import MAX_PARAMETERS, MAX_RESPONSE_BYTES, MAX_SCAN
 from emulators.cosmos.scope import Found, Position, Scope
 from emulators.cosmos.sql.budget import QueryTooCostlyError
 from emulators.cosmos.sql.parser import parse
-from emulators.cosmos.sql.pinned import Pins, alternatives
+from emulators.cosmos.sql.pinned import Pins, alternatives, id_range
 from emulators.cosmos.sql.program import Collector, Program, compile_query
 from emulators.cosmos.sql.syntax import QuerySyntaxError, Select
 from emulators.cosmos.store import Store
@@ -109,7 +109,8 @@ def narrowed(query: Query, whole: Scope) -> tuple[Scope, list[bytes] | None]:
         return Scope(container, whole.span, tuple(sorted(points))), sorted(places)
     if len(places) == 1:
         [only] = places
-        return Scope(container, scope.span_of(only).within(whole.span)), [only]
+        ids = id_range(query.select, query.parameters)
+        return Scope(container, scope.span_of(only).within(whole.span), ids=ids), [only]
     return whole, sorted(places)
 
 

@@ -95,6 +95,22 @@ FROM (
 ) AS sized
 WHERE before < %(bytes)s ORDER BY place, number
 
+-- name: scan_ids
+SELECT place, number, body, found
+FROM (
+    SELECT *, sum(octet_length(body)) OVER (ORDER BY place, number) - octet_length(body) AS before,
+           count(*) OVER () AS found
+    FROM (
+        SELECT place, number, body FROM item
+        WHERE container_id = %(container_id)s AND place = %(place)s AND id BETWEEN %(first_id)s AND %(last_id)s
+          AND (place, number) > (%(after_place)s, %(after_number)s)
+          AND (%(ttl_s)s::integer IS NOT NULL
+               AND written_at + nullif(coalesce(ttl_s, %(ttl_s)s), -1) <= %(now)s) IS NOT TRUE
+        ORDER BY place, number LIMIT %(most)s
+    ) AS following
+) AS sized
+WHERE before < %(bytes)s ORDER BY place, number
+
 -- name: read_points
 SELECT place, number, body, found
 FROM (

@@ -5,7 +5,7 @@
 /dbs/{db}/colls/{coll}/pkranges               ranges of partition keys
 /dbs/{db}/colls/{coll}/docs[/{id}]            items, queries, batches, the change feed
 /offers[/{rid}]                               throughput
-/_emulator/faults                             answers that a test asks for
+/_emulator/ready, /_emulator/faults           whether it serves; answers that a test asks for
 """
 
 from emulators.cosmos.auth import AccountKeys
@@ -104,7 +104,9 @@ class Routes:
         return await self._items.create(request, container)
 
     def _own(self, request: Request) -> Answer:
-        """The emulator's own interface."""
+        """The emulator's own interface; whether it serves may be asked without a key."""
+        if request.segments == ("_emulator", "ready"):
+            return Answer(200)
         self._keys.check_key(request.headers.get("authorization", ""))
         if request.segments != ("_emulator", "faults"):
             raise not_found("The path is not known.")

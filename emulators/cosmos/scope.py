@@ -19,11 +19,12 @@ START: Position = (b"", -1)
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Documents between two places; `points` are the places and ids of those that a filter names one by one."""
+    """Documents between two places; a filter may name `points` (place and id) one by one, or bounds of their ids."""
 
     container: Container
     span: Span = EVERYTHING
     points: tuple[tuple[bytes, str], ...] | None = None
+    ids: tuple[str, str] | None = None
 
     @property
     def place(self) -> bytes | None:
@@ -72,7 +73,10 @@ async def _chunk(store: Store, scope: Scope, after: Position, now: float) -> tup
         "bytes": _CHUNK_BYTES,
     }
     span = scope.span
-    if scope.points is None:
+    if scope.ids is not None:
+        first, last = scope.ids
+        rows = await store.fetch("scan_ids", {**parameters, "place": span.low, "first_id": first, "last_id": last})
+    elif scope.points is None:
         rows = await store.fetch("scan", {**parameters, "low": span.low, "high": span.high})
     else:
         wanted = [point for point in scope.points if span.low <= point[0] < span.high]

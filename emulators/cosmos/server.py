@@ -20,6 +20,8 @@ from aiohttp import web
 from emulators.cosmos.auth import AccountKeys
 from emulators.cosmos.catalog import Catalog
 from emulators.cosmos.continuations import Continuations
+from emulators.cosmos.declarations import declare
+from emulators.cosmos.documents import Document
 from emulators.cosmos.errors import CosmosError
 from emulators.cosmos.exchange import Answer, Request
 from emulators.cosmos.expiry import purge_for_ever
@@ -49,6 +51,8 @@ class ServerSettings:
     keys: tuple[str, ...] = (DEFAULT_KEY,)
     ranges: int = 2
     limits: Limits = field(default_factory=Limits)
+    databases: tuple[Document, ...] = ()
+    """What exists from the start, see `declarations`."""
 
 
 class CosmosServer:
@@ -77,7 +81,7 @@ class CosmosServer:
     @classmethod
     @asynccontextmanager
     async def start(cls, dsn: str, settings: ServerSettings | None = None) -> "AsyncIterator[CosmosServer]":
-        """Serve on the database of `dsn` until the block ends. Raises StoreError, ValueError, OSError."""
+        """Serve the database `dsn` until the block ends. Raises StoreError, DeclarationError, ValueError, OSError."""
         settings = settings or ServerSettings()
         store = Store(dsn, settings.limits.statement_timeout_s)
         server = cls(store, settings)
@@ -85,6 +89,7 @@ class CosmosServer:
         try:
             await store.open()
             await server._catalog.load()
+            await declare(server._catalog, list(settings.databases))
             tasks.append(server._background.start(store.keep_ownership(), "ownership"))
             tasks.append(server._background.start(purge_for_ever(store, server._catalog), "expiry"))
             server.port = await server._connections.listen(settings.host, settings.port, None)

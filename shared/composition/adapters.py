@@ -11,6 +11,8 @@ import azure.durable_functions as df
 from redis.asyncio import Redis
 
 from shared.adapters.azure_identity import ManagedIdentity
+from shared.adapters.cosmos.candle_history import CosmosCandleHistory
+from shared.adapters.cosmos.container import CosmosAddress, CosmosContainer
 from shared.adapters.durable.finished_sagas import DurableFinishedSagas
 from shared.adapters.durable.order_sagas import DurableOrderSagas
 from shared.adapters.entra.keys import KeySet
@@ -73,6 +75,7 @@ from shared.ports.order_sagas import OrderSagas
 from shared.ports.rate_limits import RequestCounter
 
 EXCHANGE_REQUESTS, EXECUTION_REPORTS = "exchange-requests", "execution-reports"
+_CANDLES = "candles"
 
 
 @dataclass(frozen=True)
@@ -101,7 +104,8 @@ async def connect_adapters(config: Settings, reference: ReferenceData) -> Adapte
         config.postgres_url, most=config.postgres_pool, password=password_source(config.postgres_url, identity)
     )
     redis = connect(config.redis_url)
-    push = _push(config, redis, identity)
+    push, candles = _push(config, redis, identity), _candles(config, identity)
+    history = None if candles is None else CosmosCandleHistory(candles)
     await database.open()
     market = PostgresMarket(database, reference.markets[config.market_sessions])
     books, wakeups = PostgresBooks(database, reference.rate_cards), RedisWakeups(redis)
@@ -144,7 +148,7 @@ async def connect_adapters(config: Settings, reference: ReferenceData) -> Adapte
             quotes=RedisQuotes(redis, reference.shards),
             wakeups=RedisMarketWakeups(redis),
             live_candles=RedisLiveCandles(redis, reference.shards),
-            candle_history=None,
+            candle_history=history,
             market=market,
         ),
         operations=OperationsPorts(
@@ -164,7 +168,7 @@ async def connect_adapters(config: Settings, reference: ReferenceData) -> Adapte
             shards=RedisMarketShards(redis, reference.shards),
             parked=PostgresParkedEvents(database),
             resends=HttpResends(config.exchange_api_url) if config.exchange_api_url else None,
-            history=None,
+            history=history,
             market=market,
             push=push.market,
         ),
@@ -182,6 +186,7 @@ async def connect_adapters(config: Settings, reference: ReferenceData) -> Adapte
             Dependency("service-bus", required=False, probe=ServiceBusPing(bus, EXECUTION_REPORTS), keep_s=5.0),
             Dependency("redis", required=False, probe=redis.ping),
             *([] if push.hubs is None else [Dependency("signalr", required=False, probe=push.hubs.ping, keep_s=5.0)]),
+            *([] if candles is None else [Dependency("cosmos", required=False, probe=candles.ping, keep_s=5.0)]),
         ),
     )
 
@@ -205,6 +210,13 @@ def _push(config: Settings, redis: Redis, identity: ManagedIdentity) -> _Push:
         SignalRMemberships(service, leases),
         SignalRMarketPush(service, leases),
     )
+
+
+def _candles(config: Settings, identity: ManagedIdentity) -> CosmosContainer | None:
+    address = CosmosAddress.parsed(
+        config.cosmos_connection, config.cosmos_endpoint, config.cosmos_database, config.cosmos_region, identity
+    )
+    return None if address is None else CosmosContainer(address, _CANDLES)
 
 
 def _inspector(config: Settings, bus: BusConnection) -> ServiceBusInspector:

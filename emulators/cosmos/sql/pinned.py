@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from emulators.cosmos.sql.parser import ROOT
 from emulators.cosmos.sql.syntax import (
     Alias,
+    Between,
     Binary,
     Constant,
     Expression,
@@ -24,22 +25,35 @@ type Path = tuple[str, ...]
 type Pins = dict[Path, Value]
 
 _MAX_ALTERNATIVES = 2000
+_ID: Path = ("id",)
+_LOWEST, _HIGHEST = "", "\U0010ffff"
+_TURNED = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
 
 
 def alternatives(select: Select, parameters: Mapping[str, Value]) -> list[Pins]:
     """Every document that the filter lets through has the values of one of these; `[{}]` says nothing."""
-    if select.where is None or not select.sources:
+    if select.where is None or not _has_root(select):
         return [{}]
-    first = select.sources[0]
-    if first.iterates or first.origin != Alias(ROOT):
-        return [{}]
-    return _Analysis(first.alias, parameters).of(select.where)
+    return _Analysis(select.sources[0].alias, parameters).of(select.where)
 
 
 def path_of(expression: Expression, select: Select) -> Path | None:
     """The members of a document that an expression names, from the first input set; None for anything else."""
     first = select.sources[0].alias if select.sources else ROOT
     return _Analysis(first, {}).path(expression)
+
+
+def id_range(select: Select, parameters: Mapping[str, Value]) -> tuple[str, str] | None:
+    """Bounds of the ids that the filter lets through, both inclusive; None if it has no bounds for them."""
+    if not _has_root(select) or select.where is None:
+        return None
+    bounds = _Analysis(select.sources[0].alias, parameters).id_bounds(select.where)
+    return None if bounds == (_LOWEST, _HIGHEST) else bounds
+
+
+def _has_root(select: Select) -> bool:
+    """Whether the first input set is the documents themselves."""
+    return bool(select.sources) and not select.sources[0].iterates and select.sources[0].origin == Alias(ROOT)
 
 
 class _Analysis:
@@ -56,6 +70,25 @@ class _Analysis:
         if isinstance(expression, In) and not expression.negated:
             return _any([self._equal(expression.operand, choice) for choice in expression.choices])
         return [{}]
+
+    def id_bounds(self, expression: Expression) -> tuple[str, str]:
+        if isinstance(expression, Logical) and expression.operator == "AND":
+            found = [self.id_bounds(operand) for operand in expression.operands]
+            return max(low for low, _ in found), min(high for _, high in found)
+        if isinstance(expression, Between) and not expression.negated and self.path(expression.operand) == _ID:
+            low, high = self._value(expression.low), self._value(expression.high)
+            return (low, high) if isinstance(low, str) and isinstance(high, str) else (_LOWEST, _HIGHEST)
+        if isinstance(expression, Binary) and expression.operator in _TURNED:
+            return self._bound(expression.operator, expression.left, expression.right)
+        return _LOWEST, _HIGHEST
+
+    def _bound(self, operator: str, left: Expression, right: Expression) -> tuple[str, str]:
+        if self.path(left) != _ID:
+            operator, left, right = _TURNED[operator], right, left
+        value = self._value(right)
+        if self.path(left) != _ID or not isinstance(value, str):
+            return _LOWEST, _HIGHEST
+        return (value, _HIGHEST) if operator in (">", ">=") else (_LOWEST, value)
 
     def _equal(self, left: Expression, right: Expression) -> list[Pins]:
         path, value = self.path(left), self._value(right)
