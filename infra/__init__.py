@@ -1,0 +1,1 @@
+"""Everything that the broker needs in Azure, and the tools around it. Nothing here is shipped."""
