@@ -2,7 +2,6 @@ metadata description = 'A cell: everything that serves the users of a range of s
 
 import { Cell, CellSize, Group, Identity, Posture, Previews, Tags } from 'types.bicep'
 import { cellBase, unique } from 'names.bicep'
-import { privateDnsZones } from 'dns.bicep'
 
 @description('Start of all names.')
 param workload string
@@ -131,15 +130,10 @@ var apps = map(cell.colours, colour => {
 })
 var appIdentities = map(apps, app => app.identity)
 
+var endpointSubnetId = resourceId('Microsoft.Network/virtualNetworks/subnets', names.network, 'endpoints')
+
 @description('Who speaks for the exchange and its feed at the other end of the queues.')
 var exchangeIdentity = 'id-${base}-exchange'
-
-@description('Address ranges: each colour has one for its instances, all private endpoints share one.')
-var subnets = [
-  { name: 'functions-blue', addressPrefix: cidrSubnet(addressPrefix, 23, 0), delegation: 'Microsoft.App/environments', outbound: true }
-  { name: 'functions-green', addressPrefix: cidrSubnet(addressPrefix, 23, 1), delegation: 'Microsoft.App/environments', outbound: true }
-  { name: 'endpoints', addressPrefix: cidrSubnet(addressPrefix, 24, 4), delegation: null, outbound: false }
-]
 
 // Identities
 
@@ -152,49 +146,21 @@ module identities 'modules/identity.bicep' = [
 
 // Network
 
-module nat 'modules/nat-gateway.bicep' = {
-  name: 'nat'
-  params: { name: 'ng-${base}', location: location, tags: tags, sku: natSku, workspaceId: workspaceId }
-}
-
-module network 'modules/virtual-network.bicep' = {
-  name: 'network'
+module network 'cell-network.bicep' = {
+  name: 'cell-network'
   params: {
-    name: names.network
+    base: base
+    cellName: cell.name
     location: location
     tags: tags
-    addressPrefix: addressPrefix
-    subnets: subnets
-    natGatewayId: nat.outputs.id
-    trustedPrefixes: [addressPrefix, hubPrefix]
-    workspaceId: workspaceId
-  }
-}
-
-module toHub 'modules/virtual-network-peering.bicep' = {
-  name: 'to-hub'
-  params: {
+    posture: posture
     networkName: names.network
-    remoteNetworkId: resourceId(regionGroupName, 'Microsoft.Network/virtualNetworks', hubNetworkName)
-    name: 'to-hub'
-  }
-  dependsOn: [network]
-}
-
-module fromHub 'modules/virtual-network-peering.bicep' = {
-  name: 'from-hub-to-${cell.name}'
-  scope: resourceGroup(regionGroupName)
-  params: { networkName: hubNetworkName, remoteNetworkId: network.outputs.id, name: 'to-${cell.name}' }
-}
-
-module dnsLinks 'modules/private-dns-links.bicep' = if (posture.private) {
-  name: 'dns-links-${cell.name}'
-  scope: resourceGroup(regionGroupName)
-  params: {
-    zones: map(items(privateDnsZones), zone => zone.value)
-    networkId: network.outputs.id
-    linkName: cell.name
-    tags: tags
+    addressPrefix: addressPrefix
+    hubPrefix: hubPrefix
+    natSku: natSku
+    regionGroupName: regionGroupName
+    hubNetworkName: hubNetworkName
+    workspaceId: workspaceId
   }
 }
 
@@ -460,71 +426,64 @@ module functionApps 'modules/function-app.bicep' = [
 
 // Private endpoints
 
-@description('What is reached over private endpoints.')
-var targets = concat(
-  [
-    { name: 'postgresql', groupId: 'postgresqlServer', id: resourceId('Microsoft.DBforPostgreSQL/flexibleServers', names.postgresql) }
-    { name: 'service-bus', groupId: 'namespace', id: resourceId('Microsoft.ServiceBus/namespaces', names.serviceBus) }
-    { name: 'event-hubs', groupId: 'namespace', id: resourceId('Microsoft.EventHub/namespaces', names.eventHubs) }
-    { name: 'redis', groupId: 'redisEnterprise', id: resourceId('Microsoft.Cache/redisEnterprise', names.redis) }
-    { name: 'signalr', groupId: 'signalr', id: resourceId('Microsoft.SignalRService/signalR', names.signalr) }
-    { name: 'key-vault', groupId: 'vault', id: resourceId('Microsoft.KeyVault/vaults', names.keyVault) }
-    { name: 'scheduler', groupId: 'scheduler', id: resourceId('Microsoft.DurableTask/schedulers', names.scheduler) }
-  ],
-  flatten(map(apps, app => map(['blob', 'queue', 'table'], part => {
-    name: 'storage-${app.colour}-${part}'
-    groupId: part
-    id: resourceId('Microsoft.Storage/storageAccounts', app.storage)
-  })))
-)
-var endpointSubnetId = resourceId('Microsoft.Network/virtualNetworks/subnets', names.network, 'endpoints')
-
-module endpoints 'modules/private-endpoint.bicep' = [
-  for target in (posture.private ? targets : []): {
-    name: 'endpoint-${target.name}'
-    params: {
-      name: 'pep-${base}-${target.name}'
-      location: location
-      tags: tags
-      subnetId: endpointSubnetId
-      targetId: target.id
-      groupId: target.groupId
-      zoneId: resourceId(regionGroupName, 'Microsoft.Network/privateDnsZones', privateDnsZones[target.groupId])
-    }
-    dependsOn: [network, postgresql, serviceBus, eventHubs, redis, signalr, keyVault, scheduler, storageAccounts, dnsLinks]
-  }
-]
-
-module appEndpoints 'modules/private-endpoint.bicep' = [
-  for app in (posture.private ? apps : []): {
-    name: 'endpoint-app-${app.colour}'
-    params: {
-      name: 'pep-${base}-app-${app.colour}'
-      location: location
-      tags: tags
-      subnetId: endpointSubnetId
-      targetId: resourceId('Microsoft.Web/sites', app.name)
-      groupId: 'sites'
-      zoneId: resourceId(regionGroupName, 'Microsoft.Network/privateDnsZones', privateDnsZones.sites)
-    }
-    dependsOn: [network, functionApps, dnsLinks]
-  }
-]
-
-module replicaEndpoint 'modules/private-endpoint.bicep' = if (posture.private && replica != null) {
-  name: 'endpoint-postgresql-replica'
+module endpoints 'cell-endpoints.bicep' = if (posture.private) {
+  name: 'endpoints'
   params: {
-    name: 'pep-${base}-postgresql-replica'
+    base: base
+    location: location
+    tags: tags
+    subnetId: endpointSubnetId
+    regionGroupName: regionGroupName
+    targets: concat(
+      [
+        { name: 'postgresql', groupId: 'postgresqlServer', id: postgresql.outputs.id }
+        { name: 'service-bus', groupId: 'namespace', id: serviceBus.outputs.id }
+        { name: 'event-hubs', groupId: 'namespace', id: eventHubs.outputs.id }
+        { name: 'redis', groupId: 'redisEnterprise', id: redis.outputs.id }
+        { name: 'signalr', groupId: 'signalr', id: signalr.outputs.id }
+        { name: 'key-vault', groupId: 'vault', id: keyVault.outputs.id }
+        { name: 'scheduler', groupId: 'scheduler', id: scheduler.outputs.id }
+      ],
+      flatten(map(
+        apps,
+        app =>
+          map(['blob', 'queue', 'table'], part => {
+            name: 'storage-${app.colour}-${part}'
+            groupId: part
+            id: resourceId('Microsoft.Storage/storageAccounts', app.storage)
+          })
+      ))
+    )
+  }
+  dependsOn: [network, storageAccounts]
+}
+
+module appEndpoints 'cell-endpoints.bicep' = if (posture.private) {
+  name: 'app-endpoints'
+  params: {
+    base: base
+    location: location
+    tags: tags
+    subnetId: endpointSubnetId
+    regionGroupName: regionGroupName
+    targets: map(apps, app => {
+      name: 'app-${app.colour}'
+      groupId: 'sites'
+      id: resourceId('Microsoft.Web/sites', app.name)
+    })
+  }
+  dependsOn: [network, functionApps]
+}
+
+module replicaEndpoint 'cell-endpoints.bicep' = if (posture.private && replica != null) {
+  name: 'replica-endpoint'
+  params: {
+    base: base
     location: replica!.location
     tags: tags
     subnetId: replica!.subnetId
-    targetId: postgresqlReplica!.outputs.id
-    groupId: 'postgresqlServer'
-    zoneId: resourceId(
-      replica!.regionGroupName,
-      'Microsoft.Network/privateDnsZones',
-      privateDnsZones.postgresqlServer
-    )
+    regionGroupName: replica!.regionGroupName
+    targets: [{ name: 'postgresql-replica', groupId: 'postgresqlServer', id: postgresqlReplica!.outputs.id }]
   }
 }
 

@@ -205,7 +205,10 @@ module units 'cell.bicep' = [
 ]
 
 @description('Each API Management with each cell: any region can serve any user.')
-var routes = flatten(map(regions, region => map(cells, each => { gateway: region, region: each.region, cell: each.cell })))
+var routes = flatten(map(
+  regions,
+  region => map(cells, each => { gateway: region, region: each.region, cell: each.cell })
+))
 
 module routing 'routing.bicep' = [
   for route in routes: {

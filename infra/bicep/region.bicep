@@ -62,7 +62,10 @@ var gatewayName = 'apim-${base}-${unique(subscription().id, base)}'
 var policy = replace(
   loadTextContent('policies/api.xml'),
   '<origin>https://origin.invalid</origin>',
-  join(map(empty(allowedOrigins) ? ['https://origin.invalid'] : allowedOrigins, origin => '<origin>${origin}</origin>'), '')
+  join(
+    map(empty(allowedOrigins) ? ['https://origin.invalid'] : allowedOrigins, origin => '<origin>${origin}</origin>'),
+    ''
+  )
 )
 
 module workspace 'modules/log-analytics.bicep' = {
@@ -95,7 +98,12 @@ module network 'modules/virtual-network.bicep' = {
     tags: tags
     addressPrefix: ownPrefix
     subnets: [
-      { name: 'gateway', addressPrefix: cidrSubnet(ownPrefix, 24, 0), delegation: 'Microsoft.Web/serverFarms', outbound: true }
+      {
+        name: 'gateway'
+        addressPrefix: cidrSubnet(ownPrefix, 24, 0)
+        delegation: 'Microsoft.Web/serverFarms'
+        outbound: true
+      }
       { name: 'endpoints', addressPrefix: cidrSubnet(ownPrefix, 24, 1), delegation: null, outbound: false }
       // The runner of deployments reaches the apps' deployment sites and the databases, which are private.
       { name: 'runner', addressPrefix: cidrSubnet(ownPrefix, 24, 2), delegation: null, outbound: true }

@@ -197,7 +197,14 @@ type CellSize = {
   eventHubsUnits: 0 | 1 | 2 | 4 | 6 | 8 | 10 | 12 | 16
 
   @description('Size of Azure Managed Redis.')
-  redisSku: 'Balanced_B0' | 'Balanced_B3' | 'Balanced_B5' | 'Balanced_B10' | 'Balanced_B20' | 'Balanced_B50' | 'Balanced_B100'
+  redisSku:
+    | 'Balanced_B0'
+    | 'Balanced_B3'
+    | 'Balanced_B5'
+    | 'Balanced_B10'
+    | 'Balanced_B20'
+    | 'Balanced_B50'
+    | 'Balanced_B100'
 
   @description('Tier of SignalR Service.')
   signalrTier: 'Standard' | 'Premium'

@@ -4,12 +4,11 @@ import json
 import re
 from pathlib import Path
 
-import function_app
 from shared.adapters.service_bus.exchange import QUEUE
 from shared.composition.adapters import EXCHANGE_REQUESTS, EXECUTION_REPORTS
 from shared.config import Settings
 from tests.docs.test_tables import _setting, codes, table
-from tests.infra.rules.apps import triggers
+from tests.infra.rules.apps import registered, triggers
 from tests.infra.snapshot import Snapshot
 
 ROOT = Path(__file__).parents[2]
@@ -78,7 +77,9 @@ def test_queues_are_those_that_the_app_uses(snapshots: dict[str, Snapshot]) -> N
 
 
 def test_hubs_and_their_consumer_groups_are_those_of_the_sandbox(snapshots: dict[str, Snapshot]) -> None:
-    declared = json.loads((ROOT / "sandbox/eventhubs.json").read_bytes())["UserConfig"]["NamespaceConfig"][0]["Entities"]
+    declared = json.loads((ROOT / "sandbox/eventhubs.json").read_bytes())["UserConfig"]["NamespaceConfig"][0][
+        "Entities"
+    ]
     wanted = {hub["Name"]: {group["Name"] for group in hub["ConsumerGroups"]} for hub in declared}
     for snapshot in snapshots.values():
         for namespace in snapshot.of("Microsoft.EventHub/namespaces"):
@@ -91,9 +92,11 @@ def test_hubs_and_their_consumer_groups_are_those_of_the_sandbox(snapshots: dict
 def test_triggers_read_hubs_and_queues_that_exist(snapshots: dict[str, Snapshot]) -> None:
     snapshot = snapshots["prod"]
     queues = {queue.name for queue in snapshot.of("Microsoft.ServiceBus/namespaces/queues")}
-    groups = {tuple(each.id.split("/")[-3::2]) for each in snapshot.of("Microsoft.EventHub/namespaces/eventhubs/consumergroups")}
-    for function in function_app.app.get_functions():
-        trigger = function.get_trigger().get_dict_repr()
+    groups = {
+        tuple(each.id.split("/")[-3::2])
+        for each in snapshot.of("Microsoft.EventHub/namespaces/eventhubs/consumergroups")
+    }
+    for _, trigger in registered():
         if trigger["type"] == "serviceBusTrigger":
             assert trigger["queueName"] in queues
         if trigger["type"] == "eventHubTrigger":

@@ -96,8 +96,14 @@ resource service 'Microsoft.ApiManagement/service@2024-05-01' = {
       logClientIp: true
       sampling: { samplingType: 'fixed', percentage: 5 }
       // A client quotes its X-Request-Id: the line of the gateway is found by it. Never bodies, never tokens.
-      frontend: { request: { headers: [], body: { bytes: 0 } }, response: { headers: ['X-Request-Id'], body: { bytes: 0 } } }
-      backend: { request: { headers: [], body: { bytes: 0 } }, response: { headers: ['X-Request-Id'], body: { bytes: 0 } } }
+      frontend: {
+        request: { headers: [], body: { bytes: 0 } }
+        response: { headers: ['X-Request-Id'], body: { bytes: 0 } }
+      }
+      backend: {
+        request: { headers: [], body: { bytes: 0 } }
+        response: { headers: ['X-Request-Id'], body: { bytes: 0 } }
+      }
     }
   }
 }

@@ -57,9 +57,7 @@ resource api 'Microsoft.ApiManagement/service/apis@2024-05-01' = {
         displayName: operation.displayName
         method: operation.method
         urlTemplate: operation.urlTemplate
-        templateParameters: [
-          for parameter in operation.parameters: { name: parameter, type: 'string', required: true }
-        ]
+        templateParameters: [for parameter in operation.parameters: { name: parameter, type: 'string', required: true }]
       }
     }
   ]

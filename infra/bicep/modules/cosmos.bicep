@@ -64,7 +64,10 @@ resource account 'Microsoft.DocumentDB/databaseAccounts@2026-03-15' = {
     minimalTlsVersion: 'Tls12'
     publicNetworkAccess: posture.private ? 'Disabled' : 'Enabled'
     networkAclBypass: 'None'
-    backupPolicy: { type: 'Continuous', continuousModeProperties: { tier: posture.protected ? 'Continuous30Days' : 'Continuous7Days' } }
+    backupPolicy: {
+      type: 'Continuous'
+      continuousModeProperties: { tier: posture.protected ? 'Continuous30Days' : 'Continuous7Days' }
+    }
   }
 
   resource database 'sqlDatabases' = {

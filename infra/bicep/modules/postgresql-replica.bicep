@@ -43,7 +43,11 @@ resource replica 'Microsoft.DBforPostgreSQL/flexibleServers@2025-08-01' = {
       passwordAuth: 'Disabled'
       tenantId: tenant().tenantId
     }
-    storage: { storageSizeGB: size.storageGiB, type: premiumSsdV2 ? 'PremiumV2_LRS' : 'Premium_LRS', autoGrow: premiumSsdV2 ? 'Disabled' : 'Enabled' }
+    storage: {
+      storageSizeGB: size.storageGiB
+      type: premiumSsdV2 ? 'PremiumV2_LRS' : 'Premium_LRS'
+      autoGrow: premiumSsdV2 ? 'Disabled' : 'Enabled'
+    }
     backup: { backupRetentionDays: size.backupDays, geoRedundantBackup: 'Disabled' }
     highAvailability: { mode: 'Disabled' }
     maintenanceWindow: { customWindow: 'Enabled', dayOfWeek: 0, startHour: 21, startMinute: 0 }

@@ -14,9 +14,7 @@ param linkName string
 @description('Tags.')
 param tags Tags
 
-resource privateZones 'Microsoft.Network/privateDnsZones@2024-06-01' existing = [
-  for zone in zones: { name: zone }
-]
+resource privateZones 'Microsoft.Network/privateDnsZones@2024-06-01' existing = [for zone in zones: { name: zone }]
 
 resource links 'Microsoft.Network/privateDnsZones/virtualNetworkLinks@2024-06-01' = [
   for (zone, i) in zones: {

@@ -96,7 +96,10 @@ module queueGrants 'service-bus-queue-grants.bicep' = [
 resource lock 'Microsoft.Authorization/locks@2020-05-01' = if (posture.protected) {
   scope: namespace
   name: 'holds-messages'
-  properties: { level: 'CanNotDelete', notes: 'Requests and reports on their way. Remove the lock only for a teardown.' }
+  properties: {
+    level: 'CanNotDelete'
+    notes: 'Requests and reports on their way. Remove the lock only for a teardown.'
+  }
 }
 
 #disable-next-line use-recent-api-versions // this type has no later version with category groups

@@ -3,7 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from functools import cache
-from typing import Final
+from typing import Any, Final
 
 import function_app
 from tests.infra.rules.data import is_replica
@@ -56,10 +56,18 @@ def _open_functions(snapshot: Snapshot, site: Resource) -> set[str]:
 
 
 @cache
+def registered() -> tuple[tuple[str, dict[str, Any]], ...]:
+    """Name and trigger of every function, as the app registers them."""
+    # The SDK refuses names that it has seen, its own of the last call too.
+    function_app.app.functions_bindings = None
+    return tuple(
+        (each.get_function_name(), each.get_trigger().get_dict_repr()) for each in function_app.app.get_functions()
+    )
+
+
 def triggers() -> Mapping[str, str]:
-    """Type of the trigger of each function that is a scale group of its own, as the app registers them."""
-    found = {each.get_function_name(): each.get_trigger().type for each in function_app.app.get_functions()}
-    return {name: trigger for name, trigger in found.items() if trigger not in _GROUPED}
+    """Type of the trigger of each function that is a scale group of its own."""
+    return {name: trigger["type"] for name, trigger in registered() if trigger["type"] not in _GROUPED}
 
 
 @RULES.add("A Flex Consumption plan takes one app; without a concurrency Python serves one request at a time.")
