@@ -409,6 +409,7 @@ module functionApps 'modules/function-app.bicep' = [
           POSTGRES_POOL: string(size.postgresPool)
           REDIS_URL: 'rediss://${redis.outputs.hostName}:10000'
           SIGNALR_CONNECTION__serviceUri: 'https://${signalr.outputs.hostName}'
+          MARKET_STREAM_WAITING: string(size.httpConcurrency / 2)
           ENTRA_ISSUER: identity.issuer
           ENTRA_AUDIENCE: identity.audience
           ENTRA_JWKS_URL: identity.jwksUrl

@@ -10,13 +10,16 @@ from infra.compiler import SUBSCRIPTION
 
 FOLDER: Final = Path(__file__).parent
 _MOST_CHARACTERS: Final = 1_000
-_LEFT_OUT: Final = {"Microsoft.ApiManagement/service/apis/operations"}
-"""Written in full elsewhere: infra/bicep/policies/operations.json."""
+_ELSEWHERE: Final = {
+    "Microsoft.ApiManagement/service/apis/operations",
+    "Microsoft.ApiManagement/service/apis/policies",
+}
+"""On record as they are made from the route table: infra/bicep/policies."""
 
 
 def written(expanded: dict[str, Any]) -> str:
     """One line a resource, by id: ids without the subscription, long texts as their hash."""
-    lines = sorted(_line(resource) for resource in expanded["predictedResources"] if resource["type"] not in _LEFT_OUT)
+    lines = sorted(_line(resource) for resource in expanded["predictedResources"] if resource["type"] not in _ELSEWHERE)
     outputs = json.dumps({"outputs": _short(expanded["outputs"])}, sort_keys=True)
     return "\n".join([*lines, outputs]) + "\n"
 
