@@ -110,14 +110,7 @@ var names = {
 }
 
 @description('What is triggered by queues, hubs and timers: each function is a scale group of its own.')
-var triggeredFunctions = [
-  'execution_reports'
-  'market_data'
-  'missing_reports'
-  'nightly'
-  'prepare_storage'
-  'sweep'
-]
+var triggeredFunctions = loadJsonContent('functions.json')
 
 @description('The app of each colour, its storage and its identity.')
 var apps = map(cell.colours, colour => {
@@ -410,6 +403,8 @@ module functionApps 'modules/function-app.bicep' = [
           REDIS_URL: 'rediss://${redis.outputs.hostName}:10000'
           SIGNALR_CONNECTION__serviceUri: 'https://${signalr.outputs.hostName}'
           MARKET_STREAM_WAITING: string(size.httpConcurrency / 2)
+          // Whoever operates the cell makes the secret: docs/azure/first-deployment.md
+          WEBHOOK_KEYS: '@Microsoft.KeyVault(VaultName=${names.keyVault};SecretName=webhook-keys)'
           ENTRA_ISSUER: identity.issuer
           ENTRA_AUDIENCE: identity.audience
           ENTRA_JWKS_URL: identity.jwksUrl
@@ -421,7 +416,7 @@ module functionApps 'modules/function-app.bicep' = [
       rollingUpdates: previews.rollingUpdates
       workspaceId: workspaceId
     }
-    dependsOn: [identities, network, storageAccounts, insights, scheduler, endpoints]
+    dependsOn: [identities, network, storageAccounts, insights, scheduler, keyVault, endpoints]
   }
 ]
 

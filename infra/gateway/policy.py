@@ -45,7 +45,7 @@ def policy_xml(routes: Routes) -> str:
     """The whole policy."""
     rows = tuple(routes)
     address = quoteattr('@(context.Request.Headers.GetValueOrDefault("X-Azure-ClientIP", context.Request.IpAddress))')
-    return f"""<!-- Written by `python -m infra.gateway` from the route table. Change that, not this. -->
+    return f"""<!-- Written by `python -m infra.generated` from the route table. Change that, not this. -->
 <policies>
   <inbound>
     <set-variable name="user" value="" />

@@ -4,11 +4,11 @@ import json
 import re
 from pathlib import Path
 
+from infra.generated import triggers
 from shared.adapters.service_bus.exchange import QUEUE
 from shared.composition.adapters import EXCHANGE_REQUESTS, EXECUTION_REPORTS
 from shared.config import Settings
 from tests.docs.test_tables import _setting, codes, table
-from tests.infra.rules.apps import registered, triggers
 from tests.infra.snapshot import Snapshot
 
 ROOT = Path(__file__).parents[2]
@@ -25,6 +25,7 @@ AS_THE_APP_HAS_IT = {
     "EXCHANGE_EXPIRE_AFTER_S": "agreed with the exchange, the same in every environment",
     "EXCHANGE_REPORTS_SETTLED_S": "agreed with the exchange, the same in every environment",
     "MARKET_SESSIONS": "the default is the exchange's",
+    "WEBHOOK_PRIVATE_ADDRESSES": "never where strangers are users",
     "SAGAS_IN_FLIGHT": "measured; the same for every cell",
     "ORDERS_PER_SAGA": "measured; the same for every cell",
 }
@@ -96,7 +97,7 @@ def test_triggers_read_hubs_and_queues_that_exist(snapshots: dict[str, Snapshot]
         tuple(each.id.split("/")[-3::2])
         for each in snapshot.of("Microsoft.EventHub/namespaces/eventhubs/consumergroups")
     }
-    for _, trigger in registered():
+    for trigger in triggers().values():
         if trigger["type"] == "serviceBusTrigger":
             assert trigger["queueName"] in queues
         if trigger["type"] == "eventHubTrigger":

@@ -7,10 +7,10 @@ import pytest
 
 from infra.compiler import TEMPLATES
 from infra.gateway.errors import ANSWERS
-from infra.gateway.files import FILES
 from infra.gateway.limits import call_limit
 from infra.gateway.operations import METHODS, names_of, operations
 from infra.gateway.policy import FENCE
+from infra.generated import FILES
 from shared.contracts.routes import ROUTES
 from shared.domain.errors import ErrorCode
 
@@ -22,7 +22,7 @@ assert INBOUND is not None
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
 def test_generated_file_is_up_to_date(path: object) -> None:
     text = path.read_text(encoding="utf-8")  # type: ignore[attr-defined]
-    assert text == FILES[path](), "run: .venv/bin/python -m infra.gateway"  # type: ignore[index]
+    assert text == FILES[path](), "run: .venv/bin/python -m infra.generated"  # type: ignore[index]
 
 
 def test_every_method_of_every_route_is_an_operation() -> None:

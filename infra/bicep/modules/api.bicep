@@ -1,4 +1,4 @@
-metadata description = 'The API in API Management. Operations and policy are generated from the route table by infra/gateway; see policies/.'
+metadata description = 'The API in API Management. Operations and policy are generated from the route table by infra/generated.py; see policies/.'
 
 @description('A call.')
 type Operation = {

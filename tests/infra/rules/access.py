@@ -139,6 +139,22 @@ def _secret(value: object) -> str | None:
     return found[0] if found else None
 
 
+@RULES.add("A secret of an outside party is looked up by the app's identity, in the vault of its own cell.")
+def secrets_come_from_the_vault_of_the_cell(snapshot: Snapshot) -> Iterator[str]:
+    for site in snapshot.of("Microsoft.Web/sites"):
+        vaults = [vault.name for vault in snapshot.of("Microsoft.KeyVault/vaults") if vault.group == site.group]
+        for name, value in snapshot.settings(site).items():
+            if (
+                _NAMES_A_SECRET.search(name)
+                and not name.endswith("__credential")
+                and not any(value.startswith(f"@Microsoft.KeyVault(VaultName={vault};SecretName=") for vault in vaults)
+            ):
+                yield f"{site}: {name} is {value}"
+
+
+_NAMES_A_SECRET: Final = re.compile(r"(^|_)(KEYS?|SECRETS?|PASSWORDS?|TOKENS?|CREDENTIALS?)(_|$)", re.IGNORECASE)
+
+
 @RULES.add("A vault that can be purged, or forgets what was deleted, loses what nobody can make again.")
 def vaults_cannot_be_purged(snapshot: Snapshot) -> Iterator[str]:
     wanted: Wanted = (

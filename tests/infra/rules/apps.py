@@ -3,9 +3,9 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from functools import cache
-from typing import Any, Final
+from typing import Final
 
-import function_app
+from infra import generated
 from tests.infra.rules.data import is_replica
 from tests.infra.rules.rule import Rules, at_least, differs, one_of
 from tests.infra.snapshot import Resource, Snapshot
@@ -32,8 +32,6 @@ CORES: Final = {512: 0.25, 2048: 1.0, 4096: 2.0}
 """Cores of an instance by its memory in MB."""
 QUOTA: Final = 250
 """Cores of Flex Consumption in a region and subscription, unless a ticket raised it."""
-_GROUPED: Final = {"httpTrigger", "orchestrationTrigger", "activityTrigger", "entityTrigger"}
-"""Functions of these triggers share the scale groups `http` and `durable`; each other one is a group of its own."""
 
 
 def _plan(snapshot: Snapshot, site: Resource) -> Resource | None:
@@ -56,18 +54,9 @@ def _open_functions(snapshot: Snapshot, site: Resource) -> set[str]:
 
 
 @cache
-def registered() -> tuple[tuple[str, dict[str, Any]], ...]:
-    """Name and trigger of every function, as the app registers them."""
-    # The SDK refuses names that it has seen, its own of the last call too.
-    function_app.app.functions_bindings = None
-    return tuple(
-        (each.get_function_name(), each.get_trigger().get_dict_repr()) for each in function_app.app.get_functions()
-    )
-
-
 def triggers() -> Mapping[str, str]:
     """Type of the trigger of each function that is a scale group of its own."""
-    return {name: trigger["type"] for name, trigger in registered() if trigger["type"] not in _GROUPED}
+    return {name: trigger["type"] for name, trigger in generated.triggers().items()}
 
 
 @RULES.add("A Flex Consumption plan takes one app; without a concurrency Python serves one request at a time.")
