@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 from uuid import UUID
 
+from shared.domain.orders.order import Order
 from shared.domain.orders.terms import Product
 
 
@@ -15,6 +16,11 @@ class PositionKey(NamedTuple):
     trade_date: str
     instrument_id: str
     product: Product
+
+
+def position_of(order: Order) -> PositionKey:
+    """Where the order's fills count."""
+    return PositionKey(order.user_id, order.trade_date, order.terms.instrument_id, order.terms.product)
 
 
 @dataclass(frozen=True, slots=True)

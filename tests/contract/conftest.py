@@ -22,6 +22,8 @@ from shared.domain.ledger.accounts import INR, Account, AssetKey
 from shared.domain.ledger.entries import Entry, EntrySource, Leg, LegReason
 from shared.domain.orders.events import Event, Filled, FundsHeld, Refused, Submitted
 from shared.domain.orders.order import Order, OrderKey
+from shared.domain.orders.terms import Product
+from shared.domain.products import POLICIES
 from shared.ports.books import BookStore, Committed, Scope, StoredAnswer, Unit
 from shared.ports.missing_reports import LanePositions
 from shared.ports.notifications import StreamReader
@@ -36,9 +38,11 @@ from tests.fakes.order_sagas import MemorySagaRecords
 from tests.fakes.orders import MemoryOrderRecords
 from tests.fakes.outbox import MemoryOutbox
 from tests.support.broker import a_candidate, scope_of, scoped_fill
+from tests.support.intraday import Intraday
 from tests.support.values import INFY, RATE_CARDS
 
 CASH, SHARES = 10**9, 1_000
+_POLICIES = {**POLICIES, Product.MIS: Intraday()}
 
 
 @dataclass(frozen=True)
@@ -149,7 +153,7 @@ def memory_store() -> Store:
         memory.locked.remove(user_id)
 
     return Store(
-        MemoryBooks(memory),
+        MemoryBooks(memory, _POLICIES),
         MemoryOrderRecords(memory),
         MemorySagaRecords(memory),
         MemoryOutbox(memory),
@@ -175,7 +179,7 @@ async def postgres_store(database: Database, postgres_url: str) -> Store:
             yield
 
     return Store(
-        PostgresBooks(database, RATE_CARDS),
+        PostgresBooks(database, RATE_CARDS, _POLICIES),
         PostgresOrderRecords(database),
         PostgresSagaRecords(database),
         PostgresOutbox(database),

@@ -1,6 +1,6 @@
 """`BookStore` in memory: the same `Books`, loaded from copies, so that work which fails leaves no trace."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from copy import deepcopy
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -12,9 +12,13 @@ from shared.domain.errors import UnavailableError
 from shared.domain.ledger.accounts import INR, AssetKey
 from shared.domain.ledger.books import Books
 from shared.domain.ledger.changes import Changes, ExecutionKey, OrderEvent
-from shared.domain.ledger.holds import Hold, HoldOwner, HoldSource
+from shared.domain.ledger.holds import Hold, HoldOwner, HoldSource, holds_of
 from shared.domain.lots import SecurityCost
 from shared.domain.orders.order import Order, OrderKey, State
+from shared.domain.orders.terms import Product, Side
+from shared.domain.positions import PositionKey, position_of
+from shared.domain.products import POLICIES
+from shared.domain.products.product import ProductPolicy
 from shared.domain.times import wire_time
 from shared.json_values import Json
 from shared.ports.books import Committed, OrderRecordsOfUnit, Scope, ScopedFill, Unit, UsersBusyError
@@ -26,8 +30,9 @@ from tests.fakes.memory import Leaving, Memory
 class MemoryBooks:
     """`BookStore` on `Memory`."""
 
-    def __init__(self, memory: Memory) -> None:
+    def __init__(self, memory: Memory, policies: Mapping[Product, ProductPolicy] = POLICIES) -> None:
         self._memory = memory
+        self._policies = policies
 
     async def work[T](self, scope: Scope, work: Callable[[Unit], T], *, brief: bool = False) -> tuple[T, Committed]:
         busy = self._memory.locked.intersection(_users(scope))
@@ -47,6 +52,8 @@ class MemoryBooks:
         for key, order in orders.items():
             assets |= {AssetKey(key.user_id, INR), AssetKey(key.user_id, order.terms.security_id)}
         owners = {HoldOwner(key.user_id, HoldSource.ORDER, key.order_id) for key in scope.orders}
+        positions = self._positions(orders.values())
+        owners |= {holds_of(position) for position in positions}
         books = Books(
             at=datetime.now(UTC),
             rate_cards=memory.rate_cards,
@@ -60,10 +67,21 @@ class MemoryBooks:
             },
             holds={owner: self._holds(owner) for owner in owners.union(scope.hold_owners)},
             entries={key: key in memory.entries for key in scope.entries},
+            positions=positions,
+            policies=self._policies,
             executions={_execution(fill) for fill in scope.fills}.intersection(memory.trades),
             costs={key: deepcopy(memory.costs.get(key, SecurityCost())) for key in _costs(scope, orders)},
         )
         return Unit(books, self._known(scope))
+
+    def _positions(self, orders: Iterable[Order]) -> dict[PositionKey, int]:
+        keeping = {product for product, policy in self._policies.items() if policy.keeps_position}
+        nets = {position_of(order): 0 for order in orders if order.terms.product in keeping}
+        for trade in self._memory.trades.values():
+            key = position_of(trade.order)
+            if key in nets:
+                nets[key] += trade.fill.quantity if trade.order.terms.side is Side.BUY else -trade.fill.quantity
+        return nets
 
     def _holds(self, owner: HoldOwner) -> list[Hold]:
         found = [replace(hold) for hold in self._memory.holds.values() if hold.key.owner == owner]

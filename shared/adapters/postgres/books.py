@@ -19,6 +19,7 @@ from uuid_utils.compat import uuid7
 from shared.adapters.postgres.database import Database, LockedError
 from shared.adapters.postgres.effects import effect_rows
 from shared.adapters.postgres.fills import asked_orders, fill_rows, read_costs, read_executions, restated_rows
+from shared.adapters.postgres.positions import load_positions
 from shared.adapters.postgres.queries import load
 from shared.adapters.postgres.retention import oldest_kept_answer
 from shared.adapters.postgres.rows import Row, moving_row, new_row, order_from_row
@@ -29,8 +30,12 @@ from shared.domain.ledger.accounts import CLIENT_ACCOUNTS, INR, Account, AssetKe
 from shared.domain.ledger.books import Books
 from shared.domain.ledger.changes import Effect, OrderEvent
 from shared.domain.ledger.entries import EntryKey
-from shared.domain.ledger.holds import Balance, Hold, HoldKey, HoldOwner, HoldSource
+from shared.domain.ledger.holds import Balance, Hold, HoldKey, HoldOwner, HoldSource, holds_of
 from shared.domain.orders.order import Order, OrderKey, Owner
+from shared.domain.orders.terms import Product
+from shared.domain.positions import PositionKey, position_of
+from shared.domain.products import POLICIES
+from shared.domain.products.product import ProductPolicy
 from shared.ports.books import (
     Committed,
     NewOrder,
@@ -68,9 +73,13 @@ class _Before:
 class PostgresBooks:
     """`BookStore` on PostgreSQL."""
 
-    def __init__(self, database: Database, rate_cards: RateCards) -> None:
+    def __init__(
+        self, database: Database, rate_cards: RateCards, policies: Mapping[Product, ProductPolicy] = POLICIES
+    ) -> None:
         self._database = database
         self._rate_cards = rate_cards
+        self._policies = policies
+        self._keeping_positions = {product for product, policy in policies.items() if policy.keeps_position}
 
     async def work[T](self, scope: Scope, work: Callable[[Unit], T], *, brief: bool = False) -> tuple[T, Committed]:
         """See `BookStore.work`."""
@@ -108,6 +117,11 @@ class PostgresBooks:
         rows = {name: await cursor.fetchall() for name, cursor in cursors.items()}
         found = (*rows.get("load_orders", ()), *rows.get("load_orders_and_costs", ()))
         orders = {OrderKey(row[0], row[1]): order_from_row(row) for row in found}
+        positions = await self._positions(connection, orders.values())
+        owners = {holds_of(position) for position in positions}
+        if owners:
+            # Another round trip, for products that keep positions: which they are is known only now.
+            rows["load_holds"] += await _fetch_holds(connection, owners)
         on_record = {EntryKey(*row) for row in rows.get("load_entries", ())}
         books = Books(
             at=datetime.now(UTC),
@@ -116,10 +130,12 @@ class PostgresBooks:
             orders=orders,
             assets=set(scope.assets).union(*(_assets(order) for order in orders.values())),
             balances=_balances(rows),
-            holds=_holds(_hold_owners(scope), rows),
+            holds=_holds(_hold_owners(scope) | owners, rows),
             entries={key: key in on_record for key in scope.entries},
             executions=read_executions(rows.get("load_orders_and_costs", ())),
+            positions=dict(positions),
             costs=read_costs(rows.get("load_orders_and_costs", ()), rows.get("load_costs", ())),
+            policies=self._policies,
         )
         known = OrderRecordsOfUnit(
             answers={
@@ -129,6 +145,14 @@ class PostgresBooks:
             client_order_ids={(user, name): order for user, name, order in rows.get("load_client_order_ids", ())},
         )
         return Unit(books, known)
+
+    async def _positions(self, connection: AsyncConnection, orders: Iterable[Order]) -> Mapping[PositionKey, int]:
+        kept = {position_of(order) for order in orders if order.terms.product in self._keeping_positions}
+        return await load_positions(connection, kept) if kept else {}
+
+
+async def _fetch_holds(connection: AsyncConnection, owners: Collection[HoldOwner]) -> list[tuple[Any, ...]]:
+    return await (await connection.execute(_SQL["load_holds"], {"owners": _keys(owners)})).fetchall()
 
 
 def _users(scope: Scope) -> list[UUID]:

@@ -30,16 +30,16 @@ from shared.domain.ledger.changes import (
     Verdict,
 )
 from shared.domain.ledger.entries import Entry, EntryKey, EntrySource, Leg, Transfer
-from shared.domain.ledger.holds import Balance, Hold, HoldChange, HoldKey, HoldOwner, HoldSource
+from shared.domain.ledger.holds import Balance, Hold, HoldChange, HoldKey, HoldOwner, HoldSource, holds_of
 from shared.domain.lots import THE_BEGINNING, Moment, SecurityCost
 from shared.domain.orders.events import Event, Filled, FundsHeld, Refused, Repeated
 from shared.domain.orders.order import Order, OrderKey, changed
 from shared.domain.orders.requests import ExchangeRequest, request_of
 from shared.domain.orders.terms import Product, Side, Terms
 from shared.domain.orders.transitions import apply
-from shared.domain.positions import PositionChange, PositionKey
+from shared.domain.positions import PositionChange, PositionKey, position_of
 from shared.domain.products import POLICIES
-from shared.domain.products.product import Fill, HoldAccount, ProductPolicy
+from shared.domain.products.product import Fill, HoldAccount, Position, ProductPolicy
 
 _NOTHING: Final = Booked()
 
@@ -57,8 +57,8 @@ class OverdrawnError(ValueError):
 class Books:
     """Loaded rows of the locked users; `at` is the instant of the transaction.
 
-    `assets`, `entries` and the keys of `holds` and `costs` say what was looked for: what is not among them is unknown,
-    not absent.
+    `assets`, `entries` and the keys of `holds`, `positions` and `costs` say what was looked for: what is not among them
+    is unknown, not absent.
     """
 
     at: datetime
@@ -72,6 +72,8 @@ class Books:
     entries: dict[EntryKey, bool] = field(default_factory=dict)
     """Whether an entry of the scope is on record."""
     executions: set[ExecutionKey] = field(default_factory=set)
+    positions: dict[PositionKey, int] = field(default_factory=dict)
+    """What was bought minus what was sold, for products that keep positions."""
     costs: dict[AssetKey, SecurityCost] = field(default_factory=dict)
     """What each security cost, with the trades that the scope can put in their places."""
     changes: Changes = field(default_factory=Changes)
@@ -282,15 +284,17 @@ class Books:
         by_payee = {payee: paise - before.by_payee[payee] for payee, paise in total.by_payee.items()}
         order = changed(order, charges=total.total)
         spent = total.total - before.total
-        fill = Fill(order.user_id, order.order_id, order.terms, event.quantity, value, spent, by_payee)
-        booking = self._policy(order.terms).book(fill)
+        policy, key = self._policy(order.terms), position_of(order)._replace(trade_date=event.trade_date)
+        position = self._position(key) if policy.keeps_position else None
+        fill = Fill(order.user_id, order.order_id, order.terms, event.quantity, value, spent, by_payee, position)
+        booking = policy.book(fill)
         self._capture(order, booking.captured)
         entry_id = uuid5(order.order_id, f"{event.venue}/{event.trade_date}/{event.exec_id}")
         self._post_fill(order, entry_id, booking.legs)
         for hold_change in booking.holds:
             self.change_hold(hold_change)
         trade = Trade(order, event, charges)
-        self._add_to_position(fill, event.trade_date)
+        self._add_to_position(key, fill)
         if booking.delivers:
             cost = self._cost(AssetKey(order.user_id, order.terms.security_id), trade.place.moment)
             cost.add(trade.place, order.terms.side, event.quantity, event.price)
@@ -303,8 +307,15 @@ class Books:
         for leg in legs:
             self._transfer(Transfer(order.user_id, entry_id, *leg, EntrySource.ORDER, order.order_id))
 
-    def _add_to_position(self, fill: Fill, trade_date: str) -> None:
-        key = PositionKey(fill.user_id, trade_date, fill.terms.instrument_id, fill.terms.product)
+    def _position(self, key: PositionKey) -> Position:
+        if key not in self.positions:
+            raise UnloadedError(f"the scope does not name the position in {key.instrument_id} of user {key.user_id}")
+        owner = holds_of(key)
+        return Position(owner, self.positions[key], tuple(self._holds(owner)))
+
+    def _add_to_position(self, key: PositionKey, fill: Fill) -> None:
+        if key in self.positions:
+            self.positions[key] += fill.quantity if fill.terms.side is Side.BUY else -fill.quantity
         change = self.changes.positions.setdefault(key, PositionChange())
         if fill.terms.side is Side.BUY:
             change.buy_quantity += fill.quantity

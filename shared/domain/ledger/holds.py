@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from shared.domain.ledger.accounts import Account
+from shared.domain.positions import PositionKey
 
 
 @dataclass(slots=True)
@@ -49,6 +50,14 @@ class HoldKey(NamedTuple):
     @property
     def owner(self) -> HoldOwner:
         return HoldOwner(self.user_id, self.source, self.source_id)
+
+
+def holds_of(position: PositionKey) -> HoldOwner:
+    """What holds are kept for when they are kept for a position."""
+    _, trade_date, instrument_id, product = position
+    return HoldOwner(
+        position.user_id, HoldSource.POSITION, uuid5(position.user_id, f"{trade_date}/{instrument_id}/{product}")
+    )
 
 
 class HoldChange(NamedTuple):

@@ -18,6 +18,7 @@ class Delivery:
     """`ProductPolicy` of delivery."""
 
     charge_kind: Final = ChargeKind.DELIVERY
+    keeps_position: Final = False
 
     def hold_account(self, terms: Terms) -> HoldAccount:
         """A BUY holds cash, a SELL holds the shares."""

@@ -11,7 +11,7 @@ from shared.domain.charges.charge import Payee
 from shared.domain.charges.rate_cards import ChargeKind
 from shared.domain.ledger.accounts import Account
 from shared.domain.ledger.entries import Leg
-from shared.domain.ledger.holds import HoldChange
+from shared.domain.ledger.holds import Hold, HoldChange, HoldOwner
 from shared.domain.orders.terms import Terms
 
 type TotalCharges = Callable[[int], int]
@@ -25,8 +25,25 @@ class HoldAccount(NamedTuple):
     asset: str
 
 
+class Position(NamedTuple):
+    """A user's position of a trade date in an instrument and product: what was bought minus what was sold, and what is
+    held for it."""
+
+    owner: HoldOwner
+    net_quantity: int
+    holds: tuple[Hold, ...]
+
+    @property
+    def held(self) -> int:
+        """The sum of its open holds."""
+        return sum(hold.open for hold in self.holds)
+
+
 class Fill(NamedTuple):
-    """One execution as the books see it: `value` and `charges` in paise, the charges by who receives them."""
+    """One execution as the books see it: `value` and `charges` in paise, the charges by who receives them.
+
+    `position` is the position before it, where the product keeps positions.
+    """
 
     user_id: UUID
     order_id: UUID
@@ -35,6 +52,7 @@ class Fill(NamedTuple):
     value: int
     charges: int
     by_payee: Mapping[Payee, int]
+    position: Position | None = None
 
 
 class Booking(NamedTuple):
@@ -53,6 +71,10 @@ class ProductPolicy(Protocol):
     @property
     def charge_kind(self) -> ChargeKind:
         """Which rate card its trades are charged by."""
+
+    @property
+    def keeps_position(self) -> bool:
+        """Whether a fill depends on the position it changes, which is then loaded with the order."""
 
     def hold_account(self, terms: Terms) -> HoldAccount:
         """Where an order's hold is taken."""

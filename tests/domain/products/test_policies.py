@@ -1,69 +1,47 @@
 """A product is its policy: books and risk work with one that they have never seen, whose margin outlives its order."""
 
 from dataclasses import replace
-from uuid import UUID, uuid5
+from uuid import uuid5
 
 import pytest
 
-from shared.domain.charges.rate_cards import ChargeKind
 from shared.domain.ledger.accounts import INR, Account, BalanceKey
 from shared.domain.ledger.books import Books
-from shared.domain.ledger.entries import Leg, LegReason
-from shared.domain.ledger.holds import HoldChange, HoldKey, HoldOwner, HoldSource
+from shared.domain.ledger.holds import HoldChange, HoldKey, HoldOwner, HoldSource, holds_of
 from shared.domain.orders.order import OrderKey
-from shared.domain.orders.terms import Product, Side, Terms
-from shared.domain.products.product import Booking, Fill, HoldAccount, TotalCharges
+from shared.domain.orders.terms import Product, Side
+from shared.domain.positions import position_of
+from tests.support.intraday import Intraday
 from tests.support.values import ALICE, SPACE, acknowledged, an_order, books, ended, filled, held, refused, submitted
-
-POSITION = uuid5(SPACE, "position")
-MARGIN_PERCENT = 20
-
-
-class Intraday:
-    """A fifth of the value is held as margin; a fill moves the margin from the order to its position."""
-
-    charge_kind = ChargeKind.DELIVERY
-
-    def hold_account(self, terms: Terms) -> HoldAccount:
-        return HoldAccount(Account.CASH, INR)
-
-    def worst_case(self, terms: Terms, leaves: int, notional: int, charges: TotalCharges) -> int:
-        value = leaves * terms.limit_price
-        return value * MARGIN_PERCENT // 100 + charges(notional + value) - charges(notional) if leaves else 0
-
-    def excess(self, is_open: int, required: int) -> int:
-        return max(0, is_open - required)
-
-    def book(self, fill: Fill) -> Booking:
-        margin = HoldKey(fill.user_id, HoldSource.POSITION, POSITION, fill.order_id)
-        legs = (Leg(Account.CASH, Account.TAXES, INR, fill.charges, LegReason.CHARGES),) if fill.charges else ()
-        held_on = HoldChange(margin, Account.CASH, INR, fill.value * MARGIN_PERCENT // 100)
-        return Booking(captured=fill.charges, legs=legs, holds=(held_on,))
 
 
 def trading(side: Side) -> tuple[Books, OrderKey]:
     order = an_order(product=Product.MIS, side=side)
     made = replace(books([order], cash=1_000_000), policies={Product.MIS: Intraday()})
-    made.holds[HoldOwner(ALICE, HoldSource.POSITION, POSITION)] = []
+    made.positions[position_of(order)] = 0
+    made.holds[holds_of(position_of(order))] = []
     made.reserve(order.key, held(), lambda required, available: refused())
     made.submit(order.key, submitted())
     made.submit(order.key, acknowledged())
     return made, order.key
 
 
-def open_holds(made: Books, source: HoldSource, source_id: UUID) -> int:
-    return sum(hold.open for hold in made.holds[HoldOwner(ALICE, source, source_id)])
+def held_for(made: Books, key: OrderKey) -> tuple[int, int]:
+    """What the order holds, and its position."""
+    owners = HoldOwner(key.user_id, HoldSource.ORDER, key.order_id), holds_of(position_of(made.orders[key]))
+    of_order, of_position = (sum(hold.open for hold in made.holds[owner]) for owner in owners)
+    return of_order, of_position
 
 
 @pytest.mark.parametrize("side", Side)
 def test_margin_moves_from_the_order_to_its_position(side: Side) -> None:
     made, key = trading(side)
-    assert 300_000 < open_holds(made, HoldSource.ORDER, key.order_id) < 303_000
+    assert 300_000 < held_for(made, key)[0] < 303_000
     made.submit(key, filled(4))
-    assert open_holds(made, HoldSource.POSITION, POSITION) == 120_000
+    assert held_for(made, key)[1] == 120_000
     made.submit(key, ended(cum=4))
     balance = made.balances[BalanceKey(ALICE, Account.CASH, INR)]
-    assert open_holds(made, HoldSource.ORDER, key.order_id) == 0
+    assert held_for(made, key) == (0, 120_000)
     assert (balance.held, balance.balance) == (120_000, 1_000_000 - made.orders[key].charges)
     assert {line.credit for line in made.changes.transfers} == {Account.TAXES}
 
