@@ -113,6 +113,7 @@ async def test_next_day_begins_without_positions(broker: Broker, database: Datab
 
 async def test_copy_in_redis_is_the_portfolio(broker: Broker, database: Database, redis: Redis) -> None:
     await bought(broker)
+    broker.rows("UPDATE costs SET cost = cost * 1000000 WHERE user_id = %s", ALICE)
     reader, cache = Counted(database), RedisPortfolioCache(redis)
     direct = await PostgresPortfolios(database).portfolio(ALICE)
     for _ in range(3):

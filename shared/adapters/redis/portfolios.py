@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from datetime import date
 from typing import Any, Final
 
 import msgspec
@@ -9,12 +10,22 @@ import structlog
 from redis.asyncio import Redis
 
 from shared.adapters.redis.client import AWAY, PATIENCE_S, Breaker
+from shared.domain.lots import Standing
+from shared.domain.orders.terms import Product
+from shared.domain.portfolios import DayPosition, Holding
+from shared.domain.positions import Turnover
 from shared.ports.portfolios import PortfolioKey, PortfolioRecord
 
 _KEEP_S: Final = 300
 _JITTER_S: Final = 60
 """Copies that were made together, at the open, do not leave together."""
-_decoder: Final = msgspec.msgpack.Decoder(PortfolioRecord)
+
+type _Holding = tuple[str, int, int, int, int, int, str]
+"""The last is the cost in `COST_UNITS` of a paisa, which outgrows 64 bits."""
+type _Position = tuple[str, str, int, int, int, int, int]
+type _Stored = tuple[str, list[_Holding], list[_Position]]
+
+_decoder: Final = msgspec.msgpack.Decoder[_Stored](_Stored)
 _encode: Final = msgspec.msgpack.Encoder().encode
 _log = structlog.get_logger(__name__)
 
@@ -37,7 +48,7 @@ class RedisPortfolioCache:
             self._without(error)
             return None
         try:
-            return None if packed is None else _decoder.decode(packed)
+            return None if packed is None else _record(_decoder.decode(packed))
         except msgspec.DecodeError:
             return None  # another version of the app wrote it
 
@@ -47,7 +58,7 @@ class RedisPortfolioCache:
             return
         try:
             async with asyncio.timeout(PATIENCE_S):
-                await self._redis.set(_name(key), _encode(record), ex=_KEEP_S + random.randrange(_JITTER_S))  # noqa: S311
+                await self._redis.set(_name(key), _encode(_stored(record)), ex=_KEEP_S + random.randrange(_JITTER_S))  # noqa: S311
         except AWAY as error:
             self._without(error)
 
@@ -58,3 +69,34 @@ class RedisPortfolioCache:
 
 def _name(key: PortfolioKey) -> str:
     return f"portfolio:{{{key.user_id}}}:{key.sequence}:{key.trade_date}"
+
+
+def _stored(record: PortfolioRecord) -> _Stored:
+    return (
+        record.trade_date.isoformat(),
+        [_holding(each) for each in record.holdings],
+        [_position(each) for each in record.positions],
+    )
+
+
+def _holding(holding: Holding) -> _Holding:
+    bought, sold, cost = holding.standing
+    return holding.security_id, holding.settled, holding.held, holding.unsettled, bought, sold, str(cost)
+
+
+def _position(position: DayPosition) -> _Position:
+    today = position.today
+    sums = (today.buy_quantity, today.buy_value, today.sell_quantity, today.sell_value, today.charges)
+    return (position.instrument_id, position.product.value, *sums)
+
+
+def _record(stored: _Stored) -> PortfolioRecord:
+    trade_date, holdings, positions = stored
+    return PortfolioRecord(
+        date.fromisoformat(trade_date),
+        [
+            Holding(security_id, settled, held, unsettled, Standing(bought, sold, int(cost)))
+            for security_id, settled, held, unsettled, bought, sold, cost in holdings
+        ],
+        [DayPosition(instrument_id, Product(product), Turnover(*sums)) for instrument_id, product, *sums in positions],
+    )
