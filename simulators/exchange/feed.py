@@ -16,6 +16,7 @@ from simulators.exchange.venue import Venue
 from simulators.market_feed.frames import (
     SessionPhase,
     State,
+    StreamTrade,
     Traded,
     Update,
     Window,
@@ -161,7 +162,7 @@ class Feed:
                 self._updates = [self._update(tapes, self._keyframe(venue), keyframe=True)]
             self.starting = False
         elif changed and self.watched and not self.starting:
-            self._updates.append(self._update(tapes, self._windows(venue, changed, prints), keyframe=False))
+            self._updates.append(self._update(tapes, self._windows(venue, changed, prints), prints))
 
     def trades_behind(self, position: int) -> list[Print]:
         """The trades of entries behind a journal position that are not in the archive yet."""
@@ -181,13 +182,19 @@ class Feed:
 
     def alive(self, tapes: Tapes) -> bytes:
         """A line that says no more than that."""
-        return encode_update(self._update(tapes, (), keyframe=False))
+        return encode_update(self._update(tapes, ()))
 
     # --- windows --------------------------------------------------------------------------------------
 
-    def _update(self, tapes: Tapes, windows: tuple[Window, ...], *, keyframe: bool) -> Update:
+    def _update(
+        self, tapes: Tapes, windows: tuple[Window, ...], prints: Sequence[Print] = (), *, keyframe: bool = False
+    ) -> Update:
         day = tapes.trade_date.isoformat() if tapes.trade_date else ""
-        return Update(tapes.epoch, day, tapes.phase, tapes.offset_us, keyframe, windows)
+        trades = tuple(
+            StreamTrade(made.instrument_id, made.sequence, made.exchange_time, made.price, made.quantity)
+            for made in prints
+        )
+        return Update(tapes.epoch, day, tapes.phase, tapes.offset_us, keyframe, windows, trades)
 
     def _keyframe(self, venue: Venue) -> tuple[Window, ...]:
         tapes = venue.tapes

@@ -5,5 +5,5 @@ epoch with a keyframe; what was lost is missed by its numbers, and the exchange 
 joins what happens, a window a minute and instrument, for a quarter of an hour.
 
 Parts: `frames` (the messages), `conflation` and `channel` (what is due) are pure; `publisher` sends shard by shard;
-`live` reads the exchange; `event_hubs` is the SDK.
+`live` reads the exchange, `replay` a recording or what `generator` makes up; `event_hubs` is the SDK.
 """

@@ -7,6 +7,8 @@
 A refused call answers 400.
 """
 
+from collections.abc import Sequence
+
 from pydantic import ValidationError
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -28,9 +30,10 @@ class AdminApi:
         self._hubs = hubs
         self._faults = faults
 
-    def app(self) -> Starlette:
-        """The ASGI application."""
+    def app(self, more: Sequence[Route] = ()) -> Starlette:
+        """The ASGI application, with more routes of the source."""
         routes = [
+            *more,
             Route("/status", self.status),
             Route("/faults", self.faults),
             Route("/faults", self.set_faults, methods=["POST"]),

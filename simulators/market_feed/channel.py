@@ -7,7 +7,7 @@ one, its windows. A heartbeat and a keyframe say nothing that was not sent befor
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 
-from simulators.market_feed.conflation import Conflater, Dated
+from simulators.market_feed.conflation import MOST_WAITING, Conflater, Dated
 from simulators.market_feed.frames import (
     Frame,
     Heartbeat,
@@ -21,6 +21,7 @@ from simulators.market_feed.frames import (
 
 HEARTBEAT_EVERY_S = 1.0
 KEYFRAME_EVERY_S = 30.0
+_MOST_HELD_BACK = MOST_WAITING // 2
 
 
 class Channel:
@@ -44,6 +45,11 @@ class Channel:
         """Windows that were given up because too many waited."""
         return self._conflater.dropped
 
+    @property
+    def waiting(self) -> int:
+        """The most windows that wait of one instrument."""
+        return self._conflater.longest
+
     def take(self, update: Update, windows: Iterable[Window]) -> None:
         """Take this shard's windows of an update."""
         self._phase = update.phase
@@ -63,7 +69,7 @@ class Channel:
 
     def due_s(self, now_s: float) -> float:
         """Seconds until frames are due."""
-        if not self._begun:
+        if not self._begun or self.waiting > _MOST_HELD_BACK:
             return 0.0
         waiting = self._conflater.due_s(now_s)
         beat = max(0.0, self._heartbeat_at - now_s) if self.alive else HEARTBEAT_EVERY_S
@@ -71,8 +77,8 @@ class Channel:
 
     def frames(self, now_s: float, sent_at: int) -> list[Frame]:
         """The frames that are due at a monotonic time; `sent_at` is the exchange's clock."""
-        # A keyframe that begins an epoch waits for nothing of the one before it.
-        taken = self._conflater.take(now_s, everything=not self._begun)
+        # A keyframe that begins an epoch waits for nothing of the one before it, and nothing waits to be dropped.
+        taken = self._conflater.take(now_s, everything=not self._begun or self.waiting > _MOST_HELD_BACK)
         frames: list[Frame] = [*self._windows([each for each in taken if each.epoch < self._epoch], sent_at)]
         if not self._begun:
             self._begun = True

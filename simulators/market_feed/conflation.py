@@ -82,6 +82,11 @@ class Conflater:
             del waiting[0]
             self.dropped += 1
 
+    @property
+    def longest(self) -> int:
+        """The most windows that wait of one instrument."""
+        return max(map(len, self._waiting.values()), default=0)
+
     def due_s(self, now_s: float) -> float | None:
         """Seconds until something may be taken; None while nothing waits."""
         if not self._waiting:

@@ -152,6 +152,16 @@ def keyframe_window(instrument_id: str, sequence: int, exchange_time: int, state
     return Window(instrument_id, sequence + 1, sequence, exchange_time, state, None)
 
 
+class StreamTrade(msgspec.Struct, frozen=True, array_like=True):
+    """One trade in the exchange's own stream."""
+
+    instrument_id: str
+    sequence: int
+    exchange_time: int
+    price: int
+    quantity: int
+
+
 class Update(msgspec.Struct, frozen=True, array_like=True):
     """One line of the exchange's own stream, JSON: what one round of its work changed, not yet conflated.
 
@@ -165,6 +175,8 @@ class Update(msgspec.Struct, frozen=True, array_like=True):
     offset_us: int
     keyframe: bool
     windows: tuple[Window, ...]
+    trades: tuple[StreamTrade, ...] = ()
+    """Of these windows, one by one."""
 
 
 _update_encoder = msgspec.json.Encoder()

@@ -9,6 +9,7 @@ import structlog
 from simulators.backoff import Backoff
 from simulators.market_feed.frames import decode_update
 from simulators.market_feed.publisher import Publisher
+from simulators.market_feed.replay import Recorder
 
 # The exchange writes a line at least every second.
 _SILENCE_S = 3.0
@@ -19,11 +20,12 @@ _log = structlog.get_logger(__name__)
 class LiveFeed:
     """Publishes what the exchange at `url` streams."""
 
-    def __init__(self, url: str, publisher: Publisher) -> None:
+    def __init__(self, url: str, publisher: Publisher, recorder: Recorder | None = None) -> None:
         self.epoch = 0
         self.begun = asyncio.Event()
         self._url = url.rstrip("/")
         self._publisher = publisher
+        self._recorder = recorder
         self._answer: aiohttp.ClientResponse | None = None
 
     async def run(self) -> None:
@@ -59,6 +61,8 @@ class LiveFeed:
                 if not begun:
                     continue
                 self._publisher.take(update)
+                if self._recorder is not None:
+                    self._recorder.take(update)
                 if update.keyframe:
                     self.epoch = update.epoch
                     self._publisher.alive(True)

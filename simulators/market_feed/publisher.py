@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from simulators.market_feed.channel import Channel
+from simulators.market_feed.conflation import MOST_WAITING
 from simulators.market_feed.faults import Faults
 from simulators.market_feed.frames import Update, Window, encode
 
@@ -35,11 +36,31 @@ class Publisher:
         self._faults = faults
         self._changed = {shard: asyncio.Event() for shard in shards}
         self._offset_us = 0
+        self._sending = 0
+        self._rested = asyncio.Event()
 
     @property
     def dropped(self) -> int:
         """Windows given up because Event Hubs was away for too long."""
         return sum(channel.dropped for channel in self._channels.values())
+
+    async def until_roomy(self) -> None:
+        """Return once windows may wait without being given up."""
+        await self._until_waiting(MOST_WAITING - 2)
+
+    async def until_sent(self) -> None:
+        """Return once nothing waits and nothing is being sent."""
+        await self._until_waiting(0)
+        while self._sending:
+            await self._next_rest()
+
+    async def _until_waiting(self, most: int) -> None:
+        while any(channel.waiting > most for channel in self._channels.values()):
+            await self._next_rest()
+
+    async def _next_rest(self) -> None:
+        self._rested.clear()
+        await self._rested.wait()
 
     def take(self, update: Update) -> None:
         """Publish what the exchange says; every update shows that it is alive."""
@@ -79,8 +100,11 @@ class Publisher:
             frames = channel.frames(time.monotonic(), self.now_us())
             sent = self._faults.apply(channel.shard, frames)
             if sent:
+                self._sending += 1
                 await self._sender.send(channel.shard, [encode(frame) for frame in sent])
+                self._sending -= 1
                 self.frames_sent += len(sent)
+            self._rested.set()
 
     def now_us(self) -> int:
         """The exchange's clock."""

@@ -5,10 +5,13 @@ from typing import Protocol
 
 
 class Source(Protocol):
-    """Gives a publisher updates; `epoch` is the one that it is in, `begun` is set with the first."""
+    """Gives a publisher updates; `begun` is set with the first."""
 
-    epoch: int
     begun: asyncio.Event
+
+    @property
+    def epoch(self) -> int:
+        """The one that it is in."""
 
     async def run(self) -> None:
         """Publish until cancelled, or until the end."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any
 
+import msgspec
 from hypothesis import strategies as st
 
 from simulators.market_feed.frames import (
@@ -24,6 +25,7 @@ from simulators.market_feed.frames import (
     minute_of,
 )
 
+decode = msgspec.msgpack.Decoder(Windows | Keyframe | Heartbeat).decode
 NAMES = ("A", "B")
 START = 1_795_492_800_000_000
 DAY = "2026-11-23"

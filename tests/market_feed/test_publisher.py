@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from shared.contracts.market_feed import decode
 from simulators.market_feed.faults import Faults, FaultSettings
+from simulators.market_feed.frames import Frame, Windows
 from simulators.market_feed.publisher import Publisher
-from tests.market_feed.support import Exchange
+from tests.market_feed.support import Exchange, decode
 from tests.support.waiting import eventually
 
 
@@ -18,7 +18,7 @@ from tests.support.waiting import eventually
 class Sent:
     """Bodies by shard; `open` lets sends return."""
 
-    frames: dict[str, list[object]] = field(default_factory=dict)
+    frames: dict[str, list[Frame]] = field(default_factory=dict)
     open: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def send(self, shard: str, bodies: Sequence[bytes]) -> None:
@@ -29,7 +29,7 @@ class Sent:
         return [type(frame).__name__ for frame in self.frames.get(shard, [])]
 
     def sequences(self) -> list[tuple[int, int]]:
-        windows = [w for f in self.frames.get("a", []) if type(f).__name__ == "Windows" for w in f.windows]  # type: ignore[attr-defined]
+        windows = [w for frame in self.frames.get("a", []) if isinstance(frame, Windows) for w in frame.windows]
         return [(window.first_sequence, window.last_sequence) for window in windows]
 
 
@@ -76,8 +76,8 @@ async def test_restart_begins_a_greater_epoch_with_a_keyframe() -> None:
     async with publishing() as (publisher, exchange, sent):
         publisher.take(exchange.change("A", [(100, 1)]))
         publisher.take(exchange.keyframe())
-        await eventually(lambda: [frame.epoch for frame in sent.frames["a"]][-1] == 2)  # type: ignore[attr-defined]
-        newer = [type(f).__name__ for f in sent.frames["a"] if f.epoch == 2]  # type: ignore[attr-defined]
+        await eventually(lambda: [frame.epoch for frame in sent.frames["a"]][-1] == 2)
+        newer = [type(f).__name__ for f in sent.frames["a"] if f.epoch == 2]
         assert newer[0] == "Keyframe"
 
 
