@@ -61,6 +61,7 @@ from shared.adapters.signalr.push import SignalRPush
 from shared.adapters.signalr.service import ServiceAddress, SignalRService
 from shared.adapters.webhooks.sender import AiohttpWebhookSender
 from shared.application.health import Dependency, judge_progress
+from shared.application.market_data.health import judge_feed
 from shared.composition.market_data import MarketDataPorts
 from shared.composition.market_reading import MarketReadingPorts
 from shared.composition.notifying import NotifyingPorts
@@ -114,6 +115,7 @@ async def connect_adapters(config: Settings, reference: ReferenceData) -> Adapte
     exchange.open_early()
     inspector, progress = _inspector(config, bus), PostgresProgress(database)
     venue = HttpVenueRecords(config.exchange_api_url) if config.exchange_api_url else None
+    quotes = RedisQuotes(redis, reference.shards)
     return Adapters(
         identity=EntraTokenVerifier(
             KeySet(config.entra_jwks_url), issuer=config.entra_issuer, audience=config.entra_audience
@@ -145,7 +147,7 @@ async def connect_adapters(config: Settings, reference: ReferenceData) -> Adapte
             replies=PostgresReplies(database),
         ),
         market_reading=MarketReadingPorts(
-            quotes=RedisQuotes(redis, reference.shards),
+            quotes=quotes,
             wakeups=RedisMarketWakeups(redis),
             live_candles=RedisLiveCandles(redis, reference.shards),
             candle_history=history,
@@ -185,6 +187,7 @@ async def connect_adapters(config: Settings, reference: ReferenceData) -> Adapte
             Dependency("orders", required=True, probe=partial(judge_progress, progress)),
             Dependency("service-bus", required=False, probe=ServiceBusPing(bus, EXECUTION_REPORTS), keep_s=5.0),
             Dependency("redis", required=False, probe=redis.ping),
+            Dependency("market-data", required=False, probe=partial(judge_feed, quotes, reference.shards, market)),
             *([] if push.hubs is None else [Dependency("signalr", required=False, probe=push.hubs.ping, keep_s=5.0)]),
             *([] if candles is None else [Dependency("cosmos", required=False, probe=candles.ping, keep_s=5.0)]),
         ),

@@ -1,7 +1,12 @@
-"""Handing closed candles to history; they stay in the book until history has confirmed them."""
+"""Handing closed candles to history; they stay in the book until history has confirmed them.
 
+Writing runs beside the batches, one task a shard, so that quotes never wait for it. A task works on candles as they
+were, and never on the book: what it has written leaves the book with a later heartbeat, if it is still the same.
+"""
+
+import asyncio
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import Final
 
@@ -9,14 +14,17 @@ import structlog
 
 from shared.domain.errors import UnavailableError
 from shared.domain.market_data.book import ShardBook
-from shared.domain.market_data.candles import HOUR_US, Candle, hour_of, newest
+from shared.domain.market_data.candles import HOUR_US, Candle, hour_of, minute_of, newest
 from shared.ports.candles import CandleHistory, CandleHour
 
-_BUDGET_S: Final = 2.0
+_AT_ONCE: Final = 8
+"""Documents that one process writes at a time."""
 _REST_S: Final = 5.0
 _MOST_TRIES: Final = 5
 _KEEP_US: Final = 24 * HOUR_US
 _log = structlog.get_logger(__name__)
+
+type Confirmed = list[tuple[str, Sequence[Candle]]]
 
 
 class Closing:
@@ -24,36 +32,65 @@ class Closing:
 
     def __init__(self, history: CandleHistory | None) -> None:
         self._history = history
+        self._writing: dict[str, asyncio.Task[Confirmed]] = {}
+        self._slots = asyncio.Semaphore(_AT_ONCE)
+        self._trimmed: dict[str, int] = {}
         self._rests_until = 0.0
 
-    async def close(self, books: Iterable[ShardBook]) -> None:
-        """Write what is closed and take it out of the books. Never raises: what could not be written stays."""
-        began = time.monotonic()
-        if began < self._rests_until:
-            return
-        for book, instrument_id, candles in [(each, *closed) for each in books for closed in each.closed().items()]:
+    def close(self, books: Iterable[ShardBook]) -> None:
+        """Take out of the books what history has, and begin to write what it should have."""
+        for book in books:
             if self._history is None:
-                assert book.state is not None, "a book without a heartbeat has nothing closed"
-                oldest = book.state.sent_at - _KEEP_US
-                book.forget(instrument_id, [each for each in candles if each.start < oldest])
+                self._trim(book)
                 continue
-            if time.monotonic() - began > _BUDGET_S:
-                return
-            try:
-                await self._write(self._history, book, instrument_id, candles)
-            except UnavailableError:
-                self._rests_until = time.monotonic() + _REST_S
-                _log.warning("history is unavailable; closed candles stay in Redis", instrument=instrument_id)
-                return
+            self._take_out(book)
+            if book.shard not in self._writing and time.monotonic() >= self._rests_until and (closed := book.closed()):
+                self._writing[book.shard] = asyncio.create_task(self._write(self._history, closed))
 
-    async def _write(
-        self, history: CandleHistory, book: ShardBook, instrument_id: str, candles: Sequence[Candle]
-    ) -> None:
-        in_order = sorted(candles, key=lambda each: each.start)
-        for hour, of_hour in groupby(in_order, lambda each: hour_of(each.start)):
-            confirmed = list(of_hour)
-            if await _merge(history, instrument_id, hour, confirmed):
-                book.forget(instrument_id, confirmed)
+    def _trim(self, book: ShardBook) -> None:
+        """Once a minute, because without history there are many candles to look through."""
+        assert book.state is not None, "a book is closed when a heartbeat came"
+        minute = minute_of(book.state.sent_at)
+        if self._trimmed.get(book.shard) != minute:
+            self._trimmed[book.shard] = minute
+            for instrument_id, candles in book.closed().items():
+                book.forget(instrument_id, [each for each in candles if each.start < minute - _KEEP_US])
+
+    def _take_out(self, book: ShardBook) -> None:
+        task = self._writing.get(book.shard)
+        if task is None or not task.done():
+            return
+        del self._writing[book.shard]
+        if (error := task.exception()) is not None:
+            _log.error("closed candles could not be written", shard=book.shard, exc_info=error)
+            return
+        for instrument_id, candles in task.result():
+            book.forget(instrument_id, candles)
+
+    async def _write(self, history: CandleHistory, closed: Mapping[str, Sequence[Candle]]) -> Confirmed:
+        """What history has confirmed. What it has not is written again with a later heartbeat."""
+        confirmed: Confirmed = []
+
+        async def write(instrument_id: str, candles: Sequence[Candle]) -> None:
+            async with self._slots:
+                for hour, of_hour in groupby(sorted(candles, key=_start), lambda each: hour_of(each.start)):
+                    members = list(of_hour)
+                    if await _merge(history, instrument_id, hour, members):
+                        confirmed.append((instrument_id, members))
+
+        outcomes = await asyncio.gather(*(write(*each) for each in closed.items()), return_exceptions=True)
+        errors = [each for each in outcomes if each is not None]
+        for error in errors:
+            if not isinstance(error, UnavailableError):
+                raise error
+        if errors:
+            self._rests_until = time.monotonic() + _REST_S
+            _log.warning("history is unavailable; closed candles stay in Redis", instruments=len(errors))
+        return confirmed
+
+
+def _start(candle: Candle) -> int:
+    return candle.start
 
 
 async def _merge(history: CandleHistory, instrument_id: str, hour: int, candles: Sequence[Candle]) -> bool:

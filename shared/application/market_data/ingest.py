@@ -136,8 +136,7 @@ class MarketData:
         """What a heartbeat is the occasion for: gaps are closed, and closed candles go to history."""
         try:
             await self._repairs.repair(books)
-            await self._commit(books)
-            await self._closing.close([book for book in books if not book.changes])
+            self._closing.close(books)
             await self._commit(books)
         except UnavailableError:
             _log.warning("repaired and closed candles could not be stored; the next heartbeat tries again")

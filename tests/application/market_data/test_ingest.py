@@ -192,6 +192,8 @@ async def test_closed_candles_go_to_history_and_leave_the_shard() -> None:
     assert world.figures()
     tape.now += 1
     await world.take(tape.heartbeat())
+    assert world.figures()
+    await world.take(tape.heartbeat())
     assert not world.figures()
     assert _history(world) == {FIRST: (100_00, 100_00, 100_00, 100_00, 10, 1_000_00, 1)}
 
@@ -203,6 +205,7 @@ async def test_very_late_trade_replaces_the_candle_in_history() -> None:
     tape.happen(INFY, 100_00, 10)
     await world.take(tape.windows())
     tape.now = OPEN + 5 * MINUTE_US
+    await world.take(tape.heartbeat())
     await world.take(tape.heartbeat())
     tape.happen(INFY, 99_00, 7, at=OPEN + 10 * SECOND_US)
     await world.take(tape.windows())

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from shared.contracts.market_feed import Frame
 from shared.domain.market_data.quotes import SessionPhase
-from tests.application.market_data.world import INFY, SHARD, TCS, Ingest, events_of, figures
+from tests.application.market_data.world import INFY, SHARD, TCS, Ingest, events_of, figures, written
 from tests.fakes.market_data import MemoryHistory
 from tests.support.tape import SECOND_US, Tape
 
@@ -106,6 +106,7 @@ async def live(story: Story, faults: Sequence[str], history: MemoryHistory | Non
         events = events_of(batch)
         world.store.is_away, story.tape.lag = fault == "away", int(fault == "venue late")
         await (there if fault == "elsewhere" else here).ingest(events)
+        await written()
         world.store.is_away = False
         if fault in {"again", "both"}:
             await (there if fault == "both" else here).ingest(events)

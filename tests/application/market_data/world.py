@@ -1,5 +1,6 @@
 """Ingest with every port in memory."""
 
+import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -20,6 +21,12 @@ from tests.fakes.market_data import ListedParkedEvents, ListedPush, MemoryHistor
 from tests.support.tape import Figures, Tape
 
 SHARD, INFY, TCS = "s000", "NSE:INFY", "NSE:TCS"
+
+
+async def written() -> None:
+    """What was begun beside the batches has ended."""
+    me = asyncio.current_task()
+    await asyncio.gather(*(each for each in asyncio.all_tasks() if each is not me))
 
 
 def events_of(frames: Iterable[Frame | bytes], partition: str = "0") -> list[FeedEvent]:
@@ -54,6 +61,7 @@ class Ingest:
 
     async def take(self, *frames: Frame | bytes) -> None:
         await self.data.ingest(events_of(frames))
+        await written()
 
     async def settle(self) -> None:
         """The newest keyframe and a heartbeat arrive."""
