@@ -17,6 +17,7 @@ from shared.adapters.postgres.reconciliation import PostgresTradeDay
 from shared.adapters.postgres.replies import PostgresReplies
 from shared.adapters.postgres.sagas import PostgresSagas
 from shared.adapters.postgres.trades import PostgresTrades
+from shared.adapters.postgres.webhooks import PostgresWebhooks
 from shared.domain.ledger.accounts import Account
 from shared.domain.orders.events import CancelRequested, HandedToRecovery
 from shared.domain.orders.order import OrderKey, Status
@@ -44,6 +45,7 @@ async def read_everything(url: str) -> Readings:
             await PostgresLanePositions(database).behind([IssuedReports(key, 99) for key in keys])
             await _own_lists(database, broker, keys[0])
             await _staff_lists(database, asked, saga_id)
+            await _webhooks(database)
         finally:
             await database.close()
     return found
@@ -96,6 +98,13 @@ async def _own_lists(database: Database, broker: Broker, key: OrderKey) -> None:
         await trades.trades(OWNER, TradeFilter(instrument_id=instrument), None, _PAGE)
     for account in (Account.CASH, Account.UNSETTLED_CASH):
         await funds.statement(OWNER, account, None, _PAGE)
+
+
+async def _webhooks(database: Database) -> None:
+    webhooks = PostgresWebhooks(database)
+    await webhooks.of_user(OWNER)
+    await webhooks.queue(_PAGE)
+    await webhooks.take_due(_PAGE, _PAGE, timedelta(seconds=1))
 
 
 async def _staff_lists(database: Database, asked: list[UUID], saga_id: UUID) -> None:

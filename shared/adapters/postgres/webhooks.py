@@ -6,10 +6,13 @@ from typing import Any, Final
 from uuid import UUID
 
 import orjson
+from psycopg import AsyncConnection
 
 from shared.adapters.postgres.database import Database
+from shared.adapters.postgres.effects import published
 from shared.adapters.postgres.queries import load
-from shared.adapters.postgres.statements import Statements
+from shared.adapters.postgres.statements import Row, Statements
+from shared.domain.times import wire_time
 from shared.domain.webhooks import DisabledBy
 from shared.ports.webhooks import DeadLetter, Delivery, Outcome, Webhook
 
@@ -46,7 +49,18 @@ class PostgresWebhooks(Statements):
 
     async def queue(self, most: int) -> int:
         """See `WebhookRecords.queue`."""
-        return await self._run("queue", most=most, of_one=_OF_ONE, longest=_LONGEST_QUEUE)
+        async with self._database.transaction() as connection:
+            asked = {"most": most, "of_one": _OF_ONE, "longest": _LONGEST_QUEUE}
+            behind: dict[UUID, list[Row]] = {}
+            for row in await (await connection.execute(_SQL["behind"], asked)).fetchall():
+                behind.setdefault(row[0], []).append(row)
+            made = [each for rows in behind.values() for each in await _deliveries(connection, rows)]
+            reached = [{"webhook_id": each, "position": max(row[4] for row in rows)} for each, rows in behind.items()]
+            if made:
+                await connection.execute(_SQL["queue"], {"rows": orjson.dumps(made).decode()})
+            if reached:
+                await connection.execute(_SQL["reach"], {"rows": orjson.dumps(reached).decode()})
+        return len(reached)
 
     async def take_due(self, most: int, of_one: int, lease: timedelta) -> Sequence[Delivery]:
         """See `WebhookRecords.take_due`."""
@@ -85,6 +99,33 @@ class PostgresWebhooks(Statements):
         """See `WebhookRecords.replay`."""
         asked = {"user_id": user_id, "webhook_id": webhook_id, "delivery_id": delivery_id}
         return await self._run("replay", **asked, most=_MOST_REPLAYED)
+
+
+async def _deliveries(connection: AsyncConnection, rows: Sequence[Row]) -> list[dict[str, Any]]:
+    """The deliveries of one webhook, from its rows of `behind`."""
+    webhook_id, kinds, position = rows[0][:3]
+    wanted = [
+        each
+        for each in await published(connection, [row[3:] for row in rows])
+        if each.sequence > position and (not kinds or each.kind in kinds)
+    ]
+    return [
+        {
+            "webhook_id": webhook_id,
+            "user_id": each.user_id,
+            "sequence": each.sequence,
+            "kind": each.kind,
+            "body": orjson.dumps(
+                {
+                    "type": each.kind,
+                    "timestamp": wire_time(each.at),
+                    "sequence": each.sequence,
+                    "data": each.payload,
+                }
+            ).decode(),
+        }
+        for each in wanted
+    ]
 
 
 def _webhook(row: Sequence[Any]) -> Webhook:

@@ -27,7 +27,7 @@ RETURNING webhook_id, user_id, url, kinds, key_id, secret_number, previous_secre
 -- name: remove
 DELETE FROM webhooks WHERE user_id = %(user_id)s AND webhook_id = %(webhook_id)s
 
--- name: queue
+-- name: behind
 -- A change is written under its user's lock with the number after the last, so none can appear behind a position.
 WITH behind AS MATERIALIZED (
     SELECT w.webhook_id, w.user_id, w.kinds, w.position
@@ -36,26 +36,25 @@ WITH behind AS MATERIALIZED (
       AND (SELECT count(*) FROM webhook_deliveries d
            WHERE d.webhook_id = w.webhook_id AND d.dead_at IS NULL) < %(longest)s
     LIMIT %(most)s FOR UPDATE OF w SKIP LOCKED
-), following AS MATERIALIZED (
-    SELECT b.webhook_id, b.kinds, e.*
-    FROM behind b
-    CROSS JOIN LATERAL (
-        SELECT user_id, sequence, kind, payload, created_at FROM effects
-        WHERE user_id = b.user_id AND sequence > b.position ORDER BY sequence LIMIT %(of_one)s
-    ) AS e
-), made AS (
-    INSERT INTO webhook_deliveries (delivery_id, webhook_id, user_id, sequence, kind, body, due_at)
-    SELECT uuidv7(), webhook_id, user_id, sequence, kind,
-           json_build_object('type', kind, 'timestamp',
-               to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
-               'sequence', sequence, 'data', payload)::text, now()
-    FROM following WHERE kinds = '{}' OR kind = ANY(kinds)
-    ORDER BY webhook_id, sequence
-    ON CONFLICT (webhook_id, sequence) DO NOTHING
 )
-UPDATE webhooks w SET position = greatest(w.position, reached.sequence)
-FROM (SELECT webhook_id, max(sequence) AS sequence FROM following GROUP BY webhook_id) AS reached
-WHERE w.webhook_id = reached.webhook_id
+SELECT b.webhook_id, b.kinds, b.position, e.user_id, e.sequence, e.created_at, e.facts
+FROM behind b
+CROSS JOIN LATERAL (
+    SELECT user_id, sequence, created_at, facts FROM effects
+    WHERE user_id = b.user_id AND sequence > b.position ORDER BY sequence LIMIT %(of_one)s
+) AS e
+
+-- name: queue
+INSERT INTO webhook_deliveries (delivery_id, webhook_id, user_id, sequence, kind, body, due_at)
+SELECT uuidv7(), webhook_id, user_id, sequence, kind, body, now()
+FROM json_to_recordset(%(rows)s::json) AS n (webhook_id uuid, user_id uuid, sequence bigint, kind text, body text)
+ORDER BY webhook_id, sequence
+ON CONFLICT (webhook_id, sequence) DO NOTHING
+
+-- name: reach
+UPDATE webhooks w SET position = greatest(w.position, n.position)
+FROM json_to_recordset(%(rows)s::json) AS n (webhook_id uuid, position bigint)
+WHERE w.webhook_id = n.webhook_id
 
 -- name: take_due
 WITH due AS MATERIALIZED (
