@@ -1,13 +1,13 @@
 """Queries over a scope: one page of results, and where the next one begins.
 
 A query whose documents do not depend on one another goes on behind the last document it read. Any other one is worked
-out as a whole for each page, and goes on behind the last result it gave.
+out as a whole, and goes on behind the last result it gave; its results are kept for a while, or worked out again.
 """
 
 import asyncio
 import hashlib
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +16,7 @@ import orjson
 from emulators.cosmos import charges, scope
 from emulators.cosmos.catalog import Container
 from emulators.cosmos.continuations import Continuations
+from emulators.cosmos.cursors import Cursors
 from emulators.cosmos.documents import Document, normalised
 from emulators.cosmos.errors import CosmosError, bad_request
 from emulators.cosmos.limits import MAX_PARAMETERS, MAX_RESPONSE_BYTES, MAX_SCANNED_BYTES
@@ -128,6 +129,7 @@ class Queries:
     def __init__(self, store: Store, continuations: Continuations) -> None:
         self._store = store
         self._continuations = continuations
+        self._cursors = Cursors()
 
     async def page(self, query: Query, where: Scope, most: int, token: str | None) -> Page:
         """The next `most` results. Raises CosmosError."""
@@ -168,8 +170,25 @@ class Queries:
     async def _collected(
         self, program: Program, where: Scope, most: int, asked: bytes, position: list[Any] | None
     ) -> Page:
-        """`position` is how many results were given."""
-        page, collector, pace = Page(), Collector(program), Pace()
+        """`position` is how many results were given, and where the others may have been kept."""
+        given, cursor = position or (0, 0)
+        page, results = Page(), self._cursors.find(cursor)
+        if results is None:
+            results, cursor = await self._worked_out(program, where, page), 0
+        size = 0
+        for result in results[given : given + most]:
+            if page.results and size + len(result) > MAX_RESPONSE_BYTES:
+                break
+            page.results.append(result)
+            size += len(result)
+        given += len(page.results)
+        if given < len(results):
+            page.continuation = self._continuations.write(asked, [given, cursor or self._cursors.keep(results)])
+        return page
+
+    async def _worked_out(self, program: Program, where: Scope, page: Page) -> Sequence[bytes]:
+        """All results as JSON; what is read for them is noted on the page."""
+        collector, pace = Collector(program), Pace()
         async for chunk in scope.read(self._store, where, scope.START):
             for found in chunk:
                 page.note(found)
@@ -177,18 +196,7 @@ class Queries:
                 await pace()
             if collector.satisfied:
                 break
-        given = position[0] if position else 0
-        results, size = collector.results(), 0
-        for value in results[given : given + most]:
-            result = orjson.dumps(value)
-            if page.results and size + len(result) > MAX_RESPONSE_BYTES:
-                break
-            page.results.append(result)
-            size += len(result)
-        given += len(page.results)
-        if given < len(results):
-            page.continuation = self._continuations.write(asked, [given])
-        return page
+        return [orjson.dumps(value) for value in collector.results()]
 
 
 class Pace:
