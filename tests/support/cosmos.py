@@ -27,6 +27,6 @@ async def a_container(url: str, key: str, name: str = "candles") -> AsyncIterato
     """The adapters' container on it, not connected yet."""
     address = CosmosAddress.parsed(f"AccountEndpoint={url};AccountKey={key};", None, "broker", None, ManagedIdentity())
     assert address is not None
-    container = CosmosContainer(address, name)
+    container = CosmosContainer(address, name, rest_s=0.2)
     yield container
     await container.close()

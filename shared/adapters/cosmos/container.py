@@ -1,7 +1,9 @@
 """One container of an account, connected to when it is first used: nobody's start waits for Cosmos DB.
 
-Every call has a bounded wait, and after a failure none is made for a second, so that the service's absence costs
-callers nothing. The SDK is imported with the first call, in a thread: few processes need it.
+Every call has a bounded wait, and after a failure none is made for a while, so that the service's absence costs callers
+next to nothing. Connecting may take longer than a caller waits; it goes on, and later callers find it done. The SDK is
+imported then, in a thread: few processes need it, and it costs as much as a start of them. A closed port is noticed
+before.
 """
 
 import asyncio
@@ -9,6 +11,7 @@ import importlib
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
 
 from azure.core.exceptions import AzureError
 
@@ -19,8 +22,10 @@ from shared.domain.errors import UnavailableError
 if TYPE_CHECKING:
     from azure.cosmos.aio import ContainerProxy, CosmosClient
 
-_WAIT_S: Final = 2.0
-_CONNECT_S: Final = 4.0
+_WAIT_S: Final = 1.5
+_CONNECT_S: Final = 10.0
+_REST_S: Final = 5.0
+_PORT: Final = 443
 _OPTIONS: Final[dict[str, Any]] = {
     "connection_timeout": 1,
     "read_timeout": 2,
@@ -58,6 +63,12 @@ class CosmosAddress:
             return cls(found, key, database, region, identity)
         return cls(endpoint, None, database, region, identity) if endpoint else None
 
+    async def check_port(self) -> None:
+        """Raises OSError when nothing listens at the endpoint."""
+        url = urlsplit(self.endpoint)
+        _, writer = await asyncio.open_connection(url.hostname, url.port or _PORT)
+        writer.close()
+
     def client(self) -> "CosmosClient":
         """A new client; the caller opens and closes it."""
         from azure.cosmos.aio import CosmosClient  # noqa: PLC0415 - see above
@@ -79,13 +90,13 @@ class StatusError(Exception):
 class CosmosContainer:
     """The connection, and what its calls have in common."""
 
-    def __init__(self, address: CosmosAddress, name: str) -> None:
+    def __init__(self, address: CosmosAddress, name: str, *, rest_s: float = _REST_S) -> None:
         self._address = address
         self._name = name
         self._client: CosmosClient | None = None
         self._container: ContainerProxy | None = None
-        self._connecting = asyncio.Lock()
-        self._breaker = Breaker()
+        self._connecting: asyncio.Task[ContainerProxy] | None = None
+        self._breaker = Breaker(rest_s)
 
     async def call[T](
         self,
@@ -98,9 +109,8 @@ class CosmosContainer:
         if self._breaker.is_open:
             raise _away()
         try:
-            container = self._container or await self._connect()
             async with asyncio.timeout(wait_s):
-                return await work(container)
+                return await work(self._container or await self._connected())
         except (AzureError, OSError, TimeoutError) as error:
             status: int | None = getattr(error, "status_code", None)
             # With a sub-status it is the container or the database that was not found.
@@ -115,15 +125,25 @@ class CosmosContainer:
 
     async def close(self) -> None:
         """Close the connections."""
+        if self._connecting is not None:
+            self._connecting.cancel()
+            await asyncio.gather(self._connecting, return_exceptions=True)
         client, self._client, self._container = self._client, None, None
         if client is not None:
             await client.close()
 
+    async def _connected(self) -> "ContainerProxy":
+        """Raises AzureError, OSError, TimeoutError."""
+        if self._connecting is None or self._connecting.done():
+            self._connecting = asyncio.create_task(self._connect(), name="cosmos-connect")
+            # Whoever waited for it may be gone when it fails; the next caller connects anew.
+            self._connecting.add_done_callback(lambda task: task.cancelled() or task.exception())
+        return await asyncio.shield(self._connecting)
+
     async def _connect(self) -> "ContainerProxy":
         """Raises AzureError, OSError, TimeoutError; what was opened half is closed."""
-        async with self._connecting, asyncio.timeout(_CONNECT_S):
-            if self._container is not None:
-                return self._container
+        async with asyncio.timeout(_CONNECT_S):
+            await self._address.check_port()
             await asyncio.to_thread(importlib.import_module, "azure.cosmos.aio")
             client = self._address.client()
             try:
