@@ -19,6 +19,9 @@ class Settings(BaseSettings):
     """libpq URI; in Azure without a password: the managed identity's token is used."""
     postgres_pool: int = Field(default=8, ge=1, le=100)
     redis_url: str
+    """In Azure `rediss://` without a password: the managed identity's token is used."""
+    redis_cluster: bool = False
+    """Whether the server is a cluster, of which `redis_url` names one node."""
     service_bus_connection: str | None = None
     service_bus_namespace: str | None = Field(
         default=None, validation_alias=AliasChoices("SERVICE_BUS_CONNECTION__fullyQualifiedNamespace")

@@ -17,12 +17,11 @@ from typing import Any
 import msgspec
 import structlog
 import typer
-from redis.asyncio import Redis
 
 from bench.brokers import BenchmarkError
 from bench.market_data.frames import INSTRUMENTS, SHARDS, Market, Packed, members, name
 from bench.report import Effort, Quick, Rounds, Seconds, middle, percentile, ratio, result, say
-from shared.adapters.redis.client import connect
+from shared.adapters.redis.client import Client, connect
 from shared.adapters.redis.market_shards import RedisMarketShards
 from shared.application.market_data.ingest import MarketData
 from shared.composition.market_data import MarketDataPorts, wire_market_data
@@ -76,7 +75,7 @@ async def _measure(url: str, effort: Effort) -> dict[str, Any]:
     }
 
 
-async def _throughput(redis: Redis, seconds: float, take: Take) -> tuple[float, float]:
+async def _throughput(redis: Client, seconds: float, take: Take) -> tuple[float, float]:
     """Ticks a second, batch after batch, and this process's share of a core meanwhile."""
     await redis.flushdb()
     market = Market(_TICKS_PER_WINDOW)
@@ -93,7 +92,7 @@ async def _throughput(redis: Redis, seconds: float, take: Take) -> tuple[float, 
     return ticks / spent, cpu / spent
 
 
-def _ours(redis: Redis) -> Take:
+def _ours(redis: Client) -> Take:
     data = _data(redis)
 
     async def take(batch: Sequence[Packed]) -> None:
@@ -102,14 +101,14 @@ def _ours(redis: Redis) -> Take:
     return take
 
 
-def _data(redis: Redis) -> MarketData:
+def _data(redis: Client) -> MarketData:
     shards = ShardMap(members())
     parked = ListedParkedEvents()
     ports = MarketDataPorts(RedisMarketShards(redis, shards), parked, None, None, FixedMarket())
     return wire_market_data(ports, shards)
 
 
-def _plain(redis: Redis) -> Take:
+def _plain(redis: Client) -> Take:
     pack = msgspec.msgpack.Encoder().encode
 
     async def take(batch: Sequence[Packed]) -> None:
@@ -123,7 +122,7 @@ def _plain(redis: Redis) -> Take:
     return take
 
 
-async def _delays(redis: Redis, seconds: float) -> list[float]:
+async def _delays(redis: Client, seconds: float) -> list[float]:
     """Milliseconds from each frame's planned instant until it is stored."""
     await redis.flushdb()
     market, data = Market(1), _data(redis)

@@ -3,12 +3,12 @@
 Nothing here waits for a connection, and what few processes use is imported when it is used (see the adapters).
 """
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
 import azure.durable_functions as df
-from redis.asyncio import Redis
 
 from shared.adapters.azure_identity import ManagedIdentity
 from shared.adapters.cosmos.candle_history import CosmosCandleHistory
@@ -42,7 +42,7 @@ from shared.adapters.postgres.sagas import PostgresSagas
 from shared.adapters.postgres.trades import PostgresTrades
 from shared.adapters.postgres.watchlists import PostgresWatchlists
 from shared.adapters.postgres.webhooks import PostgresWebhooks
-from shared.adapters.redis.client import connect
+from shared.adapters.redis.client import Client, connect, open_early
 from shared.adapters.redis.leases import RedisLeases
 from shared.adapters.redis.market_shards import RedisMarketShards
 from shared.adapters.redis.portfolios import RedisPortfolioCache
@@ -96,6 +96,8 @@ class Adapters:
     notifying: NotifyingPorts
     dependencies: tuple[Dependency, ...]
     """What the health check looks at."""
+    opening: asyncio.Task[None]
+    """Ends by itself; kept, because the event loop keeps no task."""
 
 
 async def connect_adapters(config: Settings, reference: ReferenceData) -> Adapters:
@@ -104,7 +106,8 @@ async def connect_adapters(config: Settings, reference: ReferenceData) -> Adapte
     database = Database(
         config.postgres_url, most=config.postgres_pool, password=password_source(config.postgres_url, identity)
     )
-    redis = connect(config.redis_url)
+    redis = connect(config.redis_url, cluster=config.redis_cluster, identity=identity)
+    opening = asyncio.create_task(open_early(redis), name="redis")
     push, candles = _push(config, redis, identity), _candles(config, identity)
     history = None if candles is None else CosmosCandleHistory(candles)
     await database.open()
@@ -182,6 +185,7 @@ async def connect_adapters(config: Settings, reference: ReferenceData) -> Adapte
             webhook_keys=SigningKeys.parsed(config.webhook_keys) if config.webhook_keys else None,
             plain_webhooks=config.webhook_private_addresses,
         ),
+        opening=opening,
         dependencies=(
             Dependency("postgresql", required=True, probe=progress.write),
             Dependency("orders", required=True, probe=partial(judge_progress, progress)),
@@ -203,7 +207,7 @@ class _Push:
     market: SignalRMarketPush | None = None
 
 
-def _push(config: Settings, redis: Redis, identity: ManagedIdentity) -> _Push:
+def _push(config: Settings, redis: Client, identity: ManagedIdentity) -> _Push:
     address = ServiceAddress.parsed(config.signalr_connection, config.signalr_service_uri, identity)
     if address is None:
         return _Push()

@@ -10,9 +10,8 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 import structlog
-from redis.asyncio import Redis
 
-from shared.adapters.redis.client import AWAY, PATIENCE_S, Breaker
+from shared.adapters.redis.client import AWAY, PATIENCE_S, Breaker, Client
 
 _RECONNECT_S: Final = 0.5
 _CONFIRMED_WITHIN_S: Final = 0.25
@@ -47,7 +46,8 @@ class Watch:
 class Channels:
     """The process's subscriptions. `without` says in the log what happens while Redis is unavailable."""
 
-    def __init__(self, redis: Redis, without: str) -> None:
+    def __init__(self, redis: Client, without: str) -> None:
+        self._redis = redis
         self._pubsub = redis.pubsub()
         self._without = without
         self._breaker = Breaker()
@@ -90,6 +90,8 @@ class Channels:
             return
         try:
             async with asyncio.timeout(PATIENCE_S):
+                await self._redis.initialize()  # a cluster's node is chosen by a map that it fetches first
+                await self._redis.initialize()  # a cluster's node is chosen by a map that it fetches first
                 await change(*channels)
         except AWAY as error:
             self._breaker.trip()

@@ -13,9 +13,8 @@ from typing import Final
 from uuid import UUID
 
 import orjson
-from redis.asyncio import Redis
 
-from shared.adapters.redis.client import AWAY, Breaker
+from shared.adapters.redis.client import AWAY, Breaker, Client
 from shared.domain.errors import UnavailableError
 from shared.domain.market_data.groups import LEASE_S
 from shared.ports.subscriptions import Membership
@@ -50,7 +49,7 @@ redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now)
 class RedisLeases:
     """Every call raises UnavailableError when Redis is unavailable."""
 
-    def __init__(self, redis: Redis) -> None:
+    def __init__(self, redis: Client) -> None:
         self._redis = redis
         self._renew = redis.register_script(_RENEW)
         self._breaker = Breaker()

@@ -7,9 +7,8 @@ from itertools import batched
 from typing import Any, Final, NamedTuple
 
 import stamina
-from redis.asyncio import Redis
 
-from shared.adapters.redis.client import AWAY, Breaker
+from shared.adapters.redis.client import AWAY, Breaker, Client
 from shared.adapters.redis.market_layout import (
     candle_field,
     candles_key,
@@ -24,6 +23,7 @@ from shared.adapters.redis.market_layout import (
     unpack_state,
     version_key,
 )
+from shared.adapters.redis.scripts import Call, Script, run_scripts
 from shared.domain.errors import UnavailableError
 from shared.domain.market_data.book import ShardBook
 from shared.domain.market_data.shards import ShardMap
@@ -31,7 +31,7 @@ from shared.domain.market_data.shards import ShardMap
 _PATIENCE_S: Final = 2.0
 _ARGUMENTS_AT_ONCE: Final = 1_000
 """Far below what Lua's stack takes."""
-_COMMIT: Final = """
+_COMMIT: Final = Script("""
 local version = redis.call('GET', KEYS[1]) or ''
 if version == ARGV[2] then return 1 end
 if version ~= ARGV[1] then return 0 end
@@ -49,7 +49,7 @@ end
 redis.call('SET', KEYS[1], ARGV[2])
 if ARGV[3] ~= '' then redis.call('PUBLISH', ARGV[3], '') end
 return 1
-"""
+""")
 
 
 class _Write(NamedTuple):
@@ -63,10 +63,9 @@ class _Write(NamedTuple):
 class RedisMarketShards:
     """The keys of `market_layout`."""
 
-    def __init__(self, redis: Redis, shards: ShardMap) -> None:
+    def __init__(self, redis: Client, shards: ShardMap) -> None:
         self._redis = redis
         self._shards = shards
-        self._commit_script = redis.register_script(_COMMIT)
         self._breaker = Breaker()
         self._process, self._count = os.urandom(8).hex(), 0
 
@@ -92,13 +91,13 @@ class RedisMarketShards:
         versions = [self._next_version() for _ in books]
 
         async def write() -> list[Any]:
-            pipeline = self._redis.pipeline(transaction=False)
+            calls = []
             for book, version in zip(books, versions, strict=True):
                 woken = channel(book.shard) if book.changes.announced else ""
                 writes = list(_writes(book))
                 keys = [version_key(book.shard), *(each.key for each in writes)]
-                await self._commit_script(keys, [book.version, version, woken, _joined(writes)], client=pipeline)
-            return await pipeline.execute()
+                calls.append(Call(_COMMIT, keys, [book.version, version, woken, _joined(writes)]))
+            return await run_scripts(self._redis, calls)
 
         stored = [bool(each) for each in await self._patiently(write)]
         for book, version, is_stored in zip(books, versions, stored, strict=True):

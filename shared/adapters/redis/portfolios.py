@@ -7,9 +7,8 @@ from typing import Any, Final
 
 import msgspec
 import structlog
-from redis.asyncio import Redis
 
-from shared.adapters.redis.client import AWAY, PATIENCE_S, Breaker
+from shared.adapters.redis.client import AWAY, PATIENCE_S, Breaker, Client
 from shared.domain.lots import Standing
 from shared.domain.orders.terms import Product
 from shared.domain.portfolios import DayPosition, Holding
@@ -33,7 +32,7 @@ _log = structlog.get_logger(__name__)
 class RedisPortfolioCache:
     """`PortfolioCache` on Redis."""
 
-    def __init__(self, redis: Redis) -> None:
+    def __init__(self, redis: Client) -> None:
         self._redis = redis
         self._breaker = Breaker()
 

@@ -9,9 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 from uuid import UUID
 
-from redis.asyncio import Redis
-
-from shared.adapters.redis.client import AWAY, PATIENCE_S, Breaker
+from shared.adapters.redis.client import AWAY, PATIENCE_S, Breaker, Client
 
 _PREFIX: Final = "clients:"
 _PRESENT_S: Final = 600
@@ -21,7 +19,7 @@ _ABSENT_S: Final = 60
 class RedisPresence:
     """Remembers in Redis; while that is unavailable, nothing is known of anybody."""
 
-    def __init__(self, redis: Redis) -> None:
+    def __init__(self, redis: Client) -> None:
         self._redis = redis
         self._breaker = Breaker()
 
@@ -42,7 +40,10 @@ class RedisPresence:
             return {}
         try:
             async with asyncio.timeout(PATIENCE_S):
-                noted = await self._redis.mget([_key(user_id) for user_id in user_ids])
+                pipeline = self._redis.pipeline(transaction=False)  # the keys are of many slots
+                for user_id in user_ids:
+                    pipeline.get(_key(user_id))
+                noted = await pipeline.execute()
         except AWAY:
             self._breaker.trip()
             return {}

@@ -6,10 +6,9 @@ from contextlib import asynccontextmanager
 from typing import Any, Final
 
 import structlog
-from redis.asyncio import Redis
 
 from shared.adapters.redis.channels import Channels, Watch
-from shared.adapters.redis.client import AWAY, PATIENCE_S, Breaker
+from shared.adapters.redis.client import AWAY, PATIENCE_S, Breaker, Client
 from shared.adapters.redis.market_layout import (
     candles_key,
     channel,
@@ -38,7 +37,7 @@ _log = structlog.get_logger(__name__)
 class RedisQuotes:
     """`Quotes` on Redis."""
 
-    def __init__(self, redis: Redis, shards: ShardMap) -> None:
+    def __init__(self, redis: Client, shards: ShardMap) -> None:
         self._redis = redis
         self._shards = shards
         self._breaker = Breaker()
@@ -95,7 +94,7 @@ class RedisQuotes:
 class RedisLiveCandles:
     """`LiveCandles` on Redis."""
 
-    def __init__(self, redis: Redis, shards: ShardMap) -> None:
+    def __init__(self, redis: Client, shards: ShardMap) -> None:
         self._redis = redis
         self._shards = shards
 
@@ -131,7 +130,7 @@ class _ShardChanges:
 class RedisMarketWakeups:
     """`MarketWakeups` on Redis: one channel a shard."""
 
-    def __init__(self, redis: Redis) -> None:
+    def __init__(self, redis: Client) -> None:
         self._channels = Channels(redis, "requests that wait for quotes poll")
 
     @asynccontextmanager

@@ -7,22 +7,24 @@ import asyncio
 import time
 from collections.abc import Sequence
 from functools import cache
-from typing import NamedTuple, cast
+from typing import Final, NamedTuple
 
 import structlog
 from limits import RateLimitItemPerMinute
-from limits.aio.storage import MemoryStorage, RedisStorage, Storage
-from limits.aio.storage.redis.redispy import RedispyBridge
+from limits.aio.storage import MemoryStorage, Storage
+from limits.aio.storage.redis.bridge import RedisBridge
 from limits.aio.strategies import MovingWindowRateLimiter
-from redis.asyncio import Redis
-from redis.commands.core import AsyncScript
 
-from shared.adapters.redis.client import AWAY, Breaker
+from shared.adapters.redis.client import AWAY, Breaker, Client
+from shared.adapters.redis.scripts import Call, Script, run_scripts
 from shared.batching import Batcher
 from shared.ports.rate_limits import WINDOW_S, Count
 
 _MOST_AT_ONCE = 100
 _PATIENCE_S = 0.25
+_PREFIX: Final = "rate:"
+_TAKE: Final = Script(RedisBridge.SCRIPT_ACQUIRE_MOVING_WINDOW.decode())
+_LOOK: Final = Script(RedisBridge.SCRIPT_MOVING_WINDOW.decode())
 _log = structlog.get_logger(__name__)
 
 
@@ -58,19 +60,11 @@ class RedisRequestCounter:
     Calls that wait in this process share one round trip: the library's own scripts, pipelined.
     """
 
-    def __init__(self, redis: Redis) -> None:
-        # The storage hands the pool on to redis-py as it is; its signature only names scalars.
-        shared = {"connection_pool": redis.connection_pool}
-        storage = RedisStorage("async+redis://", implementation="redispy", key_prefix="rate", **shared)  # type: ignore[arg-type]
-        assert isinstance(storage.bridge, RedispyBridge), "the implementation that was asked for"
-        # The library says Script for what redis-py's asynchronous client registers.
-        self._take = cast(AsyncScript, storage.bridge.lua_acquire_moving_window)
-        self._look = cast(AsyncScript, storage.bridge.lua_moving_window)
-        self._key_of = storage.bridge.prefixed_key
+    def __init__(self, redis: Client) -> None:
         self._redis = redis
         self._here = LocalRequestCounter()
         self._breaker = Breaker()
-        self._batches: Batcher[_Call, Count | None] = Batcher(self._count_there, most=_MOST_AT_ONCE, at_once=1)
+        self._batches: Batcher[_Call, Count | None] = Batcher(self._count_there, most=_MOST_AT_ONCE)
 
     async def count(self, key: str, limit: int) -> Count:
         """See `RequestCounter.count`."""
@@ -89,13 +83,14 @@ class RedisRequestCounter:
 
     async def _counts(self, calls: Sequence[_Call]) -> Sequence[Count]:
         now = time.time()
-        pipeline = self._redis.pipeline(transaction=False)
+        scripts = []
         for key, limit in calls:
-            item = _per_minute(limit)
-            keys = [self._key_of(item.key_for(key))]
-            await self._take(keys, [now, limit, WINDOW_S, 1], client=pipeline)
-            await self._look(keys, [now - WINDOW_S, limit], client=pipeline)
-        answers = await pipeline.execute()
+            keys = [f"{_PREFIX}{_per_minute(limit).key_for(key)}"]
+            scripts += [
+                Call(_TAKE, keys, [now, limit, WINDOW_S, 1]),
+                Call(_LOOK, keys, [now - WINDOW_S, limit]),
+            ]
+        answers = await run_scripts(self._redis, scripts)
         return [
             _count(allowed, window or (now, 0), call.limit, now)
             for call, allowed, window in zip(calls, answers[::2], answers[1::2], strict=True)

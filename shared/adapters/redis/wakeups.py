@@ -6,10 +6,8 @@ from contextlib import asynccontextmanager
 from typing import Final
 from uuid import UUID
 
-from redis.asyncio import Redis
-
 from shared.adapters.redis.channels import Channels, Watch
-from shared.adapters.redis.client import AWAY, PATIENCE_S, Breaker
+from shared.adapters.redis.client import AWAY, PATIENCE_S, Breaker, Client
 from shared.domain.errors import UnavailableError
 from shared.ports.outbox import PublishedEffect
 
@@ -31,7 +29,7 @@ class _Changes:
 class RedisWakeups:
     """`Wakeups` on Redis, and the `Audience` of effects as long as nothing pushes them to clients."""
 
-    def __init__(self, redis: Redis) -> None:
+    def __init__(self, redis: Client) -> None:
         self._publish = redis.register_script(_WAKE)
         self._breaker = Breaker()
         self._channels = Channels(redis, "requests with Prefer: wait poll the database")

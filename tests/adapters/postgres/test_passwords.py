@@ -18,25 +18,10 @@ from shared.adapters.postgres.migrate import main as migrate_by_identity
 from shared.adapters.postgres.passwords import SCOPE, password_source
 from shared.domain.errors import UnavailableError
 from tests.support.azure_postgres import Front, azure_postgres
-from tests.support.managed_identity import IdentityEndpoint, identity_endpoint
+from tests.support.managed_identity import IdentityEndpoint
 from tests.support.waiting import eventually
 
 _ROLE = "behind_the_front"
-
-
-@pytest.fixture
-async def endpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[IdentityEndpoint]:
-    async with identity_endpoint(tmp_path) as running:
-        for name, value in running.environment.items():
-            monkeypatch.setenv(name, value)
-        yield running
-
-
-@pytest.fixture
-async def identity(endpoint: IdentityEndpoint) -> AsyncIterator[ManagedIdentity]:
-    own = ManagedIdentity()
-    yield own
-    await own.close()
 
 
 @pytest.fixture
