@@ -4,6 +4,7 @@ import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import psycopg
 import pytest
 from azure.cosmos.exceptions import CosmosBatchOperationError, CosmosHttpResponseError, CosmosResourceNotFoundError
 
@@ -242,6 +243,24 @@ async def test_items_time_counts_only_where_the_container_has_one(database: Sdk)
         with pytest.raises(CosmosHttpResponseError) as caught:
             await default.create_item({"id": "3", "pk": "a", "ttl": wrong})
         assert caught.value.status_code == 400
+
+
+async def test_expired_rows_are_deleted_with_their_unique_values(dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """https://learn.microsoft.com/azure/cosmos-db/nosql/time-to-live: deleted in the background, without being asked"""
+    monkeypatch.setattr("emulators.cosmos.expiry._PAUSE_S", 0.05)
+    async with CosmosServer.start(dsn) as server, connected("async", server.url, server.key) as client:
+        container = await (await client.create_database("d")).create_container(
+            "c", key_path("/pk"), default_ttl=1, unique_key_policy={"uniqueKeys": [{"paths": ["/u"]}]}
+        )
+        for number, ttl in enumerate(({}, {"ttl": 1}, {"ttl": -1}, {"ttl": 1000})):
+            await container.create_item({"id": str(number), "pk": "a", "u": number, **ttl})
+        async with await psycopg.AsyncConnection.connect(dsn, autocommit=True) as connection:
+
+            async def left() -> bool:
+                rows = await connection.execute("SELECT id FROM item UNION ALL SELECT id FROM unique_value ORDER BY 1")
+                return await rows.fetchall() == [("2",), ("2",), ("3",), ("3",)]
+
+            await eventually(left)
 
 
 # --- faults ---
