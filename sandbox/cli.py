@@ -1,9 +1,10 @@
-"""The command line: `run`, `token`, `status`, `clock`, `verify`, `backup`, `restore`, `clean`.
+"""The command line: `run`, `token`, `status`, `clock`, `watch`, `verify`, `backup`, `restore`, `clean`.
 
 Every failure that a person can do something about is one sentence on standard error and exit code 1.
 """
 
 import sys
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -92,6 +93,23 @@ def clock(
     clock = market_clock(running) if time is None else set_market_time(running, _instant(time))
     for name, value in clock.items():
         sys.stdout.write(f"{name}: {value}\n")
+
+
+@app.command()
+def watch(
+    instruments: Annotated[list[str], typer.Argument(help="Such as NSE:INFY NSE:TCS")],
+    data: Data = DEFAULT_DATA,
+    user: Annotated[str, typer.Option(help="Name of a demo user")] = "alice",
+    answers: Annotated[int | None, typer.Option(min=1, help="Stop after so many answers of the API")] = None,
+) -> None:
+    """Show live prices until Ctrl-C."""
+    from rich.console import Console  # noqa: PLC0415
+
+    from sandbox.running import Running  # noqa: PLC0415
+    from sandbox.watch import watch as show  # noqa: PLC0415
+
+    with suppress(KeyboardInterrupt):
+        show(Running.at(data), instruments, user, Console(), answers=answers)
 
 
 @app.command()

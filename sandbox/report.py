@@ -3,7 +3,7 @@
 import time
 from collections.abc import Sequence
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.text import Text
 
 
@@ -32,6 +32,10 @@ class Report:
     def problem(self, text: str) -> None:
         """Something that went wrong and is being dealt with."""
         self._console.print(Text(f"!  {text}", "yellow"))
+
+    def show(self, renderable: RenderableType) -> None:
+        """Anything that Rich can print."""
+        self._console.print(renderable)
 
     def table(self, title: str, rows: Sequence[Sequence[str]]) -> None:
         """Aligned columns under a title."""

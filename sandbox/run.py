@@ -23,6 +23,7 @@ from sandbox.settings import Endpoints, Secrets, write_app_settings
 from sandbox.status import Status
 from sandbox.story import place_first_order
 from sandbox.supervisor import Supervisor
+from sandbox.watch import first_prices
 
 
 def run(options: Options, report: Report) -> None:
@@ -66,6 +67,7 @@ class _Run:
                 self._status.state("serving")
                 await self._unless_stopped(self._show_story())
                 self._start_late_parts()
+                await self._unless_stopped(self._show_prices())
                 await self._stop.wait()
         finally:
             await self._go_down()
@@ -80,6 +82,20 @@ class _Run:
     def _start_late_parts(self) -> None:
         if self._supervisor is not None and not self._stop.is_set():
             self._supervisor.start_late_parts()
+
+    async def _show_prices(self) -> None:
+        """End with live prices; that they are late is no fault of anything else."""
+        if not (self._options.story and {"host", "feed"} <= self._status.parts.keys()):
+            return
+        try:
+            prices = await asyncio.to_thread(first_prices, Running.at(self._folder.path))
+        except SandboxError as error:
+            self._report.problem(str(error))
+            return
+        if prices is not None:
+            self._report.say("")
+            self._report.show(prices)
+        self._report.say("\nLive prices: .venv/bin/python -m sandbox watch NSE:INFY NSE:TCS")
 
     def _plan(self) -> Plan:
         ports = keep_ports(self._folder)

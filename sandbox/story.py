@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
-from sandbox.errors import SandboxError
+from sandbox.errors import RefusedError, SandboxError
 from sandbox.running import Running
 
 type Json = dict[str, Any]
@@ -60,7 +60,8 @@ class Caller:
                 answer: Json = json.load(response)
                 return answer
         except urllib.error.HTTPError as error:
-            raise SandboxError(f"{method} {path} was answered {error.code}: {_message(error)}") from error
+            message = f"{method} {path} was answered {error.code}: {_message(error)}"
+            raise RefusedError(message, error.code) from error
         except OSError as error:
             raise SandboxError(
                 f"{method} {path} was not answered ({error}): see the logs in the data folder."
