@@ -92,7 +92,7 @@ def plain_digits(value: object) -> object:
     return value
 
 
-def _whole_number(value: object) -> object:
+def whole_number(value: object) -> object:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
@@ -132,7 +132,7 @@ type PositiveRupees = Annotated[
 type Rupees = Annotated[str, Field(description="Rupees as a decimal string", examples=["1500.05"])]
 type Amount = Annotated[str, Field(description="Rupees of INR, or a number of shares", examples=["1500.05", "10"])]
 type Quantity = Annotated[
-    int, Field(ge=1, le=MAX_QUANTITY, description="Shares", examples=[10]), BeforeValidator(_whole_number)
+    int, Field(ge=1, le=MAX_QUANTITY, description="Shares", examples=[10]), BeforeValidator(whole_number)
 ]
 type Instant = Annotated[
     str,

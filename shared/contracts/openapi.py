@@ -25,6 +25,7 @@ _PAGE_NAME: Final = re.compile(r"Page\[(\w+?)(?:View)?\]")
 _PATH_SCHEMAS: Final[Mapping[str, Json]] = {
     "user_id": TypeAdapter(UserRef).json_schema(),
     "instrument_id": TypeAdapter(InstrumentId).json_schema(),
+    "shard": {"type": "string", "pattern": "^s[0-9]{3,6}$", "description": "From GET /api/marketdata/snapshots"},
     "asset": {"type": "string", "enum": list(documentation.ASSETS)},
 }
 _HEADERS: Final[Json] = {
@@ -37,6 +38,8 @@ _HEADERS: Final[Json] = {
         "schema": {"type": "integer"},
         "description": "The sequence of your newest change: the answer shows at least every change up to it",
     },
+    "ETag": {"schema": {"type": "string"}, "description": "Of this content, whatever process answers it"},
+    "Cache-Control": {"schema": {"type": "string"}, "description": "How long the answer may be kept"},
     "Retry-After": {"schema": {"type": "integer"}, "description": "Seconds"},
     "WWW-Authenticate": {"schema": {"type": "string"}, "description": "RFC 6750"},
 }
@@ -49,6 +52,9 @@ _IDEMPOTENCY_KEY: Final = (
 )
 _KEY_PATTERN: Final = r'^([!#-+\--~]([ -+\--~]{0,253}[!-+\--~])?|"([ !#-\[\]-~]|\\["\\]){1,255}")$'
 _LONGEST_KEY: Final = 2 + 2 * 255
+_IF_NONE_MATCH: Final = "`ETag` of the answer that you have: 304 without a body while it is still the same"
+_JSON: Final = "application/json"
+_NOT_MODIFIED: Final = 304
 _PREFER: Final = "`wait=N`: answer once the exchange has answered, or after N seconds (at most 10)"
 
 
@@ -133,7 +139,7 @@ def _operation(route: AnyRoute, schemas: _Schemas) -> Json:
         "tags": [route.noun],
         "parameters": [*_path_parameters(route), *_query_parameters(route, schemas), *_header_parameters(route)],
         "responses": {
-            **{str(status): _answer(route, model, schemas) for status, model in route.answers.items()},
+            **{str(status): _answer(route, status, model, schemas) for status, model in route.answers.items()},
             **{str(status): {"$ref": f"#/components/responses/Problem{status}"} for status in error_statuses(route)},
         },
         "security": [] if route.public else [{"bearer": []}],
@@ -192,6 +198,8 @@ def _header_parameters(route: AnyRoute) -> list[Json]:
         parameters.append(_header("Idempotency-Key", _IDEMPOTENCY_KEY, required=required, pattern=_KEY_PATTERN))
     if route.takes_prefer_wait:
         parameters.append(_header("Prefer", _PREFER, required=False))
+    if route.revalidated:
+        parameters.append(_header("If-None-Match", _IF_NONE_MATCH, required=False) | {"schema": {"type": "string"}})
     return parameters
 
 
@@ -200,15 +208,21 @@ def _header(name: str, description: str, *, required: bool, pattern: str | None 
     return {"name": name, "in": "header", "required": required, "description": description, "schema": schema}
 
 
-def _answer(route: AnyRoute, model: type[BaseModel] | None, schemas: _Schemas) -> Json:
+def _answer(route: AnyRoute, status: int, model: type[BaseModel] | None, schemas: _Schemas) -> Json:
     limited = () if route.limited_by is LimitedBy.NOBODY else _RATE_LIMIT_HEADERS
     streamed = () if route.stream_sequence is StreamSequence.NONE else ("X-Stream-Sequence",)
-    schema = {} if model is None else schemas[model, "serialization"]
-    return {
+    kept = ("ETag", "Cache-Control") if route.revalidated else ()
+    described: Json = {
         "description": route.summary,
-        "headers": _header_refs(("X-Request-Id", *limited, *streamed)),
-        "content": {content_type: {"schema": schema} for content_type in route.content_types},
+        "headers": _header_refs(("X-Request-Id", *limited, *streamed, *kept)),
     }
+    if status == _NOT_MODIFIED:
+        return described | {"description": "The answer that you have is still the same"}
+    schema = {} if model is None else schemas[model, "serialization"]
+    content = {
+        content_type: {"schema": schema if content_type == _JSON else {}} for content_type in route.content_types
+    }
+    return described | {"content": content}
 
 
 def _problem(status: int) -> Json:

@@ -5,11 +5,13 @@ formatted here and not by the views, because a process answers 200,000 quotes a 
 """
 
 from collections.abc import Callable, Iterable
+from enum import StrEnum
 from functools import lru_cache
 from typing import Final
 
 import msgspec
 
+from shared.contracts.quote_packing import PACKED_QUOTES, pack_quotes
 from shared.domain.market_data.quotes import Level, Quote
 from shared.domain.money import format_average, format_rupees, round_half_up
 from shared.domain.times import wire_microseconds
@@ -38,21 +40,26 @@ class WrittenQuote:
         return found
 
 
+class Form(StrEnum):
+    """What an answer is written in: the value is its content type."""
+
+    JSON = "application/json"
+    PACKED = PACKED_QUOTES
+
+
 def write_quotes(
-    mode: Mode, quotes: Iterable[tuple[WrittenQuote, bool]], rest: bytes, *, name: bytes = b"items"
+    form: Form, mode: Mode, quotes: Iterable[tuple[WrittenQuote, bool]], *, name: str = "items", **members: object
 ) -> bytes:
-    """An object whose list `name` has these quotes (each with whether it is stale); `rest` are its other members."""
-    return b'{"%b":[%b],%b}' % (name, join_quotes(mode, quotes), rest)
+    """An object whose list `name` has these quotes, each given with whether it is stale; `members` are its others."""
+    if form is Form.PACKED:
+        return pack_quotes(mode, [(quote.quote, stale) for quote, stale in quotes], name, members)
+    rest = msgspec.json.encode(members)[1:-1]
+    return b'{"%b":[%b],%b}' % (name.encode(), join_quotes(mode, quotes), rest)
 
 
 def join_quotes(mode: Mode, quotes: Iterable[tuple[WrittenQuote, bool]]) -> bytes:
-    """Their objects, separated by commas."""
+    """Their JSON objects, separated by commas."""
     return b",".join([quote.piece(mode) + _STALE[stale] for quote, stale in quotes])
-
-
-def write_members(**members: object) -> bytes:
-    """Members of an object, as `rest` of `write_quotes`."""
-    return msgspec.json.encode(members)[1:-1]
 
 
 def _ltp(quote: Quote) -> str:

@@ -187,6 +187,19 @@ class MarketStatusView(View):
     feed: FeedView
 
 
+class ShardView(View):
+    """Instruments that are published together."""
+
+    shard: Annotated[str, Field(examples=["s000"])]
+    instruments: list[str]
+
+
+class SnapshotsView(View):
+    """Every shard; an instrument is in one of them."""
+
+    items: list[ShardView]
+
+
 class SnapshotView(View):
     """Every instrument of one shard, as a content delivery network may keep it."""
 

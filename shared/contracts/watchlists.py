@@ -4,7 +4,18 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from shared.contracts.common import Body, Id, Instant, InstrumentId, Page, Query, Title, View, plain_digits
+from shared.contracts.common import (
+    Body,
+    Id,
+    Instant,
+    InstrumentId,
+    Page,
+    Query,
+    Title,
+    View,
+    plain_digits,
+    whole_number,
+)
 from shared.domain.watchlists import MOST_INSTRUMENTS
 
 _MOST_VERSION = 2_147_483_647
@@ -33,7 +44,9 @@ class CreateWatchlist(Body):
 class ReplaceWatchlist(Body):
     """The whole list as it shall be."""
 
-    version: Annotated[int, Field(ge=1, le=_MOST_VERSION, description="Of the list that was changed")]
+    version: Annotated[
+        int, Field(ge=1, le=_MOST_VERSION, description="Of the list that was changed"), BeforeValidator(whole_number)
+    ]
     name: Title
     instruments: Instruments
 

@@ -12,6 +12,7 @@ from pydantic_core import PydanticUndefined
 from sandbox.verify.model import INVARIANTS
 from shared.config import Settings
 from shared.contracts.candles import MOST_DAYS
+from shared.contracts.quote_packing import FIELDS, FIELDS_OF
 from shared.contracts.routes import ROUTES
 from shared.contracts.routes.route import TRADER, LimitedBy, Route
 from shared.domain.ledger.accounts import Account
@@ -85,6 +86,14 @@ def test_guide_lists_each_route_with_its_limit(page: Path, for_traders: bool) ->
     listed = [(codes(call)[0], what, limit) for call, what, limit in table(page, "routes")]
     wanted = [route for route in ROUTES if (route.public or bool(route.roles & TRADER)) == for_traders]
     assert sorted(listed) == sorted(map(_row, wanted))
+
+
+def test_packed_fields_are_those_of_the_code() -> None:
+    listed = [
+        (place, codes(name)[0], mode) for place, name, mode, _ in table(DOCS / "reference/packed-quotes.md", "fields")
+    ]
+    first_modes = [next(mode for mode, end in FIELDS_OF.items() if place < end) for place in range(len(FIELDS))]
+    assert listed == [(str(place), *each) for place, each in enumerate(zip(FIELDS, first_modes, strict=True))]
 
 
 def test_ranges_of_candles_are_those_of_the_contract() -> None:

@@ -1,16 +1,38 @@
 """Market data over HTTP: what is asked, how it is answered, and what is refused."""
 
-from datetime import date
+import time
+from datetime import date, datetime
 from typing import Any
 
+import msgspec
 import pytest
 
 from functions.candles import get_candles
-from functions.quotes import get_depth, get_market_status, get_market_stream, get_movers, get_quotes, post_quotes
+from functions.quotes import (
+    get_depth,
+    get_market_status,
+    get_market_stream,
+    get_movers,
+    get_quotes,
+    get_snapshot,
+    list_snapshots,
+    post_quotes,
+)
 from shared.adapters.reference import load_reference_data
 from shared.composition.market_reading import MarketReadingPorts, wire_market_reading
 from shared.contracts.candles import CandlesView
-from shared.contracts.quotes import DepthView, MarketStatusView, MoversView, QuotesView, StreamView
+from shared.contracts.quote_packing import FIELDS, PACKED_QUOTES
+from shared.contracts.quotes import (
+    DepthView,
+    MarketStatusView,
+    MoversView,
+    QuotesView,
+    SnapshotsView,
+    SnapshotView,
+    StreamView,
+)
+from shared.contracts.stream_cursors import read_cursor
+from shared.domain.times import microseconds
 from tests.edge.support import App, call
 from tests.edge.test_edge import assert_problem
 from tests.fakes.candles import Live
@@ -142,3 +164,73 @@ async def test_movers_are_ranked_by_change_and_turnover(store: MemoryQuotes) -> 
     assert [each.instrument_id for each in view.losers] == ["NSE:M&M"]
     assert [each.instrument_id for each in view.most_active] == ["NSE:TCS", "NSE:M&M"]
     assert view.trade_date == "2026-11-23"
+
+
+PACKED = {"accept": "application/json;q=0.5, application/vnd.broker.quotes+msgpack"}
+
+
+async def test_snapshot_may_be_kept_and_is_not_sent_twice(store: MemoryQuotes) -> None:
+    first = await call(get_snapshot, user=None, path={"shard": "s000"})
+    view = SnapshotView.model_validate_json(first.body)
+    assert [each.instrument_id for each in view.items] == ["NSE:INFY", "NSE:TCS"]
+    assert first.headers["Cache-Control"] == "public, max-age=1, stale-while-revalidate=5"
+    for tags in (first.headers["ETag"], f'"other", W/{first.headers["ETag"]}', "*"):
+        same = await call(get_snapshot, user=None, path={"shard": "s000"}, headers={"if-none-match": tags})
+        assert (same.status, same.body, same.headers["ETag"]) == (304, b"", first.headers["ETag"])
+    packed = await call(get_snapshot, user=None, path={"shard": "s000"}, headers=PACKED)
+    assert packed.headers["ETag"] != first.headers["ETag"]
+
+
+async def test_changed_snapshot_has_another_tag(store: MemoryQuotes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shared.application.quotes.board.KEEP_S", 0)
+    tags = {(await call(get_snapshot, user=None, path={"shard": "s001"})).headers["ETag"]}
+    late = time.time() + 4
+    with monkeypatch.context() as stale:
+        stale.setattr("shared.application.quotes.board.time.time", lambda: late)
+        tags.add((await call(get_snapshot, user=None, path={"shard": "s001"})).headers["ETag"])
+    assert len(tags) == 2
+    assert_problem(await call(get_snapshot, user=None, path={"shard": "s999"}), 404, "NOT_FOUND")
+
+
+async def test_shards_list_their_instruments(store: MemoryQuotes) -> None:
+    listed = SnapshotsView.model_validate_json((await call(list_snapshots, user=None)).body)
+    assert {each.shard: each.instruments for each in listed.items} == {
+        "s000": ["NSE:INFY", "NSE:TCS"],
+        "s001": ["NSE:M&M", "NSE:ITC"],
+    }
+
+
+@pytest.mark.parametrize("mode", ["ltp", "ohlc", "full"])
+async def test_packed_quotes_say_the_same_as_json(store: MemoryQuotes, mode: str) -> None:
+    query = {"instruments": "NSE:INFY,NSE:ITC", "mode": mode}
+    answer = await call(get_quotes, query=query, headers=PACKED)
+    assert (answer.headers["Content-Type"], answer.headers["Vary"]) == (PACKED_QUOTES, "Accept")
+    packed = msgspec.msgpack.decode(answer.body)
+    (fields,) = packed["items"]
+    named = dict(zip(FIELDS, fields, strict=False))
+    (shown,) = (await call(get_quotes, query=query)).json["items"]
+    assert (packed["version"], packed["mode"], packed["missing"]) == (1, mode, ["NSE:ITC"])
+    assert named.keys() == shown.keys() - {"change", "change_percent", "average_price"}
+    for name, value in named.items():
+        assert value == _as_packed(name, shown[name]), name
+
+
+def _as_packed(name: str, shown: Any) -> Any:
+    if name in {"bids", "asks"}:
+        return [[_as_packed("price", each["price"]), each["quantity"], each["orders"]] for each in shown]
+    if name in {"as_of", "last_trade_at"}:
+        return microseconds(datetime.fromisoformat(shown))
+    return int(shown.replace(".", "")) if isinstance(shown, str) and "." in shown else shown
+
+
+@pytest.mark.parametrize("accept", ["", "*/*", "application/json", "application/vnd.broker.quotes+msgpack; q=0"])
+async def test_json_is_for_everybody_else(store: MemoryQuotes, accept: str) -> None:
+    answer = await call(get_quotes, query={"instruments": "NSE:INFY"}, headers={"accept": accept})
+    assert answer.headers["Content-Type"] == "application/json"
+
+
+async def test_poll_may_be_packed_too(store: MemoryQuotes) -> None:
+    answer = await call(get_market_stream, query={"instruments": "NSE:INFY", "wait_s": "0"}, headers=PACKED)
+    packed = msgspec.msgpack.decode(answer.body)
+    assert packed["ticks"][0][1] == "NSE:INFY"
+    assert read_cursor(packed["cursor"]) == {"NSE:INFY": (1, 1)}

@@ -9,7 +9,7 @@ from typing import Final
 from shared.application.quotes.board import KnownQuote, QuoteBoard
 from shared.application.quotes.read import no_quotes
 from shared.batching import Batcher
-from shared.contracts.quote_writing import join_quotes, write_members
+from shared.contracts.quote_writing import join_quotes
 from shared.domain.market_data.quotes import Quote
 
 MOST: Final = 50
@@ -34,8 +34,9 @@ class Movers:
         if not self._is_fresh():
             await self._rankings.submit(None)
         gainers, losers, most_active = [join_quotes("ohlc", ranked[:limit]) for ranked in self._ranked]
-        rest = write_members(trade_date=self._trade_date)
-        return b'{"gainers":[%b],"losers":[%b],"most_active":[%b],%b}' % (gainers, losers, most_active, rest)
+        on = self._trade_date.isoformat().encode()
+        lists = (gainers, losers, most_active)
+        return b'{"trade_date":"%b","gainers":[%b],"losers":[%b],"most_active":[%b]}' % (on, *lists)
 
     def _is_fresh(self) -> bool:
         return time.monotonic() - self._ranked_at < self._keep_s

@@ -12,7 +12,7 @@ from typing import Final
 
 from shared.application.quotes.board import KnownQuote, QuoteBoard
 from shared.application.quotes.read import no_quotes, require_known
-from shared.contracts.quote_writing import Mode, write_members, write_quotes
+from shared.contracts.quote_writing import Form, Mode, write_quotes
 from shared.contracts.stream_cursors import write_cursor
 from shared.domain.errors import OverloadedError
 from shared.domain.market_data.quotes import Mark
@@ -33,7 +33,14 @@ class MarketTicker:
         self._most_waiting = most_waiting
         self._waiting = 0
 
-    async def poll(self, instrument_ids: Sequence[str], mode: Mode, seen: Mapping[str, Mark], wait_s: float) -> bytes:
+    async def poll(
+        self,
+        instrument_ids: Sequence[str],
+        mode: Mode,
+        seen: Mapping[str, Mark],
+        wait_s: float,
+        form: Form = Form.JSON,
+    ) -> bytes:
         """A `StreamView`: each instrument's newest quote if it is newer than `seen`, or none when the time is over.
 
         Raises NotFoundError for an unknown instrument, UnavailableError when none has a quote yet, OverloadedError when
@@ -47,7 +54,9 @@ class MarketTicker:
         if not ticks and wait_s > 0:
             with self._room():
                 ticks = await self._await_ticks(instrument_ids, seen, wait_s)
-        return await self._answer(instrument_ids, mode, seen, ticks)
+        stale = await self._board.staleness(set(self._board.shards_of(instrument_ids).values()))
+        cursor = write_cursor(_reached(instrument_ids, seen, ticks))
+        return write_quotes(form, mode, ticks.values(), name="ticks", cursor=cursor, stale=any(stale.values()))
 
     async def _present(self, instrument_ids: Sequence[str], seen: Mapping[str, Mark]) -> dict[str, KnownQuote]:
         """The quotes. An epoch that is not known here may be known in the store: it is read again first."""
@@ -73,17 +82,6 @@ class MarketTicker:
                     return ticks
                 due = await changes.next(min(left, _POLL_S)) or shards
 
-    async def _answer(
-        self, instrument_ids: Sequence[str], mode: Mode, seen: Mapping[str, Mark], ticks: Mapping[str, KnownQuote]
-    ) -> bytes:
-        stale = await self._board.staleness(set(self._board.shards_of(instrument_ids).values()))
-        reached = {
-            each: ticks[each].written.quote.mark if each in ticks else seen.get(each, _NOTHING)
-            for each in instrument_ids
-        }
-        rest = write_members(cursor=write_cursor(reached), stale=any(stale.values()))
-        return write_quotes(mode, ticks.values(), rest, name=b"ticks")
-
     @contextmanager
     def _room(self) -> Iterator[None]:
         if self._waiting >= self._most_waiting:
@@ -101,6 +99,15 @@ def _after(found: Mapping[str, KnownQuote], seen: Mapping[str, Mark]) -> dict[st
         each: known
         for each, known in found.items()
         if known.written.quote.mark > (mark := seen.get(each, _NOTHING)) or _is_ahead(mark, known)
+    }
+
+
+def _reached(
+    instrument_ids: Sequence[str], seen: Mapping[str, Mark], ticks: Mapping[str, KnownQuote]
+) -> dict[str, Mark]:
+    """How far the client has seen each instrument after this answer."""
+    return {
+        each: ticks[each].written.quote.mark if each in ticks else seen.get(each, _NOTHING) for each in instrument_ids
     }
 
 

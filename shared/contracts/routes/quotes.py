@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from shared.contracts.quote_packing import PACKED_QUOTES
 from shared.contracts.quotes import (
     DepthView,
     MarketStatusView,
@@ -10,10 +11,14 @@ from shared.contracts.quotes import (
     QuotesBody,
     QuotesQuery,
     QuotesView,
+    SnapshotsView,
+    SnapshotView,
     StreamQuery,
     StreamView,
 )
-from shared.contracts.routes.route import EVERYBODY, Route
+from shared.contracts.routes.route import EVERYBODY, LimitedBy, Route
+
+_FORMS: Final = ("application/json", PACKED_QUOTES)
 
 GET_QUOTES: Final = Route[None, QuotesQuery](
     "get_quotes",
@@ -24,6 +29,7 @@ GET_QUOTES: Final = Route[None, QuotesQuery](
     query=QuotesQuery,
     roles=EVERYBODY,
     errors=(404,),
+    content_types=_FORMS,
 )
 POST_QUOTES: Final = Route[QuotesBody, None](
     "post_quotes",
@@ -34,6 +40,7 @@ POST_QUOTES: Final = Route[QuotesBody, None](
     body=QuotesBody,
     roles=EVERYBODY,
     errors=(404,),
+    content_types=_FORMS,
     max_body_bytes=32_768,
 )
 GET_DEPTH: Final = Route[None, None](
@@ -71,6 +78,27 @@ GET_MARKET_STREAM: Final = Route[None, StreamQuery](
     query=StreamQuery,
     roles=EVERYBODY,
     errors=(404,),
+    content_types=_FORMS,
+)
+LIST_SNAPSHOTS: Final = Route[None, None](
+    "list_snapshots",
+    "GET",
+    "marketdata/snapshots",
+    "The shards, and the instruments of each",
+    {200: SnapshotsView},
+    public=True,
+    limited_by=LimitedBy.NOBODY,
+)
+GET_SNAPSHOT: Final = Route[None, None](
+    "get_snapshot",
+    "GET",
+    "marketdata/snapshots/{shard}",
+    "Every quote of one shard, for content delivery networks",
+    {200: SnapshotView, 304: None},
+    public=True,
+    limited_by=LimitedBy.NOBODY,
+    content_types=_FORMS,
+    revalidated=True,
 )
 
 ROUTES: Final = (
@@ -80,4 +108,6 @@ ROUTES: Final = (
     GET_MARKET_STATUS,
     GET_MOVERS,
     GET_MARKET_STREAM,
+    LIST_SNAPSHOTS,
+    GET_SNAPSHOT,
 )

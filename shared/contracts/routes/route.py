@@ -75,6 +75,8 @@ class Route[BodyModel, QueryModel]:
     """Error statuses beside those that every route of its kind has."""
     content_types: tuple[str, ...] = ("application/json",)
     """Of its answers."""
+    revalidated: bool = False
+    """Its answer may be kept and has an ETag; `If-None-Match` with it is answered 304."""
     max_body_bytes: int = 16_384
     counted_as: str = ""
     """The row of the limits table whose limit is spent; empty: its own."""

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from shared.application.market_status import MarketStatus
 from shared.application.quotes.board import QuoteBoard
 from shared.application.quotes.read import ReadQuotes
-from shared.contracts.quote_writing import WrittenQuote, write_depth, write_members, write_quotes
+from shared.contracts.quote_writing import Form, WrittenQuote, write_depth, write_quotes
 from shared.contracts.quotes import DepthView, FullQuote, LtpQuote, MarketStatusView, OhlcQuote, QuotesView
 from shared.domain.errors import NotFoundError, UnavailableError
 from shared.domain.market_data.quotes import Level, SessionPhase
@@ -31,7 +31,7 @@ async def items(reads: ReadQuotes, *instrument_ids: str, mode: str = "ltp") -> l
 def test_every_mode_writes_exactly_its_view() -> None:
     written = WrittenQuote(a_quote())
     for mode, view in (("ltp", LtpQuote), ("ohlc", OhlcQuote), ("full", FullQuote)):
-        answer = QuotesView.model_validate_json(write_quotes(mode, [(written, True)], write_members(missing=["NSE:X"])))
+        answer = QuotesView.model_validate_json(write_quotes(Form.JSON, mode, [(written, True)], missing=["NSE:X"]))
         assert type(answer.items[0]) is view
     full = answer.items[0]
     assert isinstance(full, FullQuote)
@@ -83,7 +83,7 @@ _levels = st.lists(st.builds(Level, _amounts, _amounts, _amounts), max_size=5).m
 )
 def test_any_quote_is_written_as_its_view(quote: dict[str, Any], stale: bool) -> None:
     written = WrittenQuote(a_quote("NSE:M&M", **quote))
-    answer = QuotesView.model_validate_json(write_quotes("full", [(written, stale)], write_members(missing=[])))
+    answer = QuotesView.model_validate_json(write_quotes(Form.JSON, "full", [(written, stale)], missing=[]))
     (full,) = answer.items
     depth = DepthView.model_validate_json(write_depth(written, stale=stale))
     assert isinstance(full, FullQuote)
