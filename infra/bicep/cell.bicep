@@ -51,6 +51,12 @@ param globalGroupName string
 @description('Cosmos DB, by name.')
 param cosmosName string
 
+@description('Endpoint of Cosmos DB.')
+param cosmosEndpoint string
+
+@description('The region of Cosmos DB to use first.')
+param cosmosRegion string
+
 @description('The database in Cosmos DB.')
 param cosmosDatabaseName string
 
@@ -402,6 +408,9 @@ module functionApps 'modules/function-app.bicep' = [
           POSTGRES_POOL: string(size.postgresPool)
           REDIS_URL: 'rediss://${redis.outputs.hostName}:10000'
           SIGNALR_CONNECTION__serviceUri: 'https://${signalr.outputs.hostName}'
+          COSMOS_CONNECTION__accountEndpoint: cosmosEndpoint
+          COSMOS_DATABASE: cosmosDatabaseName
+          COSMOS_REGION: cosmosRegion
           MARKET_STREAM_WAITING: string(size.httpConcurrency / 2)
           // Whoever operates the cell makes the secret: docs/azure/first-deployment.md
           WEBHOOK_KEYS: '@Microsoft.KeyVault(VaultName=${names.keyVault};SecretName=webhook-keys)'

@@ -47,7 +47,7 @@ var base = globalBase(workload, posture.environment)
 
 @description('Read models. All can be made again: candles from the venue, the rest from PostgreSQL.')
 var containers Container[] = [
-  { name: 'candles', partitionKey: '/instrument_id', defaultTtl: -1 }
+  { name: 'candles', partitionKey: '/instrument_id', defaultTtl: -1, indexedPaths: [] }
 ]
 
 module workspace 'modules/log-analytics.bicep' = {
@@ -129,6 +129,9 @@ module budget 'modules/budget.bicep' = {
 
 @description('Who is called when an alert fires.')
 output actionGroupId string = onCall.outputs.id
+
+@description('Endpoint of Cosmos DB.')
+output cosmosEndpoint string = cosmos.outputs.endpoint
 
 @description('Cosmos DB, by resource id.')
 output cosmosId string = cosmos.outputs.id

@@ -173,6 +173,8 @@ module units 'cell.bicep' = [
       actionGroupId: shared.outputs.actionGroupId
       globalGroupName: globalGroupName
       cosmosName: cosmosName
+      cosmosEndpoint: shared.outputs.cosmosEndpoint
+      cosmosRegion: each.region.displayName
       cosmosDatabaseName: cosmosDatabaseName
       databaseAdministrators: databaseAdministrators
       identity: identity

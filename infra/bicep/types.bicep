@@ -75,6 +75,9 @@ type Region = {
   @description('Azure\'s name of the region, for example centralindia.')
   location: string
 
+  @description('Azure\'s name of the region for people, by which Cosmos DB knows it, for example Central India.')
+  displayName: string
+
   @description('Address range of the region, a /16 that no other region has.')
   addressPrefix: string
 

@@ -16,6 +16,7 @@ SETTINGS_PAGE = ROOT / "docs/reference/settings.md"
 NOT_IN_AZURE = {
     "SERVICE_BUS_CONNECTION": "a connection string has a key; the namespace and the identity take its place",
     "SIGNALR_CONNECTION": "a connection string has a key; the address and the identity take its place",
+    "COSMOS_CONNECTION": "a connection string has a key; the address and the identity take its place",
     "SERVICE_BUS_ADMIN_CONNECTION": "the emulator counts queues at another endpoint; Service Bus does not",
     "SERVICE_BUS_ADMIN_CA": "the emulator's own certificate authority",
 }
@@ -88,6 +89,15 @@ def test_hubs_and_their_consumer_groups_are_those_of_the_sandbox(snapshots: dict
             assert {hub.name: {group.name for group in snapshot.parts(hub, "consumergroups")} for hub in hubs} == wanted
             for hub, declaration in ((hub, each) for hub in hubs for each in declared if each["Name"] == hub.name):
                 assert hub.properties["partitionCount"] >= declaration["PartitionCount"]
+
+
+def test_containers_are_those_of_the_sandbox(snapshots: dict[str, Snapshot]) -> None:
+    kind = "Microsoft.DocumentDB/databaseAccounts/sqlDatabases"
+    (declared,) = json.loads((ROOT / "sandbox/cosmos.json").read_bytes())["databases"]
+    for snapshot in snapshots.values():
+        assert [database.name for database in snapshot.of(kind)] == [declared["id"]]
+        made = {each.name: each.get("properties.resource") for each in snapshot.of(f"{kind}/containers")}
+        assert made == {container["id"]: container for container in declared["containers"]}
 
 
 def test_triggers_read_hubs_and_queues_that_exist(snapshots: dict[str, Snapshot]) -> None:

@@ -13,6 +13,7 @@ param regions = [
   {
     name: 'inc'
     location: 'centralindia'
+    displayName: 'Central India'
     addressPrefix: '10.30.0.0/16'
     natSku: 'StandardV2'
     cells: [
@@ -32,6 +33,7 @@ param regions = [
   {
     name: 'ins'
     location: 'indiasouthcentral'
+    displayName: 'India South Central'
     addressPrefix: '10.40.0.0/16'
     // StandardV2 is not offered there yet.
     natSku: 'Standard'

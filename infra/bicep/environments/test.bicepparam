@@ -13,6 +13,7 @@ param regions = [
   {
     name: 'inc'
     location: 'centralindia'
+    displayName: 'Central India'
     addressPrefix: '10.20.0.0/16'
     natSku: 'Standard'
     cells: [

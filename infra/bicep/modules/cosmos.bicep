@@ -14,6 +14,9 @@ type Container = {
 
   @description('Seconds that a document lives unless it says otherwise; -1: for ever, unless it says otherwise.')
   defaultTtl: int
+
+  @description('Paths that queries look things up by, beside the id; none is the cheapest to write.')
+  indexedPaths: string[]
 }
 
 @description('Its name, unique in the world.')
@@ -85,6 +88,10 @@ resource account 'Microsoft.DocumentDB/databaseAccounts@2026-03-15' = {
             id: container.name
             partitionKey: { kind: 'Hash', paths: [container.partitionKey], version: 2 }
             defaultTtl: container.defaultTtl
+            indexingPolicy: {
+              includedPaths: map(container.indexedPaths, path => { path: path })
+              excludedPaths: [{ path: '/*' }]
+            }
           }
         }
       }
