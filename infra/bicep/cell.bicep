@@ -406,6 +406,7 @@ module functionApps 'modules/function-app.bicep' = [
         {
           POSTGRES_URL: 'postgresql://${app.identity}@${postgresql.outputs.hostName}:5432/${databaseName}?sslmode=verify-full&sslrootcert=system'
           POSTGRES_POOL: string(size.postgresPool)
+          REDIS_CLUSTER: 'true'
           REDIS_URL: 'rediss://${redis.outputs.hostName}:10000'
           SIGNALR_CONNECTION__serviceUri: 'https://${signalr.outputs.hostName}'
           COSMOS_CONNECTION__accountEndpoint: cosmosEndpoint
