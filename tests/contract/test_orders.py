@@ -71,12 +71,17 @@ def _on_record(unit: Unit, order: Order) -> OrderKey:
 
 async def test_filters_of_a_list_hold_together(store: Store) -> None:
     user_id = await store.open()
-    infy, tcs, ended = [
-        await store.place(user_id, instrument_id=instrument) for instrument in ("NSE:INFY", "NSE:TCS", "NSE:TCS")
+    infy, tcs, ended, leaving = [
+        await store.place(user_id, instrument_id=f"NSE:{symbol}") for symbol in ("INFY", "TCS", "TCS", "TCS")
     ]
     await store.submit(ended, refused())
+    await store.send(await store.take_waiting(), leaving)
+    await store.submit(leaving, cancel_requested())
     for wanted, expected in {
-        OrderFilter(instrument_id="NSE:TCS"): [ended, tcs],
+        OrderFilter(instrument_id="NSE:TCS"): [leaving, ended, tcs],
+        OrderFilter(Status.PENDING_CANCEL): [leaving],
+        OrderFilter(Status.PENDING_CANCEL, "NSE:TCS"): [leaving],
+        OrderFilter(Status.PENDING_NEW, "NSE:TCS"): [tcs],
         OrderFilter(Status.PENDING_NEW): [tcs, infy],
         OrderFilter(Status.REJECTED, "NSE:TCS"): [ended],
         OrderFilter(Status.REJECTED, "NSE:INFY"): [],
