@@ -10,7 +10,7 @@ from uuid import UUID
 from shared.domain.ledger.accounts import AssetKey
 from shared.domain.ledger.books import Books
 from shared.domain.ledger.entries import EntryKey
-from shared.domain.ledger.holds import HoldOwner
+from shared.domain.ledger.holds import HoldPurpose
 from shared.domain.orders.events import Resolution
 from shared.domain.orders.order import Order, OrderKey
 from shared.domain.orders.rejects import RejectCode
@@ -123,7 +123,7 @@ class Scope:
     claims: Collection[Claim] = ()
     assets: Collection[AssetKey] = ()
     entries: Collection[EntryKey] = ()
-    hold_owners: Collection[HoldOwner] = ()
+    hold_purposes: Collection[HoldPurpose] = ()
 
 
 @dataclass(slots=True)

@@ -11,7 +11,7 @@ from shared.domain.ledger.accounts import INR, Account, AssetKey, BalanceKey
 from shared.domain.ledger.books import UnloadedError
 from shared.domain.ledger.changes import ExecutionKey
 from shared.domain.ledger.entries import Entry, EntrySource, Leg, LegReason
-from shared.domain.ledger.holds import Balance, HoldChange, HoldKey, HoldOwner, HoldSource
+from shared.domain.ledger.holds import Balance, HoldChange, HoldKey, HoldPurpose, HoldSource
 from shared.domain.orders.events import Filled, FundsHeld
 from shared.domain.orders.order import Order, Owner, Request, State, changed
 from shared.domain.orders.rejects import RejectCode
@@ -165,7 +165,7 @@ async def test_hold_shrinks_with_every_fill_and_ends(store: Store) -> None:
     for events in ([], [fill("E1")], [acknowledged(4), ended(cum=4)]):
         await store.submit(key, *events)
         books = (await load(store, Scope(orders=[key]))).books
-        (hold,) = books.holds[HoldOwner(key.user_id, HoldSource.ORDER, key.order_id)]
+        (hold,) = books.holds[HoldPurpose(key.user_id, HoldSource.ORDER, key.order_id)]
         assert books.balances[cash].held == hold.open == hold.amount - hold.captured - hold.released
         open_of.append(hold.open)
     assert 10 * 150_000 < open_of[0] < 10 * 151_000
@@ -261,7 +261,7 @@ async def test_account_outside_the_scope_is_never_written(store: Store) -> None:
 async def test_holds_of_every_source_are_kept_apart(store: Store) -> None:
     user_id, source_id = await store.open(), uuid4()
     keys = [HoldKey(user_id, source, source_id, source_id) for source in HoldSource]
-    scope = Scope(assets=[AssetKey(user_id, INR)], hold_owners=[key.owner for key in keys])
+    scope = Scope(assets=[AssetKey(user_id, INR)], hold_purposes=[key.purpose for key in keys])
 
     def hold(unit: Unit) -> None:
         for amount, key in enumerate(keys, start=1):
@@ -269,7 +269,7 @@ async def test_holds_of_every_source_are_kept_apart(store: Store) -> None:
 
     await store.books.work(scope, hold)
     loaded = (await load(store, scope)).books
-    amounts = {key: [hold.amount for hold in loaded.holds[key.owner]] for key in keys}
+    amounts = {key: [hold.amount for hold in loaded.holds[key.purpose]] for key in keys}
     assert amounts == {key: [amount] for amount, key in enumerate(keys, start=1)}
     assert loaded.balances[BalanceKey(user_id, Account.CASH, INR)].held == sum(range(1, len(keys) + 1))
 

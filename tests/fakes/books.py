@@ -12,7 +12,7 @@ from shared.domain.errors import UnavailableError
 from shared.domain.ledger.accounts import INR, AssetKey
 from shared.domain.ledger.books import Books
 from shared.domain.ledger.changes import Changes, ExecutionKey, OrderEvent
-from shared.domain.ledger.holds import Hold, HoldOwner, HoldSource, holds_of
+from shared.domain.ledger.holds import Hold, HoldPurpose, HoldSource, holds_of
 from shared.domain.lots import SecurityCost
 from shared.domain.orders.order import Order, OrderKey, State
 from shared.domain.orders.terms import Product, Side
@@ -51,9 +51,9 @@ class MemoryBooks:
         assets = set(scope.assets)
         for key, order in orders.items():
             assets |= {AssetKey(key.user_id, INR), AssetKey(key.user_id, order.terms.security_id)}
-        owners = {HoldOwner(key.user_id, HoldSource.ORDER, key.order_id) for key in scope.orders}
+        purposes = {HoldPurpose(key.user_id, HoldSource.ORDER, key.order_id) for key in scope.orders}
         positions = self._positions(orders.values())
-        owners |= {holds_of(position) for position in positions}
+        purposes |= {holds_of(position) for position in positions}
         books = Books(
             at=datetime.now(UTC),
             rate_cards=memory.rate_cards,
@@ -65,7 +65,7 @@ class MemoryBooks:
                 for key, balance in memory.balances.items()
                 if AssetKey(key.user_id, key.asset) in assets
             },
-            holds={owner: self._holds(owner) for owner in owners.union(scope.hold_owners)},
+            holds={purpose: self._holds(purpose) for purpose in purposes.union(scope.hold_purposes)},
             entries={key: key in memory.entries for key in scope.entries},
             positions=positions,
             policies=self._policies,
@@ -83,8 +83,8 @@ class MemoryBooks:
                 nets[key] += trade.fill.quantity if trade.order.terms.side is Side.BUY else -trade.fill.quantity
         return nets
 
-    def _holds(self, owner: HoldOwner) -> list[Hold]:
-        found = [replace(hold) for hold in self._memory.holds.values() if hold.key.owner == owner]
+    def _holds(self, purpose: HoldPurpose) -> list[Hold]:
+        found = [replace(hold) for hold in self._memory.holds.values() if hold.key.purpose == purpose]
         return sorted(found, key=lambda hold: (hold.key.request_id != hold.key.source_id, hold.key.request_id))
 
     def _known(self, scope: Scope) -> OrderRecordsOfUnit:
@@ -182,7 +182,7 @@ def _execution(fill: ScopedFill) -> ExecutionKey:
 
 def _users(scope: Scope) -> set[UUID]:
     entries = {entry.user_id for entry in scope.entries if entry.user_id is not None}
-    keys = (*scope.orders, *scope.claims, *scope.assets, *scope.hold_owners)
+    keys = (*scope.orders, *scope.claims, *scope.assets, *scope.hold_purposes)
     return entries.union(scope.users, (key.user_id for key in keys))
 
 

@@ -47,4 +47,4 @@ def _margin(fill: Fill, position: Position) -> Iterator[HoldChange]:
             yield HoldChange(hold.key, hold.account, hold.asset, -part)
     opened = fill.value * (fill.quantity - closed) // fill.quantity * MARGIN_PERCENT // 100
     if opened:
-        yield HoldChange(HoldKey(*position.owner, fill.order_id), Account.CASH, INR, opened)
+        yield HoldChange(HoldKey(*position.purpose, fill.order_id), Account.CASH, INR, opened)

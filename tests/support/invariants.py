@@ -6,7 +6,7 @@ from datetime import date
 from shared.domain.charges.rate_cards import ChargeKind, RateCard
 from shared.domain.ledger.accounts import BalanceKey
 from shared.domain.ledger.books import Books
-from shared.domain.ledger.holds import HoldOwner, HoldSource
+from shared.domain.ledger.holds import HoldPurpose, HoldSource
 from shared.domain.orders.order import Order, Owner
 from shared.domain.orders.terms import Side
 from shared.domain.positions import PositionKey
@@ -70,7 +70,7 @@ def _check_order(books: Books, order: Order) -> None:
     assert order.charges == card.charges(terms.side, order.notional).total
     assert order.charges == sum(sum(trade.charges.values()) for trade in trades)
     assert order.terminal == (order.owner is Owner.NOBODY) == (order.deadline is None)
-    holds = books.holds[HoldOwner(order.user_id, HoldSource.ORDER, order.order_id)]
+    holds = books.holds[HoldPurpose(order.user_id, HoldSource.ORDER, order.order_id)]
     open_hold = sum(hold.open for hold in holds)
     if order.terminal:
         assert open_hold == 0

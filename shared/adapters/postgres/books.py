@@ -30,7 +30,7 @@ from shared.domain.ledger.accounts import CLIENT_ACCOUNTS, INR, Account, AssetKe
 from shared.domain.ledger.books import Books
 from shared.domain.ledger.changes import Effect, OrderEvent
 from shared.domain.ledger.entries import EntryKey
-from shared.domain.ledger.holds import Balance, Hold, HoldKey, HoldOwner, HoldSource, holds_of
+from shared.domain.ledger.holds import Balance, Hold, HoldKey, HoldPurpose, HoldSource, holds_of
 from shared.domain.orders.order import Order, OrderKey, Owner
 from shared.domain.orders.terms import Product
 from shared.domain.positions import PositionKey, position_of
@@ -66,7 +66,7 @@ class _Before:
 
     @classmethod
     def of(cls, books: Books) -> "_Before":
-        holds = frozenset(hold.key for of_owner in books.holds.values() for hold in of_owner)
+        holds = frozenset(hold.key for of_purpose in books.holds.values() for hold in of_purpose)
         return cls(dict(books.orders), frozenset(books.balances), holds)
 
 
@@ -118,10 +118,10 @@ class PostgresBooks:
         found = (*rows.get("load_orders", ()), *rows.get("load_orders_and_costs", ()))
         orders = {OrderKey(row[0], row[1]): order_from_row(row) for row in found}
         positions = await self._positions(connection, orders.values())
-        owners = {holds_of(position) for position in positions}
-        if owners:
+        purposes = {holds_of(position) for position in positions}
+        if purposes:
             # Another round trip, for products that keep positions: which they are is known only now.
-            rows["load_holds"] += await _fetch_holds(connection, owners)
+            rows["load_holds"] += await _fetch_holds(connection, purposes)
         on_record = {EntryKey(*row) for row in rows.get("load_entries", ())}
         books = Books(
             at=datetime.now(UTC),
@@ -130,7 +130,7 @@ class PostgresBooks:
             orders=orders,
             assets=set(scope.assets).union(*(_assets(order) for order in orders.values())),
             balances=_balances(rows),
-            holds=_holds(_hold_owners(scope) | owners, rows),
+            holds=_holds(_hold_purposes(scope) | purposes, rows),
             entries={key: key in on_record for key in scope.entries},
             executions=read_executions(rows.get("load_orders_and_costs", ())),
             positions=dict(positions),
@@ -151,21 +151,21 @@ class PostgresBooks:
         return await load_positions(connection, kept) if kept else {}
 
 
-async def _fetch_holds(connection: AsyncConnection, owners: Collection[HoldOwner]) -> list[tuple[Any, ...]]:
-    return await (await connection.execute(_SQL["load_holds"], {"owners": _keys(owners)})).fetchall()
+async def _fetch_holds(connection: AsyncConnection, purposes: Collection[HoldPurpose]) -> list[tuple[Any, ...]]:
+    return await (await connection.execute(_SQL["load_holds"], {"purposes": _keys(purposes)})).fetchall()
 
 
 def _users(scope: Scope) -> list[UUID]:
     """Everybody whose rows may change: locked in this order."""
     users = {entry.user_id for entry in scope.entries if entry.user_id is not None}
-    for keys in (scope.orders, scope.claims, scope.assets, scope.hold_owners):
+    for keys in (scope.orders, scope.claims, scope.assets, scope.hold_purposes):
         users.update(key.user_id for key in keys)
     return sorted(users.union(scope.users))
 
 
-def _hold_owners(scope: Scope) -> set[HoldOwner]:
-    of_orders = {HoldOwner(key.user_id, HoldSource.ORDER, key.order_id) for key in scope.orders}
-    return of_orders.union(scope.hold_owners)
+def _hold_purposes(scope: Scope) -> set[HoldPurpose]:
+    of_orders = {HoldPurpose(key.user_id, HoldSource.ORDER, key.order_id) for key in scope.orders}
+    return of_orders.union(scope.hold_purposes)
 
 
 def _assets(order: Order) -> tuple[AssetKey, AssetKey]:
@@ -181,13 +181,13 @@ def _balances(rows: Rows) -> dict[BalanceKey, Balance]:
     }
 
 
-def _holds(owners: Iterable[HoldOwner], rows: Rows) -> dict[HoldOwner, list[Hold]]:
-    holds: dict[HoldOwner, list[Hold]] = {owner: [] for owner in owners}
+def _holds(purposes: Iterable[HoldPurpose], rows: Rows) -> dict[HoldPurpose, list[Hold]]:
+    holds: dict[HoldPurpose, list[Hold]] = {purpose: [] for purpose in purposes}
     for user, source, source_id, request_id, account, *amounts in rows.get("load_holds", ()):
         key = HoldKey(user, HoldSource(source), source_id, request_id)
-        holds[key.owner].append(Hold(key, Account(account), *amounts))
-    for of_owner in holds.values():
-        of_owner.sort(key=lambda hold: (hold.key.request_id != hold.key.source_id, hold.key.request_id))
+        holds[key.purpose].append(Hold(key, Account(account), *amounts))
+    for of_purpose in holds.values():
+        of_purpose.sort(key=lambda hold: (hold.key.request_id != hold.key.source_id, hold.key.request_id))
     return holds
 
 
@@ -207,8 +207,8 @@ def _questions(scope: Scope) -> Iterator[tuple[str, dict[str, Any]]]:
         else:
             yield "load_orders", keys
         yield "load_balances_of_orders", keys
-    if scope.orders or scope.hold_owners:
-        yield "load_holds", {"owners": _keys(_hold_owners(scope))}
+    if scope.orders or scope.hold_purposes:
+        yield "load_holds", {"purposes": _keys(_hold_purposes(scope))}
     if scope.assets:
         yield "load_balances", {"keys": _keys(scope.assets), "accounts": _CLIENT_ACCOUNTS}
     if scope.entries:

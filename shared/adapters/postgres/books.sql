@@ -34,7 +34,7 @@ LEFT JOIN costs c ON c.user_id = k.user_id AND c.security_id = o.security_id
 
 -- name: load_holds
 SELECT h.user_id, h.source, h.source_id, h.request_id, h.account, h.asset, h.amount, h.captured, h.released
-FROM json_to_recordset(%(owners)s::json) AS k (user_id uuid, source text, source_id uuid)
+FROM json_to_recordset(%(purposes)s::json) AS k (user_id uuid, source text, source_id uuid)
 JOIN holds h ON h.user_id = k.user_id AND h.source = k.source AND h.source_id = k.source_id
 
 -- name: load_balances_of_orders

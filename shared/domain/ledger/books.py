@@ -30,7 +30,7 @@ from shared.domain.ledger.changes import (
     Verdict,
 )
 from shared.domain.ledger.entries import Entry, EntryKey, EntrySource, Leg, Transfer
-from shared.domain.ledger.holds import Balance, Hold, HoldChange, HoldKey, HoldOwner, HoldSource, holds_of
+from shared.domain.ledger.holds import Balance, Hold, HoldChange, HoldKey, HoldPurpose, HoldSource, holds_of
 from shared.domain.lots import THE_BEGINNING, Moment, SecurityCost
 from shared.domain.orders.events import Event, Filled, FundsHeld, Refused, Repeated
 from shared.domain.orders.order import Order, OrderKey, changed
@@ -67,7 +67,7 @@ class Books:
     orders: dict[OrderKey, Order] = field(default_factory=dict)
     assets: set[AssetKey] = field(default_factory=set)
     balances: dict[BalanceKey, Balance] = field(default_factory=dict)
-    holds: dict[HoldOwner, list[Hold]] = field(default_factory=dict)
+    holds: dict[HoldPurpose, list[Hold]] = field(default_factory=dict)
     """An order's first hold comes first."""
     entries: dict[EntryKey, bool] = field(default_factory=dict)
     """Whether an entry of the scope is on record."""
@@ -86,7 +86,7 @@ class Books:
     def open_order(self, order: Order) -> None:
         """Put a new order on record, accepted or refused."""
         self.orders[order.key] = order
-        self.holds[_owner(order)] = []
+        self.holds[_purpose_of(order)] = []
         self._record(order, Verdict(accepted=not order.terminal), _NOTHING)
         self._publish(order.user_id, OrderChanged(order))
 
@@ -96,7 +96,7 @@ class Books:
         account, asset = self.hold_account(order)
         required = self._worst_case(order)
         available = self._balance(BalanceKey(order.user_id, account, asset)).available
-        if available < required and not order.terminal and not self._holds(_owner(order)):
+        if available < required and not order.terminal and not self._holds(_purpose_of(order)):
             return self.submit(key, refusal(required, available))
         return self.submit(key, held)
 
@@ -209,7 +209,7 @@ class Books:
 
     def change_hold(self, change: HoldChange) -> None:
         """Hold more, or release some of one hold. Raises UnloadedError for a hold that the scope does not name."""
-        holds = self._holds(change.key.owner)
+        holds = self._holds(change.key.purpose)
         hold = next((hold for hold in holds if hold.key == change.key), None)
         if hold is None:
             hold = Hold(change.key, change.account, change.asset, 0)
@@ -225,20 +225,20 @@ class Books:
         self.changes.holds[hold.key] = hold
         return self._touch(BalanceKey(hold.key.user_id, hold.account, hold.asset))
 
-    def _holds(self, owner: HoldOwner) -> list[Hold]:
-        """Everything that is held for the owner."""
-        if owner not in self.holds:
-            raise UnloadedError(f"the scope does not name the holds of {owner.source} {owner.source_id}")
-        return self.holds[owner]
+    def _holds(self, purpose: HoldPurpose) -> list[Hold]:
+        """Everything that is held for the purpose."""
+        if purpose not in self.holds:
+            raise UnloadedError(f"the scope does not name the holds of {purpose.source} {purpose.source_id}")
+        return self.holds[purpose]
 
     def _place_hold(self, order: Order) -> Booked:
         account, asset = self.hold_account(order)
         amount = self._worst_case(order)
-        self.change_hold(HoldChange(HoldKey(*_owner(order), order.order_id), account, asset, amount))
+        self.change_hold(HoldChange(HoldKey(*_purpose_of(order), order.order_id), account, asset, amount))
         return Booked(account, asset, held=amount)
 
     def _capture(self, order: Order, amount: int) -> None:
-        for hold in self._holds(_owner(order)):
+        for hold in self._holds(_purpose_of(order)):
             part = min(amount, hold.open)
             hold.captured += part
             amount -= part
@@ -247,7 +247,7 @@ class Books:
 
     def _trim_holds(self, order: Order, booked: Booked) -> Booked:
         """Release what the worst case no longer needs, the newest hold first; everything once the order has ended."""
-        holds = self._holds(_owner(order))
+        holds = self._holds(_purpose_of(order))
         if not holds:
             return booked
         is_open = sum(hold.open for hold in holds)
@@ -310,8 +310,8 @@ class Books:
     def _position(self, key: PositionKey) -> Position:
         if key not in self.positions:
             raise UnloadedError(f"the scope does not name the position in {key.instrument_id} of user {key.user_id}")
-        owner = holds_of(key)
-        return Position(owner, self.positions[key], tuple(self._holds(owner)))
+        purpose = holds_of(key)
+        return Position(purpose, self.positions[key], tuple(self._holds(purpose)))
 
     def _add_to_position(self, key: PositionKey, fill: Fill) -> None:
         if key in self.positions:
@@ -352,5 +352,5 @@ class Books:
             self._publish(user_id, BalancesChanged(tuple(now)))
 
 
-def _owner(order: Order) -> HoldOwner:
-    return HoldOwner(order.user_id, HoldSource.ORDER, order.order_id)
+def _purpose_of(order: Order) -> HoldPurpose:
+    return HoldPurpose(order.user_id, HoldSource.ORDER, order.order_id)

@@ -31,8 +31,8 @@ class HoldSource(StrEnum):
     WITHDRAWAL = "WITHDRAWAL"
 
 
-class HoldOwner(NamedTuple):
-    """What holds are kept for; all holds of one owner are loaded and summed together."""
+class HoldPurpose(NamedTuple):
+    """What holds are kept for; all holds of one purpose are loaded and summed together."""
 
     user_id: UUID
     source: HoldSource
@@ -48,14 +48,14 @@ class HoldKey(NamedTuple):
     request_id: UUID
 
     @property
-    def owner(self) -> HoldOwner:
-        return HoldOwner(self.user_id, self.source, self.source_id)
+    def purpose(self) -> HoldPurpose:
+        return HoldPurpose(self.user_id, self.source, self.source_id)
 
 
-def holds_of(position: PositionKey) -> HoldOwner:
+def holds_of(position: PositionKey) -> HoldPurpose:
     """What holds are kept for when they are kept for a position."""
     _, trade_date, instrument_id, product = position
-    return HoldOwner(
+    return HoldPurpose(
         position.user_id, HoldSource.POSITION, uuid5(position.user_id, f"{trade_date}/{instrument_id}/{product}")
     )
 

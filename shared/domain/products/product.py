@@ -11,7 +11,7 @@ from shared.domain.charges.charge import Payee
 from shared.domain.charges.rate_cards import ChargeKind
 from shared.domain.ledger.accounts import Account
 from shared.domain.ledger.entries import Leg
-from shared.domain.ledger.holds import Hold, HoldChange, HoldOwner
+from shared.domain.ledger.holds import Hold, HoldChange, HoldPurpose
 from shared.domain.orders.terms import Terms
 
 type TotalCharges = Callable[[int], int]
@@ -29,7 +29,7 @@ class Position(NamedTuple):
     """A user's position of a trade date in an instrument and product: what was bought minus what was sold, and what is
     held for it."""
 
-    owner: HoldOwner
+    purpose: HoldPurpose
     net_quantity: int
     holds: tuple[Hold, ...]
 

@@ -7,7 +7,7 @@ import pytest
 
 from shared.domain.ledger.accounts import INR, Account, BalanceKey
 from shared.domain.ledger.books import Books
-from shared.domain.ledger.holds import HoldChange, HoldKey, HoldOwner, HoldSource, holds_of
+from shared.domain.ledger.holds import HoldChange, HoldKey, HoldPurpose, HoldSource, holds_of
 from shared.domain.orders.order import OrderKey
 from shared.domain.orders.terms import Product, Side
 from shared.domain.positions import position_of
@@ -28,8 +28,8 @@ def trading(side: Side) -> tuple[Books, OrderKey]:
 
 def held_for(made: Books, key: OrderKey) -> tuple[int, int]:
     """What the order holds, and its position."""
-    owners = HoldOwner(key.user_id, HoldSource.ORDER, key.order_id), holds_of(position_of(made.orders[key]))
-    of_order, of_position = (sum(hold.open for hold in made.holds[owner]) for owner in owners)
+    purposes = HoldPurpose(key.user_id, HoldSource.ORDER, key.order_id), holds_of(position_of(made.orders[key]))
+    of_order, of_position = (sum(hold.open for hold in made.holds[purpose]) for purpose in purposes)
     return of_order, of_position
 
 
@@ -50,7 +50,7 @@ def test_several_holds_of_an_order_are_one_sum() -> None:
     order = an_order()
     made = books([order])
     made.reserve(order.key, held(), lambda required, available: refused())
-    (first,) = made.holds[HoldOwner(ALICE, HoldSource.ORDER, order.order_id)]
+    (first,) = made.holds[HoldPurpose(ALICE, HoldSource.ORDER, order.order_id)]
     taken = first.amount
     first.amount -= 1_000
     more = HoldKey(ALICE, HoldSource.ORDER, order.order_id, uuid5(SPACE, "replace"))
@@ -58,7 +58,7 @@ def test_several_holds_of_an_order_are_one_sum() -> None:
     made.change_hold(HoldChange(more, Account.CASH, INR, 1_000))
     for event in (submitted(), filled(10)):
         made.submit(order.key, event)
-    holds = made.holds[HoldOwner(ALICE, HoldSource.ORDER, order.order_id)]
+    holds = made.holds[HoldPurpose(ALICE, HoldSource.ORDER, order.order_id)]
     assert [hold.open for hold in holds] == [0, 0]
     assert sum(hold.captured + hold.released for hold in holds) == taken
     assert made.balances[BalanceKey(ALICE, Account.CASH, INR)].held == 0
