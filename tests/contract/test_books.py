@@ -3,13 +3,13 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
 from shared.domain.ledger.accounts import INR, Account, AssetKey, BalanceKey
 from shared.domain.ledger.books import UnloadedError
-from shared.domain.ledger.changes import ExecutionKey
+from shared.domain.ledger.changes import EffectKind, ExecutionKey
 from shared.domain.ledger.entries import Entry, EntrySource, Leg, LegReason
 from shared.domain.ledger.holds import Balance, HoldChange, HoldKey, HoldPurpose, HoldSource
 from shared.domain.orders.events import Filled, FundsHeld
@@ -19,7 +19,7 @@ from shared.domain.orders.terms import OrderType, Side, Terms, TimeInForce
 from shared.ports.books import Claim, Scope, Unit, UsersBusyError
 from tests.contract.conftest import CASH, SHARES, Store
 from tests.support.broker import scope_of, scoped_fill
-from tests.support.values import DEADLINES, INFY, acknowledged, cancel_requested, ended, refused
+from tests.support.values import DEADLINES, INFY, acknowledged, cancel_requested, ended, filled, refused
 
 UNUSUAL: dict[str, Any] = {
     "pending_request": Request.CANCEL,
@@ -330,3 +330,28 @@ async def test_order_that_still_waits_to_be_sent_delays_the_signal(store: Store)
     assert (await store.submit(first, acknowledged())).answered_sagas == []
     await store.send(saga_id, second)
     assert (await store.submit(second, acknowledged())).answered_sagas == [saga_id]
+
+
+async def test_each_effect_is_of_the_kind_it_shows(store: Store) -> None:
+    key = await store.place(await store.open())
+    await store.send(await store.take_waiting(), key)
+    effects = (await store.submit(key, acknowledged(), filled(4))).effects
+    shown = {"status": EffectKind.ORDER, "trade_id": EffectKind.TRADE, "balances": EffectKind.BALANCES}
+    assert [effect.kind for effect in effects] == [
+        next(kind for name, kind in shown.items() if name in effect.payload) for effect in effects
+    ]
+    assert {effect.kind for effect in effects} == {*EffectKind}
+
+
+async def test_first_hold_of_an_order_comes_first(store: Store) -> None:
+    key = await store.place(await store.open())
+    await store.send(await store.take_waiting(), key)
+    first = HoldKey(key.user_id, HoldSource.ORDER, key.order_id, key.order_id)
+    more = first._replace(request_id=UUID(int=1))
+
+    def hold_more(unit: Unit) -> None:
+        unit.books.change_hold(HoldChange(more, Account.CASH, INR, 100))
+
+    await store.books.work(Scope(orders=[key]), hold_more)
+    loaded = await load(store, Scope(orders=[key]))
+    assert [hold.key for hold in loaded.books.holds[first.purpose]] == [first, more]

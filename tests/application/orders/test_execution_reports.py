@@ -97,6 +97,14 @@ async def test_report_that_cannot_be_ours_is_parked(broker: Broker, changes: dic
     assert len(broker.rows(PARKED)) == 1
 
 
+@pytest.mark.parametrize("ended", ["CANCELED", "EXPIRED"])
+async def test_order_ends_as_the_exchange_says(broker: Broker, ended: str):
+    _, [key] = await broker.submitted()
+    await broker.receive(report(key, ended, order_status=ended, leaves_quantity=0, reason="SESSION_END"))
+    order = await broker.order(key)
+    assert (order.state, order.status_message, order.leaves_quantity) == (ended, "SESSION_END", 0)
+
+
 async def test_refused_twin_does_not_end_its_order(broker: Broker):
     _, [key] = await broker.submitted()
     await broker.receive(report(key, "REJECTED", reason="DUPLICATE_ORDER"))

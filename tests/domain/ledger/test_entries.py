@@ -60,13 +60,13 @@ def test_account_that_was_not_loaded_is_never_written() -> None:
 def test_entry_takes_only_what_nothing_holds() -> None:
     pay_out = entry(PAY_OUT, source=EntrySource.PAY_OUT)
     made = ready(pay_out, cash=600)
-    owner = HoldKey(ALICE, HoldSource.WITHDRAWAL, SPACE, SPACE)
-    made.holds[owner.owner] = []
-    made.change_hold(HoldChange(owner, Account.CASH, INR, 101))
+    withdrawal = HoldKey(ALICE, HoldSource.WITHDRAWAL, SPACE, SPACE)
+    made.holds[withdrawal.purpose] = []
+    made.change_hold(HoldChange(withdrawal, Account.CASH, INR, 101))
     with pytest.raises(OverdrawnError, match="499 of INR available, 500 is taken"):
         made.post(pay_out)
     assert (cash_of(made), made.changes.transfers) == (600, [])
-    made.change_hold(HoldChange(owner, Account.CASH, INR, -1))
+    made.change_hold(HoldChange(withdrawal, Account.CASH, INR, -1))
     assert made.post(pay_out)
 
 

@@ -7,12 +7,24 @@ import pytest
 
 from shared.domain.ledger.accounts import INR, Account, BalanceKey
 from shared.domain.ledger.books import Books
-from shared.domain.ledger.holds import HoldChange, HoldKey, HoldPurpose, HoldSource, holds_of
+from shared.domain.ledger.holds import Hold, HoldChange, HoldKey, HoldPurpose, HoldSource, holds_of
 from shared.domain.orders.order import OrderKey
 from shared.domain.orders.terms import Product, Side
 from shared.domain.positions import position_of
 from tests.support.intraday import Intraday
-from tests.support.values import ALICE, SPACE, acknowledged, an_order, books, ended, filled, held, refused, submitted
+from tests.support.values import (
+    ALICE,
+    PRICE,
+    SPACE,
+    acknowledged,
+    an_order,
+    books,
+    ended,
+    filled,
+    held,
+    refused,
+    submitted,
+)
 
 
 def trading(side: Side) -> tuple[Books, OrderKey]:
@@ -46,19 +58,38 @@ def test_margin_moves_from_the_order_to_its_position(side: Side) -> None:
     assert {line.credit for line in made.changes.transfers} == {Account.TAXES}
 
 
-def test_several_holds_of_an_order_are_one_sum() -> None:
+def holding_twice() -> tuple[Books, OrderKey]:
+    """An order at the exchange whose last 10 rupees are a second hold."""
     order = an_order()
     made = books([order])
     made.reserve(order.key, held(), lambda required, available: refused())
-    (first,) = made.holds[HoldPurpose(ALICE, HoldSource.ORDER, order.order_id)]
-    taken = first.amount
+    (first,) = holds_of_order(made, order.key)
     first.amount -= 1_000
     more = HoldKey(ALICE, HoldSource.ORDER, order.order_id, uuid5(SPACE, "replace"))
     made.balances[BalanceKey(ALICE, Account.CASH, INR)].held -= 1_000
     made.change_hold(HoldChange(more, Account.CASH, INR, 1_000))
-    for event in (submitted(), filled(10)):
-        made.submit(order.key, event)
-    holds = made.holds[HoldPurpose(ALICE, HoldSource.ORDER, order.order_id)]
-    assert [hold.open for hold in holds] == [0, 0]
-    assert sum(hold.captured + hold.released for hold in holds) == taken
+    made.submit(order.key, submitted())
+    return made, order.key
+
+
+def holds_of_order(made: Books, key: OrderKey) -> list[Hold]:
+    return made.holds[HoldPurpose(ALICE, HoldSource.ORDER, key.order_id)]
+
+
+def test_several_holds_of_an_order_are_one_sum() -> None:
+    made, key = holding_twice()
+    taken = sum(hold.amount for hold in holds_of_order(made, key))
+    made.submit(key, filled(10))
+    assert [hold.open for hold in holds_of_order(made, key)] == [0, 0]
+    assert sum(hold.captured + hold.released for hold in holds_of_order(made, key)) == taken
     assert made.balances[BalanceKey(ALICE, Account.CASH, INR)].held == 0
+
+
+def test_oldest_hold_pays_and_the_newest_is_released() -> None:
+    made, key = holding_twice()
+    made.submit(key, filled(4, price=PRICE - 100))
+    first, second = holds_of_order(made, key)
+    # 400 paise below the worst case, and what rounding leaves of the charges.
+    assert (first.captured > 4 * (PRICE - 100), first.released) == (True, 0)
+    assert second.captured == 0
+    assert 400 <= second.released < 500
