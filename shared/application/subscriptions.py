@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from typing import Final
 from uuid import UUID
 
+from shared.application.quotes.board import QuoteBoard
 from shared.contracts.subscriptions import SubscriptionsView
 from shared.domain.errors import NotFoundError, UnavailableError
 from shared.domain.market_data.groups import LEASE_S, list_group, page_group, status_group
@@ -20,9 +21,10 @@ _STATUS: Final = status_group("")
 class Subscriptions:
     """The use cases; without memberships nothing is pushed, and clients poll."""
 
-    def __init__(self, memberships: Memberships | None, shards: ShardMap) -> None:
+    def __init__(self, memberships: Memberships | None, shards: ShardMap, board: QuoteBoard) -> None:
         self._memberships = memberships
         self._shards = shards
+        self._board = board
 
     async def subscribe(
         self, user_id: UUID, connection_id: str, instruments: Iterable[str], shards: Iterable[str], *, background: bool
@@ -57,11 +59,14 @@ class Subscriptions:
         await self._require_own(memberships, connection_id, user_id, held)
         wanted = decide(set(held.groups) if held else set())
         wanted = {group for group in wanted if not group.startswith(_STATUS)}
-        status = {status_group(self._shard_of_group(group)) for group in wanted}
+        shards = {self._shard_of_group(group) for group in wanted}
+        status = set(map(status_group, shards))
         try:
             await memberships.change(connection_id, user_id, wanted | status, held and held.groups)
         except ConnectionGoneError:
             raise _not_yours() from None
+        # Where nobody reads quotes, subscribers notice that a shard is mute.
+        await self._board.look(shards)
         return _view(connection_id, wanted)
 
     def _require(self) -> Memberships:

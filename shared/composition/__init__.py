@@ -182,7 +182,7 @@ async def build(config: Settings) -> Application:
         market_reading,
         wire_operations(adapters.operations, trading.publisher),
         wire_market_data(adapters.market_data, reference.shards),
-        wire_notifying(adapters.notifying, reference.shards),
+        wire_notifying(adapters.notifying, reference.shards, market_reading.board),
         identity=adapters.identity,
         limiter=limiter,
         order_sagas=adapters.order_sagas,

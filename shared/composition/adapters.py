@@ -155,6 +155,7 @@ async def connect_adapters(config: Settings, reference: ReferenceData) -> Adapte
             live_candles=RedisLiveCandles(redis, reference.shards),
             candle_history=history,
             market=market,
+            push=push.market,
         ),
         operations=OperationsPorts(
             books=books,

@@ -9,12 +9,14 @@ from shared.application.prices import LivePrices, ReferencePrices
 from shared.application.quotes.board import QuoteBoard
 from shared.application.quotes.movers import Movers
 from shared.application.quotes.read import ReadQuotes
+from shared.application.quotes.silence import Silence
 from shared.application.quotes.ticker import MarketTicker
 from shared.domain.instruments.master import InstrumentMaster
 from shared.domain.market_data.adjustments import AdjustmentFactor
 from shared.domain.market_data.shards import ShardMap
 from shared.ports.candles import CandleHistory, LiveCandles
 from shared.ports.market import Market
+from shared.ports.market_push import MarketPush
 from shared.ports.quotes import MarketWakeups, Quotes
 
 
@@ -28,12 +30,15 @@ class MarketReadingPorts:
     candle_history: CandleHistory | None
     """None: candles are kept nowhere but where ingest makes them."""
     market: Market
+    push: MarketPush | None = None
+    """None: nobody is to be reached when a shard goes mute."""
 
 
 @dataclass(frozen=True)
 class MarketReading:
-    """The use cases, and the prices that others value and judge by."""
+    """The use cases, the prices that others value and judge by, and the copy of the quotes that all share."""
 
+    board: QuoteBoard
     prices: LivePrices
     quotes: ReadQuotes
     ticker: MarketTicker
@@ -51,8 +56,10 @@ def wire_market_reading(
     waiting_polls: int,
 ) -> MarketReading:
     """One process's reading on these ports; at most `waiting_polls` polls of the ticker wait at a time."""
-    board = QuoteBoard(ports.quotes, shards, ports.market)
+    silence = Silence(ports.quotes, ports.push)
+    board = QuoteBoard(ports.quotes, shards, ports.market, notice=silence.notice)
     return MarketReading(
+        board=board,
         prices=LivePrices(board, ReferencePrices(instruments)),
         quotes=ReadQuotes(board),
         ticker=MarketTicker(board, ports.wakeups, most_waiting=waiting_polls),

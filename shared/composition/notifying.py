@@ -4,6 +4,7 @@ import random
 from dataclasses import dataclass
 
 from shared.application.push import Push
+from shared.application.quotes.board import QuoteBoard
 from shared.application.subscriptions import Subscriptions
 from shared.application.webhooks import WebhookDeliveries, Webhooks
 from shared.domain.market_data.shards import ShardMap
@@ -38,11 +39,11 @@ class Notifying:
     webhook_deliveries: WebhookDeliveries
 
 
-def wire_notifying(ports: NotifyingPorts, shards: ShardMap) -> Notifying:
+def wire_notifying(ports: NotifyingPorts, shards: ShardMap, board: QuoteBoard) -> Notifying:
     """One process's notifying on these ports."""
     return Notifying(
         push=Push(ports.hubs),
-        subscriptions=Subscriptions(ports.memberships, shards),
+        subscriptions=Subscriptions(ports.memberships, shards, board),
         webhooks=Webhooks(ports.webhooks, ports.webhook_keys, plain_allowed=ports.plain_webhooks),
         webhook_deliveries=WebhookDeliveries(ports.webhooks, ports.webhook_sender, ports.webhook_keys, random.random),
     )

@@ -2,13 +2,18 @@
 
 import pytest
 
+from shared.application.quotes.board import QuoteBoard
 from shared.application.subscriptions import Subscriptions
 from shared.domain.errors import NotFoundError, UnavailableError
 from shared.domain.market_data.shards import ShardMap
 from tests.fakes.hubs import MemoryMemberships
+from tests.fakes.market import FixedMarket
+from tests.fakes.quotes import MemoryQuotes
 from tests.support.values import ALICE, BOB
 
 SHARDS = ShardMap([("s000", "NSE:INFY"), ("s000", "NSE:TCS"), ("s001", "NSE:ITC")])
+
+BOARD = QuoteBoard(MemoryQuotes(), SHARDS, FixedMarket())
 
 
 @pytest.fixture
@@ -18,7 +23,7 @@ def memberships() -> MemoryMemberships:
 
 @pytest.fixture
 def subscriptions(memberships: MemoryMemberships) -> Subscriptions:
-    return Subscriptions(memberships, SHARDS)
+    return Subscriptions(memberships, SHARDS, BOARD)
 
 
 async def test_one_call_subscribes_to_exactly_what_it_names(
@@ -75,4 +80,4 @@ async def test_what_the_feed_lacks_is_named(
 
 async def test_broker_without_hubs_points_to_the_ticker() -> None:
     with pytest.raises(UnavailableError, match="marketdata/stream"):
-        await Subscriptions(None, SHARDS).unsubscribe(ALICE, "hers", None, None)
+        await Subscriptions(None, SHARDS, BOARD).unsubscribe(ALICE, "hers", None, None)

@@ -2,11 +2,15 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from signalrcore.hub_connection_builder import HubConnectionBuilder
+from standardwebhooks import Webhook
 from websockets.asyncio.client import connect
 
 from emulators.tests.signalr.javascript import JavaScriptClient, javascript_client
@@ -140,6 +144,62 @@ async def test_orders_go_on_while_signalr_is_killed(without_signalr: Broker, tra
         assert stream.statuses(order_id)[-1] == "FILLED"
         after = await asyncio.to_thread(trader.order, price="1400.00")
         await followed(hub, stream, after, "NEW")
+
+
+class Receiver(BaseHTTPRequestHandler):
+    """Takes deliveries; refuses the first one of each change."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["content-length"]))
+        taken = self.headers["webhook-id"] in self.server.refused
+        self.server.refused.add(self.headers["webhook-id"])
+        if taken:
+            self.server.taken.append((body, dict(self.headers)))
+        self.send_response(204 if taken else 500)
+        self.send_header("content-length", "0")
+        self.end_headers()
+
+    def log_message(self, *_: Any) -> None:
+        """Quiet."""
+
+
+@contextmanager
+def a_receiver() -> Iterator[Any]:
+    server: Any = ThreadingHTTPServer(("127.0.0.1", 0), Receiver)
+    server.refused, server.taken = set(), []
+    thread = Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_webhook_gets_each_change_signed_after_a_refusal(trader: Client) -> None:
+    first = position(trader)
+    with a_receiver() as receiver:
+        address = f"/api/webhooks/{uuid4()}"
+        url = f"http://127.0.0.1:{receiver.server_port}/changes"
+        made = trader.http.put(address, json={"url": url}, headers=trader.headers())
+        assert made.status_code == 200, made.text
+        order_id = trader.working(price="1400.00")
+        last = position(trader)
+        eventually(lambda: len({headers["webhook-id"] for _, headers in receiver.taken}) >= last - first, "deliveries")
+        secret = Webhook(made.json()["secret"])
+        messages = [secret.verify(body, headers) for body, headers in receiver.taken]
+        assert {message["sequence"] for message in messages} == set(range(first + 1, last + 1))
+        stored = {item["sequence"]: item for item in trader.read("/notifications", after=first)["items"]}
+        for message in messages:
+            item = stored[message["sequence"]]
+            assert (message["type"], message["data"], message["timestamp"]) == (
+                item["kind"],
+                item["payload"],
+                item["at"],
+            )
+        assert trader.http.delete(address, headers=trader.headers()).status_code == 200
+    assert trader.until(order_id, "NEW")
 
 
 async def test_two_publishers_send_twice_and_harm_nothing(traded: Broker, trader: Client) -> None:

@@ -215,6 +215,7 @@ async def compose(dsn: str, actors: Mapping[str, Actor]) -> Application:
                 plain_webhooks=True,
             ),
             reference.shards,
+            market_reading.board,
         ),
         identity=Identity(actors),
         limiter=limiter,

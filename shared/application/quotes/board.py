@@ -5,7 +5,7 @@ What is kept is the last known state too: while the store is unavailable, quotes
 
 import asyncio
 import time
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
@@ -32,11 +32,20 @@ class KnownQuote(NamedTuple):
 class QuoteBoard:
     """One process's copy, by shard."""
 
-    def __init__(self, quotes: Quotes, shards: ShardMap, market: Market, *, keep_s: float = KEEP_S) -> None:
+    def __init__(
+        self,
+        quotes: Quotes,
+        shards: ShardMap,
+        market: Market,
+        *,
+        keep_s: float = KEEP_S,
+        notice: Callable[[Sequence[ShardState]], None] = lambda _: None,
+    ) -> None:
         self._source = quotes
         self._shards = shards
         self._market = market
         self._keep_s = keep_s
+        self._notice = notice
         self._quotes: dict[str, WrittenQuote] = {}
         self._states: dict[str, ShardState] = {}
         self._read_at: dict[str, float] = {}
@@ -87,7 +96,13 @@ class QuoteBoard:
         ]
         if after_close and not await self._is_open():
             stale |= dict.fromkeys(after_close, False)
+        self._notice([state for shard, state in found.items() if stale[shard] and state is not None])
         return stale
+
+    async def look(self, shards: Collection[str]) -> None:
+        """Notice which of these shards are mute."""
+        await self._refresh(shards, self._keep_s)
+        await self.staleness(shards)
 
     async def _refresh(self, shards: Collection[str], keep_s: float) -> None:
         oldest = time.monotonic() - keep_s
