@@ -19,6 +19,7 @@ class Sweep:
 
     async def run(self, sagas: OrderSagas) -> None:
         """One round. Raises UnavailableError when the database is unavailable."""
+        self._dispatcher.listen(sagas)
         await self._publisher.sweep(sagas)
         await self._dispatcher.run(sagas)
         for saga_id in await self._records.overdue_sagas():

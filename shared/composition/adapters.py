@@ -43,6 +43,7 @@ from shared.adapters.postgres.trades import PostgresTrades
 from shared.adapters.postgres.watchlists import PostgresWatchlists
 from shared.adapters.postgres.webhooks import PostgresWebhooks
 from shared.adapters.redis.client import Client, connect, open_early
+from shared.adapters.redis.dispatch_hints import RedisDispatchHints
 from shared.adapters.redis.leases import RedisLeases
 from shared.adapters.redis.market_shards import RedisMarketShards
 from shared.adapters.redis.portfolios import RedisPortfolioCache
@@ -134,6 +135,7 @@ async def connect_adapters(config: Settings, reference: ReferenceData) -> Adapte
             exchange=exchange,
             audience=wakeups if push.hubs is None else push.hubs.audience(wakeups),
             wakeups=wakeups,
+            dispatch_hints=RedisDispatchHints(redis),
             market=market,
             lanes=PostgresLanePositions(database),
             streams=PostgresStreams(database),

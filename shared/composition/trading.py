@@ -1,6 +1,7 @@
 """The life of an order: placing, saga, reports, recovery and the sweep."""
 
 from dataclasses import dataclass
+from typing import Final
 
 from shared.application.notifications import Notifications, StreamPositions
 from shared.application.orders.cancel import CancelOrders
@@ -16,15 +17,19 @@ from shared.application.publishing import GATHER_S, Publisher
 from shared.application.sweep import Sweep
 from shared.application.timing import Timing
 from shared.ports.books import BookStore
+from shared.ports.dispatch_hints import DispatchHints
 from shared.ports.market import Market
 from shared.ports.missing_reports import LanePositions, VenueChanges
 from shared.ports.notifications import StreamReader
-from shared.ports.order_sagas import SagaRecords
+from shared.ports.order_sagas import SagaRecords, Slots
 from shared.ports.orders import OrderRecords
 from shared.ports.outbox import Audience, Exchange, Outbox
 from shared.ports.prices import LastPrices
 from shared.ports.rate_limits import RateLimiter
 from shared.ports.wakeups import Wakeups
+
+_AT_WORK: Final = 2
+"""Sagas that bring orders to the exchange at a time: more only share the cores, and carry fewer orders each."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +43,7 @@ class TradingPorts:
     exchange: Exchange
     audience: Audience
     wakeups: Wakeups
+    dispatch_hints: DispatchHints
     market: Market
     lanes: LanePositions
     streams: StreamReader
@@ -76,7 +82,8 @@ def wire_trading(
 ) -> Trading:
     """One process's trading on these ports. Without `last_prices` the reference price protects MARKET orders."""
     publisher = Publisher(ports.exchange, ports.audience, ports.outbox, ports.sagas, gather_s=gather_marks_s)
-    dispatcher = Dispatcher(ports.sagas, timing, most_sagas=sagas_in_flight, most_orders=orders_per_saga)
+    slots = Slots(sagas_in_flight, min(_AT_WORK, sagas_in_flight))
+    dispatcher = Dispatcher(ports.sagas, ports.dispatch_hints, timing, slots=slots, most_orders=orders_per_saga)
     recovery = Recovery(ports.books, publisher, timing)
     positions = StreamPositions(ports.streams)
     return Trading(

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 from uuid import UUID
 
 from shared.domain.orders.order import OrderKey
@@ -20,11 +20,18 @@ ANSWERED: Final = "answered"
 """The event that an order saga waits for."""
 
 
+class Slots(NamedTuple):
+    """How many sagas may run: in all, and of those that are younger than a second and have submitted nothing yet."""
+
+    in_flight: int
+    at_work: int
+
+
 class SagaRecords(Protocol):
     """Membership and progress of sagas, in the database; the engine's ids prevent nothing."""
 
-    async def take_waiting(self, most_sagas: int, most_orders: int, deadline: datetime) -> UUID | None:
-        """Freeze waiting orders under a new saga unless `most_sagas` are in flight; None when nothing waited."""
+    async def take_waiting(self, slots: Slots, most_orders: int, deadline: datetime) -> UUID | None:
+        """Freeze waiting orders under a new saga unless all slots are taken; None when nothing waited."""
 
     async def members(self, saga_id: UUID) -> list[OrderKey]:
         """Its orders, in order of arrival."""

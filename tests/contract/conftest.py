@@ -27,7 +27,7 @@ from shared.domain.products import POLICIES
 from shared.ports.books import BookStore, Committed, Scope, StoredAnswer, Unit
 from shared.ports.missing_reports import LanePositions
 from shared.ports.notifications import StreamReader
-from shared.ports.order_sagas import SagaRecords
+from shared.ports.order_sagas import SagaRecords, Slots
 from shared.ports.orders import OrderRecords
 from shared.ports.outbox import Outbox
 from tests.fakes.books import MemoryBooks
@@ -85,8 +85,11 @@ class Store:
         """An order on record, waiting for a saga."""
         return OrderKey(user_id, (await self.take(user_id, **changes)).order_id)
 
-    async def take_waiting(self, most_sagas: int = 100, most_orders: int = 100, within_s: float = 30) -> UUID | None:
-        return await self.sagas.take_waiting(most_sagas, most_orders, datetime.now(UTC) + timedelta(seconds=within_s))
+    async def take_waiting(
+        self, most_sagas: int = 100, most_orders: int = 100, within_s: float = 30, *, at_work: int = 100
+    ) -> UUID | None:
+        slots = Slots(most_sagas, at_work)
+        return await self.sagas.take_waiting(slots, most_orders, datetime.now(UTC) + timedelta(seconds=within_s))
 
     async def submit(self, key: OrderKey, *events: Event) -> Committed:
         """Apply events to one order in one unit of work."""

@@ -39,6 +39,17 @@ async def test_slots_bound_the_sagas_in_flight(store: Store) -> None:
     assert await store.take_waiting(most_sagas=2, most_orders=1) is not None
 
 
+async def test_sagas_that_have_submitted_are_not_at_work(store: Store) -> None:
+    user_id = await store.open()
+    keys = [await store.place(user_id) for _ in range(3)]
+    first = await store.take_waiting(most_orders=1, at_work=1)
+    assert await store.take_waiting(most_orders=1, at_work=1) is None
+    await store.send(first, keys[0])
+    assert await store.take_waiting(most_orders=1, at_work=1) is not None
+    assert await store.take_waiting(most_orders=1, at_work=1) is None
+    assert await store.take_waiting(most_sagas=2, most_orders=1) is None
+
+
 async def test_confirm_closes_a_saga_once_all_is_answered(store: Store) -> None:
     user_id = await store.open()
     keys = [await store.place(user_id) for _ in range(3)]

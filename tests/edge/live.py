@@ -82,6 +82,7 @@ from shared.ports.identity import Actor
 from shared.ports.market import Market
 from shared.ports.rate_limits import RateLimit
 from tests.fakes.candles import Live, history_of
+from tests.fakes.dispatch_hints import MemoryDispatchHints
 from tests.fakes.hubs import MemoryHubs, MemoryMemberships
 from tests.fakes.market_data import a_market_data
 from tests.fakes.outbox import RecordingAudience, RecordingExchange
@@ -160,6 +161,7 @@ async def compose(dsn: str, actors: Mapping[str, Actor]) -> Application:
             exchange=RecordingExchange(),
             audience=RecordingAudience(),
             wakeups=Wakeups(),
+            dispatch_hints=MemoryDispatchHints(),
             market=market,
             lanes=PostgresLanePositions(database),
             streams=PostgresStreams(database),

@@ -9,6 +9,7 @@ from shared.domain.errors import UnavailableError
 from shared.domain.orders.order import OrderKey, Owner, State
 from shared.domain.sagas import Step
 from shared.ports.books import SagaStep
+from shared.ports.order_sagas import Slots
 from tests.fakes.memory import Memory, MemorySaga
 
 _AT_WORK_AFTER = timedelta(seconds=3)
@@ -20,9 +21,11 @@ class MemorySagaRecords:
     def __init__(self, memory: Memory) -> None:
         self._memory = memory
 
-    async def take_waiting(self, most_sagas: int, most_orders: int, deadline: datetime) -> UUID | None:
+    async def take_waiting(self, slots: Slots, most_orders: int, deadline: datetime) -> UUID | None:
         waiting, in_flight = self._memory.waiting, [saga for saga in self._memory.sagas.values() if not saga.finished]
-        if len(in_flight) >= most_sagas or not waiting:
+        since = datetime.now(UTC) - timedelta(seconds=1)
+        at_work = [saga for saga in in_flight if saga.unanswered is None and saga.taken_at > since]
+        if len(in_flight) >= slots.in_flight or len(at_work) >= slots.at_work or not waiting:
             return None
         members, self._memory.waiting = waiting[:most_orders], waiting[most_orders:]
         saga_id = uuid4()

@@ -13,6 +13,7 @@ from shared.ports.market import Market
 from shared.ports.prices import LastPrices
 from shared.ports.rate_limits import RateLimiter
 from tests.fakes.books import MemoryBooks
+from tests.fakes.dispatch_hints import MemoryDispatchHints
 from tests.fakes.market import FixedMarket
 from tests.fakes.memory import Memory
 from tests.fakes.missing_reports import MemoryLanePositions
@@ -51,6 +52,7 @@ class MemoryTrading:
             exchange=self.exchange,
             audience=self.wakeups,
             wakeups=self.wakeups,
+            dispatch_hints=MemoryDispatchHints(),
             market=market or FixedMarket(),
             lanes=MemoryLanePositions(self.memory),
             streams=MemoryStreams(self.memory),

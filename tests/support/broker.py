@@ -29,6 +29,8 @@ from shared.domain.ledger.entries import Entry, EntrySource, Leg, LegReason
 from shared.domain.orders.events import Filled
 from shared.domain.orders.order import Order, OrderKey
 from shared.ports.books import Claim, Scope, ScopedFill
+from shared.ports.order_sagas import Slots
+from tests.fakes.dispatch_hints import MemoryDispatchHints
 from tests.fakes.order_sagas import RecordingSagas
 from tests.fakes.outbox import RecordingAudience, RecordingExchange
 from tests.fakes.wakeups import MemoryWakeups
@@ -53,6 +55,7 @@ class Broker:
         self.sagas, self.exchange, self.audience = RecordingSagas(), RecordingExchange(), RecordingAudience()
         self.books, self.records = PostgresBooks(database, REFERENCE.rate_cards), PostgresSagaRecords(database)
         self.orders, self.outbox = PostgresOrderRecords(database), PostgresOutbox(database)
+        self.hints = MemoryDispatchHints()
         ports = TradingPorts(
             books=self.books,
             orders=self.orders,
@@ -61,6 +64,7 @@ class Broker:
             exchange=self.exchange,
             audience=self.audience,
             wakeups=MemoryWakeups(),
+            dispatch_hints=self.hints,
             market=PostgresMarket(database, CALENDARS),
             lanes=PostgresLanePositions(database),
             streams=PostgresStreams(database),
@@ -105,7 +109,7 @@ class Broker:
         return [OrderKey(changes.get("user_id", ALICE), each.answer.order_id) for each in taken]
 
     async def take_waiting(self, most_orders: int = 200) -> UUID | None:
-        return await self.records.take_waiting(50, most_orders, datetime.now(UTC) + self.timing.saga)
+        return await self.records.take_waiting(Slots(50, 50), most_orders, datetime.now(UTC) + self.timing.saga)
 
     async def submitted(self, count: int = 1, **changes: Any) -> tuple[UUID, list[OrderKey]]:
         """Orders of one saga at the exchange."""

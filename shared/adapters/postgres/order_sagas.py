@@ -10,6 +10,7 @@ from shared.adapters.postgres.database import Database
 from shared.adapters.postgres.queries import load
 from shared.adapters.postgres.statements import Statements
 from shared.domain.orders.order import OrderKey
+from shared.ports.order_sagas import Slots
 
 _SQL = load("order_sagas.sql")
 
@@ -20,11 +21,11 @@ class PostgresSagaRecords(Statements):
     def __init__(self, database: Database) -> None:
         super().__init__(database, _SQL)
 
-    async def take_waiting(self, most_sagas: int, most_orders: int, deadline: datetime) -> UUID | None:
+    async def take_waiting(self, slots: Slots, most_orders: int, deadline: datetime) -> UUID | None:
         """See `SagaRecords.take_waiting`."""
         saga_id = uuid7()
         taken = await self._run(
-            "take_waiting", saga_id=saga_id, most_sagas=most_sagas, most_orders=most_orders, deadline=deadline
+            "take_waiting", saga_id=saga_id, **slots._asdict(), most_orders=most_orders, deadline=deadline
         )
         return saga_id if taken else None
 

@@ -2,7 +2,9 @@
 
 -- name: take_waiting
 WITH slot AS (
-    SELECT count(*) < %(most_sagas)s AS free FROM sagas WHERE finished_at IS NULL
+    SELECT count(*) < %(in_flight)s
+           AND count(*) FILTER (WHERE unanswered IS NULL AND taken_at > now() - interval '1 second') < %(at_work)s AS free
+    FROM sagas WHERE finished_at IS NULL
 ), waiting AS (
     SELECT queue_no, user_id, order_id FROM dispatch_queue
     WHERE (SELECT free FROM slot)

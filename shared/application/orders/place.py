@@ -214,7 +214,7 @@ class PlaceOrders:
     def _follow_up(self, taken: Sequence[Taken], sagas: OrderSagas) -> None:
         """Publish and dispatch behind the answer; what a crash loses here, the sweep does."""
         if any(each.answer.status == answers.ACCEPTED for each in taken):
-            self._dispatcher.kick(sagas)
+            self._dispatcher.hint(sagas)
         for committed in (each.committed for each in taken if each.committed is not None):
             task = asyncio.create_task(self._publisher.publish(committed, sagas))
             self._background.add(task)

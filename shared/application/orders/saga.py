@@ -92,6 +92,7 @@ class OrderSaga:
             _note_state(unit, saga_id, order, Step.SUBMIT_TO_EXCHANGE)
 
         orders = await self._step(saga_id, sagas, submit, patient=patient)
+        self._dispatcher.kick(sagas)
         reached = [order for order in orders if order is not None and order.state is not State.ACCEPTED]
         deadlines = [order.deadline for order in reached if _unanswered(order) and order.deadline]
         unanswered = await self._records.unanswered(saga_id)

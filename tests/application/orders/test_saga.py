@@ -15,6 +15,7 @@ from shared.domain.orders.order import OrderKey, Owner, State
 from shared.ports.books import ExchangeMessage
 from tests.support.broker import Broker, fill, report
 from tests.support.values import ALICE, BOB, CANCEL
+from tests.support.waiting import eventually
 
 UNANSWERED = "SELECT unanswered FROM sagas WHERE saga_id = %s"
 _TABLES = ("orders", "order_events", "holds", "accounts", "transfers", "effects", "exchange_outbox", "sagas")
@@ -211,3 +212,17 @@ async def test_engine_away_leaves_taken_orders_for_the_sweep(broker: Broker):
     broker.rows("UPDATE sagas SET deadline = now() - interval '1 second'")
     await broker.sweep.run(broker.sagas)
     assert len(broker.sagas.started) == 1
+
+
+async def test_orders_are_dispatched_where_somebody_listens(broker: Broker, other: Broker):
+    """Another process' dispatcher takes them; without one, or without hints, the one that placed them does."""
+    other.dispatcher._hints = broker.hints  # one channel between two processes
+    other.dispatcher.listen(other.sagas)
+    await broker.place()
+    broker.dispatcher.hint(broker.sagas)
+    await eventually(lambda: len(other.sagas.started) == 1)
+    broker.hints.away = True
+    await broker.place()
+    broker.dispatcher.hint(broker.sagas)
+    await eventually(lambda: len(broker.sagas.started) == 1)
+    assert len(other.sagas.started) == 1
