@@ -4,7 +4,7 @@ Layers, each importing only what stands above it:
 
     errors, limits, values, murmur, partitions, documents, resources    the service's values, no input or output
     sql                                                                 the query language
-    definitions, continuations, cursors, auth, charges, patches         rules
+    definitions, offers, continuations, cursors, auth, charges, patches rules
     store, catalog                                                      PostgreSQL, and what is declared there
     items, writing                                                      operations on the items of one partition key
     scope, queries, changes, expiry                                     lists of items

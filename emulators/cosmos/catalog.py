@@ -13,12 +13,10 @@ from emulators.cosmos.definitions import Definition
 from emulators.cosmos.documents import Document
 from emulators.cosmos.errors import CosmosError, bad_request, conflict, not_found, precondition_failed
 from emulators.cosmos.limits import MAX_CONTAINERS
+from emulators.cosmos.offers import DEFAULT_THROUGHPUT, Offer
 from emulators.cosmos.partitions import Key, Range, place, ranges
-from emulators.cosmos.resources import OfferRid, container_rid, database_rid
+from emulators.cosmos.resources import container_rid, database_rid
 from emulators.cosmos.store import Store
-
-_DEFAULT_THROUGHPUT = 400
-_MAX_THROUGHPUT = 1_000_000
 
 
 def new_etag() -> str:
@@ -37,7 +35,7 @@ class Container:
     properties: Document
     definition: Definition
     ranges: tuple[Range, ...]
-    throughput: int
+    throughput: int | None
     etag: str
     changed_at: int
 
@@ -57,21 +55,11 @@ class Container:
         return {**self.properties, **system, **links, "_conflicts": "conflicts/"}
 
     @property
-    def offer(self) -> Document:
-        """Its throughput as clients read it."""
-        rid = str(OfferRid(self.id))
-        return {
-            "resource": self.link,
-            "offerType": "Invalid",
-            "offerResourceId": self.rid,
-            "offerVersion": "V2",
-            "content": {"offerThroughput": self.throughput, "offerIsRUPerMinuteThroughputEnabled": False},
-            "id": rid,
-            "_rid": rid,
-            "_self": f"offers/{rid}/",
-            "_etag": self.etag,
-            "_ts": self.changed_at,
-        }
+    def offer(self) -> Offer | None:
+        """Its own throughput."""
+        if self.throughput is None:
+            return None
+        return Offer(f"c{self.id:07x}", self.link, self.rid, self.throughput, self.etag, self.changed_at)
 
     def place(self, key: Key) -> bytes:
         """Where items of a whole key lie."""
@@ -86,6 +74,7 @@ class Database:
     name: str
     etag: str
     changed_at: int
+    throughput: int | None
     containers: dict[str, Container] = field(default_factory=dict)
 
     @property
@@ -93,9 +82,20 @@ class Database:
         return database_rid(self.id)
 
     @property
+    def link(self) -> str:
+        return f"dbs/{self.rid}/"
+
+    @property
+    def offer(self) -> Offer | None:
+        """The throughput that its containers share."""
+        if self.throughput is None:
+            return None
+        return Offer(f"d{self.id:07x}", self.link, self.rid, self.throughput, self.etag, self.changed_at)
+
+    @property
     def view(self) -> Document:
         """As clients read it."""
-        system = {"_rid": self.rid, "_self": f"dbs/{self.rid}/", "_etag": self.etag, "_ts": self.changed_at}
+        system = {"_rid": self.rid, "_self": self.link, "_etag": self.etag, "_ts": self.changed_at}
         return {"id": self.name, **system, "_colls": "colls/", "_users": "users/"}
 
 
@@ -136,7 +136,7 @@ class Catalog:
             raise CosmosError(404, "Owner resource does not exist", sub_status=1003)
         return found
 
-    async def create_database(self, body: Document) -> Database:
+    async def create_database(self, body: Document, throughput: int | None = None) -> Database:
         """Raises CosmosError (400, 409)."""
         name = definitions.check_name(body.get("id"))
         async with self._changing:
@@ -145,8 +145,8 @@ class Catalog:
             if len(self.databases) >= MAX_CONTAINERS:
                 raise bad_request(f"The emulator holds at most {MAX_CONTAINERS} databases.")
             etag, now = new_etag(), int(time.time())
-            [(number,)] = await self._store.fetch("create_database", (name, etag, now))
-            database = self.databases[name] = Database(number, name, etag, now)
+            [(number,)] = await self._store.fetch("create_database", (name, etag, now, throughput))
+            database = self.databases[name] = Database(number, name, etag, now, throughput)
         return database
 
     async def drop_database(self, name: str, if_match: str | None) -> None:
@@ -169,7 +169,7 @@ class Catalog:
                 raise bad_request(f"The emulator holds at most {MAX_CONTAINERS} containers.")
             made: dict[str, Any] = {
                 "ranges": self._range_count,
-                "throughput": throughput or _DEFAULT_THROUGHPUT,
+                "throughput": throughput or (DEFAULT_THROUGHPUT if database.throughput is None else None),
                 "etag": new_etag(),
                 "changed_at": int(time.time()),
             }
@@ -197,12 +197,26 @@ class Catalog:
             await self._store.fetch("replace_container", parameters)
             return self._put(changed)
 
-    async def set_throughput(self, container: Container, throughput: int) -> Container:
-        """Kept, without effect. Raises CosmosError (404)."""
+    async def set_throughput(self, rid: str, throughput: int) -> Offer | None:
+        """Of the database or container whose offer has this id; None when there is none."""
         async with self._changing:
-            container = replace(self._current(container), throughput=throughput)
-            await self._store.fetch("set_throughput", {"id": container.id, "throughput": throughput})
-            return self._put(container)
+            for database in self.databases.values():
+                if database.offer is not None and database.offer.rid == rid:
+                    await self._store.fetch("set_database_throughput", (throughput, database.id))
+                    database.throughput = throughput
+                    return database.offer
+            for container in self.containers:
+                if container.offer is not None and container.offer.rid == rid:
+                    await self._store.fetch("set_container_throughput", (throughput, container.id))
+                    return self._put(replace(container, throughput=throughput)).offer
+        return None
+
+    @property
+    def offers(self) -> list[Offer]:
+        """Those of all databases and containers."""
+        of_databases = [one.offer for one in self.databases.values()]
+        of_containers = [one.offer for one in self.containers]
+        return [offer for offer in (*of_databases, *of_containers) if offer is not None]
 
     async def drop_container(self, container: Container, if_match: str | None) -> None:
         """With all of its items. Raises CosmosError (404, 412)."""
@@ -241,20 +255,12 @@ def check_match(if_match: str | None, etag: str) -> None:
         raise precondition_failed()
 
 
-def read_throughput(value: object) -> int:
-    """Request units a second. Raises CosmosError."""
-    text = str(value)
-    if not (text.isascii() and text.isdigit() and _DEFAULT_THROUGHPUT <= int(text[:9]) <= _MAX_THROUGHPUT):
-        raise bad_request(f"The offer must have {_DEFAULT_THROUGHPUT} to {_MAX_THROUGHPUT} request units a second.")
-    return int(text)
-
-
 def _container(
     number: int,
     database: Database,
     properties: Document,
     count: int,
-    throughput: int,
+    throughput: int | None,
     etag: str,
     changed_at: int,
 ) -> Container:

@@ -5,9 +5,10 @@ from urllib.parse import quote
 
 import orjson
 
-from emulators.cosmos.catalog import Catalog, Container, read_throughput
+from emulators.cosmos.catalog import Catalog, Container
 from emulators.cosmos.errors import bad_request, not_found
 from emulators.cosmos.exchange import Answer, Request, answer_feed, answer_object, views
+from emulators.cosmos.offers import asked_throughput, read_throughput
 from emulators.cosmos.queries import read_query
 from emulators.cosmos.resources import range_rid
 from emulators.cosmos.sql.program import Collector
@@ -49,7 +50,8 @@ class Metadata:
         if request.method == "GET" or request.flag("x-ms-documentdb-isquery"):
             return _selected(request, "", "Databases", [one.view for one in self._catalog.databases.values()])
         _require(request, "POST")
-        return answer_object((await self._catalog.create_database(request.object())).view, 201)
+        database = await self._catalog.create_database(request.object(), asked_throughput(request.headers))
+        return answer_object(database.view, 201)
 
     async def database(self, request: Request, name: str) -> Answer:
         """Read or delete."""
@@ -68,7 +70,7 @@ class Metadata:
             rows = [one.view for one in database.containers.values()]
             return _selected(request, database.rid, "DocumentCollections", rows)
         _require(request, "POST")
-        throughput = _throughput(request)
+        throughput = asked_throughput(request.headers)
         container = await self._catalog.create_container(database_name, request.object(), throughput)
         return answer_object(container.view, 201, _container_headers(container))
 
@@ -105,20 +107,20 @@ class Metadata:
         """List or query."""
         if request.method != "GET" and not request.flag("x-ms-documentdb-isquery"):
             raise bad_request("Throughput is given when a container is created, and replaced later.")
-        return _selected(request, "", "Offers", [one.offer for one in self._catalog.containers])
+        return _selected(request, "", "Offers", [one.view for one in self._catalog.offers])
 
     async def offer(self, request: Request, rid: str) -> Answer:
         """Read or replace."""
-        container = next((one for one in self._catalog.containers if one.offer["_rid"] == rid.lower()), None)
-        if container is None:
-            raise not_found()
         if request.method == "PUT":
             content = request.object().get("content")
             wanted = read_throughput(content.get("offerThroughput") if isinstance(content, dict) else None)
-            container = await self._catalog.set_throughput(container, wanted)
+            found = await self._catalog.set_throughput(rid.lower(), wanted)
         else:
             _require(request, "GET")
-        return answer_object(container.offer)
+            found = next((one for one in self._catalog.offers if one.rid == rid.lower()), None)
+        if found is None:
+            raise not_found()
+        return answer_object(found.view)
 
 
 def _require(request: Request, method: str) -> None:
@@ -128,13 +130,6 @@ def _require(request: Request, method: str) -> None:
 
 def _container_headers(container: Container) -> dict[str, str]:
     return {"x-ms-alt-content-path": quote(container.path), "x-ms-content-path": container.rid}
-
-
-def _throughput(request: Request) -> int | None:
-    given = request.header("x-ms-offer-throughput")
-    if request.header("x-ms-cosmos-offer-autopilot-settings") is not None and given is not None:
-        raise bad_request("Throughput is either given or scaled automatically.")
-    return None if given is None else read_throughput(given)
 
 
 def _selected(request: Request, rid: str, name: str, rows: list[dict[str, Any]]) -> Answer:

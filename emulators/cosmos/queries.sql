@@ -1,11 +1,11 @@
 -- name: load_databases
-SELECT id, name, etag, changed_at FROM database ORDER BY id
+SELECT id, name, etag, changed_at, throughput FROM database ORDER BY id
 
 -- name: load_containers
 SELECT id, database_id, name, properties, ranges, throughput, etag, changed_at FROM container ORDER BY id
 
 -- name: create_database
-INSERT INTO database (name, etag, changed_at) VALUES (%s, %s, %s) RETURNING id
+INSERT INTO database (name, etag, changed_at, throughput) VALUES (%s, %s, %s, %s) RETURNING id
 
 -- name: drop_database
 DELETE FROM database WHERE id = %s
@@ -23,8 +23,11 @@ SELECT id FROM made
 -- name: replace_container
 UPDATE container SET properties = %(properties)s, etag = %(etag)s, changed_at = %(changed_at)s WHERE id = %(id)s
 
--- name: set_throughput
-UPDATE container SET throughput = %(throughput)s WHERE id = %(id)s
+-- name: set_database_throughput
+UPDATE database SET throughput = %s WHERE id = %s
+
+-- name: set_container_throughput
+UPDATE container SET throughput = %s WHERE id = %s
 
 -- name: drop_containers
 WITH values AS (DELETE FROM unique_value WHERE container_id = ANY(%(ids)s)),

@@ -1,7 +1,6 @@
 """Resource ids: fixed numbers in base64, each beginning with the id of what it belongs to."""
 
 import base64
-from dataclasses import dataclass
 
 
 def _encoded(data: bytes) -> str:
@@ -26,13 +25,3 @@ def item_rid(database: int, container: int, number: int) -> str:
 def range_rid(database: int, container: int, number: int) -> str:
     """The id of a range of partition keys."""
     return item_rid(database, container, (number + 2) << 56 | 0x50)
-
-
-@dataclass(frozen=True, slots=True)
-class OfferRid:
-    """The id of a container's throughput; lower case, because signatures are made over ids in lower case."""
-
-    container: int
-
-    def __str__(self) -> str:
-        return f"{self.container:04x}"

@@ -60,6 +60,19 @@ async def test_throughput_is_kept_for_whoever_asks(database: Sdk) -> None:
     made = await database.create_container("c", key_path("/pk"), offer_throughput=1000)
     assert (await made.get_throughput()).offer_throughput == 1000
     assert (await made.replace_throughput(2000)).offer_throughput == 2000
+    assert (await (await database.create_container("d", key_path("/pk"))).get_throughput()).offer_throughput == 400
+
+
+async def test_containers_share_what_their_database_was_given(client: Sdk) -> None:
+    """https://learn.microsoft.com/azure/cosmos-db/set-throughput#set-throughput-on-a-database"""
+    name = f"db-{uuid.uuid4().hex}"
+    database = await client.create_database(name, offer_throughput=1000)
+    assert (await database.get_throughput()).offer_throughput == 1000
+    assert (await database.replace_throughput(1500)).offer_throughput == 1500
+    await database.create_container("shared", key_path("/pk"))
+    own = await database.create_container("own", key_path("/pk"), offer_throughput=700)
+    assert (await own.get_throughput()).offer_throughput == 700
+    await client.delete_database(name)
 
 
 async def test_item_is_created_read_replaced_and_deleted(container: Sdk) -> None:

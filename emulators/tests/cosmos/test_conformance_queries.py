@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from azure.cosmos.exceptions import CosmosHttpResponseError
+from azure.cosmos.partition_key import NonePartitionKeyValue
 
 from emulators.tests.cosmos.sdk import Sdk, ids, key_path
 
@@ -310,6 +311,24 @@ async def test_read_items_gives_those_that_exist(container: Sdk) -> None:
     assert ids(await container.read_items([*wanted, ("none", "p1")])) == ["29", "3", "11", "12"]
     assert ids(await container.read_items([("3", "p3")])) == ["3"]
     assert await container.read_items([("3", "p4")]) == []
+
+
+async def test_feed_ranges_divide_a_query(people: Sdk) -> None:
+    """azure-cosmos `query_items(feed_range=...)`: a range's own results, also sorted and counted"""
+    ranges = people.raw.read_feed_ranges()
+    ranges = [one async for one in ranges] if people.is_async else list(ranges)
+    found = [await people.query_items("SELECT VALUE c.id FROM c ORDER BY c.id", feed_range=one) for one in ranges]
+    counted = [await people.query_items("SELECT VALUE COUNT(1) FROM c", feed_range=one) for one in ranges]
+    assert sorted(found[0] + found[1]) == list("123456")
+    assert found == [sorted(one) for one in found]
+    assert counted == [[len(one)] for one in found]
+
+
+async def test_items_without_the_key_are_a_partition_of_their_own(people: Sdk) -> None:
+    """azure-cosmos `NonePartitionKeyValue`"""
+    await people.create_item({"id": "7"})
+    assert (await people.read_item("7", NonePartitionKeyValue))["id"] == "7"
+    assert await people.query_items("SELECT VALUE c.id FROM c", partition_key=NonePartitionKeyValue) == ["7"]
 
 
 REFUSED = [
