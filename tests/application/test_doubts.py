@@ -18,7 +18,7 @@ from shared.contracts.doubts import ResolveDoubt
 from shared.domain.errors import IdempotencyKeyReusedError, NotFoundError, StateConflictError
 from shared.domain.orders.events import Acknowledged, Deadlines, Resolution
 from shared.domain.orders.order import OrderKey
-from shared.ports.books import Committed, Scope, Unit
+from shared.ports.books import Committed, DoubtSettled, Scope, Unit
 from shared.ports.reconciliation import VenueOrder, VenueRecords
 from tests.fakes.reconciliation import MemoryVenue
 from tests.support.busy import BusyBroker
@@ -113,6 +113,16 @@ async def test_closed_doubts_say_who_decided_and_why(busy: BusyBroker) -> None:
     assert await doubts.get(order_id) == closed
     assert (closed.resolution, closed.resolved_by, closed.reference) == ("NOT_RECEIVED", str(_OLGA), "NSE ticket 4711")
     assert (closed.venue_consulted, closed.venue_status, closed.hold_open) == (True, None, "0.00")
+
+
+async def test_settlement_on_record_is_never_overwritten(busy: BusyBroker) -> None:
+    doubts, key = _doubts(busy), busy.world.orders["doubted"]
+    await doubts.resolve(_OLGA, key.order_id, _DECISION, "k", _ENGINE)
+    other = DoubtSettled(*key, _OSCAR, Resolution.CANCELED, "another", venue_consulted=False, venue_status="CANCELED")
+    books = PostgresBooks(busy.database, RATE_CARDS)
+    await books.work(Scope(orders=[key]), lambda unit: unit.orders.doubts_settled.append(other))
+    closed = await doubts.get(key.order_id)
+    assert (closed.resolution, closed.resolved_by, closed.venue_consulted) == ("NOT_RECEIVED", str(_OLGA), True)
 
 
 async def test_answer_of_the_exchange_is_named_as_its_own(busy: BusyBroker) -> None:

@@ -1,15 +1,19 @@
 """The venue's day against ours."""
 
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import uuid4
 
+from shared.adapters.postgres.books import PostgresBooks
 from shared.adapters.postgres.reconciliation import PostgresTradeDay
 from shared.application.reconciliation import Reconciliation
+from shared.domain.orders.events import Doubted, HandedToRecovery
+from shared.ports.books import Scope, Unit
 from shared.ports.reconciliation import Execution, LiveOrder
 from tests.fakes.reconciliation import MemoryVenue
 from tests.support.busy import BusyBroker
+from tests.support.values import RATE_CARDS
 from tests.verify.world import DAY
 
 _DAY = date.fromisoformat(DAY)
@@ -53,3 +57,15 @@ async def test_differences_are_named_both_ways(busy: BusyBroker) -> None:
         str(busy.world.id("working")): (True, False),
         "not-a-uuid": (False, True),
     }
+
+
+async def test_working_order_in_doubt_is_compared_too(busy: BusyBroker) -> None:
+    key, later = busy.world.orders["working"], datetime.now(UTC) + timedelta(hours=1)
+
+    def doubt(unit: Unit) -> None:
+        for event in (HandedToRecovery(later), Doubted(later)):
+            unit.books.submit(key, event)
+
+    await PostgresBooks(busy.database, RATE_CARDS).work(Scope(orders=[key]), doubt)
+    result = await _reconcile(busy, _venue_of(busy))
+    assert (result.equal, result.our_working_orders) == (True, 2)

@@ -357,7 +357,8 @@ def _steps(steps: Iterable[SagaStep]) -> list[Row]:
     """One row for all orders to which a step of a saga did the same."""
     orders: dict[tuple[UUID, str, str, str], list[UUID]] = {}
     for step in steps:
-        orders.setdefault((step.saga_id, step.step, step.outcome, step.detail), []).append(step.order_id)
+        outcome = f"{step.outcome}: {step.reject_code}" if step.reject_code else step.outcome
+        orders.setdefault((step.saga_id, step.step, outcome, step.detail), []).append(step.order_id)
     names = ("saga_id", "step", "outcome", "detail")
     return [dict(zip(names, what, strict=True)) | {"orders": sorted(ids)} for what, ids in orders.items()]
 

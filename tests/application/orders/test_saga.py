@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -10,7 +10,7 @@ import orjson
 import pytest
 
 from shared.domain.ledger.books import Books
-from shared.domain.orders.events import CancelRequested, FundsHeld, Submitted
+from shared.domain.orders.events import CancelRequested, Doubted, FundsHeld, HandedToRecovery, Submitted
 from shared.domain.orders.order import OrderKey, Owner, State
 from shared.ports.books import ExchangeMessage
 from tests.support.broker import Broker, fill, report
@@ -62,6 +62,21 @@ async def test_step_run_again_changes_only_its_attempts(broker: Broker, step: st
     assert picture(broker) == before
     attempts = {a for (a,) in broker.rows("SELECT attempts FROM order_steps WHERE step = %s", step)}
     assert attempts == (set() if step == "release_funds" else {2})
+
+
+async def test_step_notes_how_each_order_stands(broker: Broker):
+    [good], [dear] = await broker.place(1), await broker.place(1, quantity=10**7)
+    saga_id = await broker.take_waiting()
+    assert saga_id is not None
+    await broker.saga.reserve_funds(saga_id, broker.sagas)
+    await broker.saga.submit_to_exchange(saga_id, broker.sagas)
+    noted = broker.rows("SELECT step, order_id, outcome FROM order_steps ORDER BY step, outcome")
+    assert noted == [
+        ("reserve_funds", good.order_id, "HELD"),
+        ("reserve_funds", dear.order_id, "REJECTED: INSUFFICIENT_FUNDS"),
+        ("submit_to_exchange", dear.order_id, "REJECTED: INSUFFICIENT_FUNDS"),
+        ("submit_to_exchange", good.order_id, "SUBMITTED"),
+    ]
 
 
 async def test_release_funds_compensates_each_order_once(broker: Broker):
@@ -226,3 +241,13 @@ async def test_orders_are_dispatched_where_somebody_listens(broker: Broker, othe
     broker.dispatcher.hint(broker.sagas)
     await eventually(lambda: len(broker.sagas.started) == 1)
     assert len(other.sagas.started) == 1
+
+
+async def test_order_in_doubt_gets_no_further_recovery(broker: Broker):
+    _, [key] = await broker.submitted()
+    past = datetime.now(UTC) - timedelta(seconds=1)
+    await broker.change(key, HandedToRecovery(past))
+    await broker.recovery.take_over(key, broker.sagas)
+    await broker.change(key, Doubted(past))
+    await broker.recovery.take_over(key, broker.sagas)
+    assert (broker.sagas.recovering, (await broker.order(key)).owner) == ([key], Owner.OPERATIONS)
