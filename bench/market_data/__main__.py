@@ -19,6 +19,7 @@ import structlog
 import typer
 
 from bench.brokers import BenchmarkError
+from bench.market_data import reading
 from bench.market_data.frames import INSTRUMENTS, SHARDS, Market, Packed, members, name
 from bench.report import Effort, Quick, Rounds, Seconds, middle, percentile, ratio, result, say
 from shared.adapters.redis.client import Client, connect
@@ -59,6 +60,7 @@ async def _measure(url: str, effort: Effort) -> dict[str, Any]:
         plain.append((await _throughput(redis, effort.seconds, _plain(redis)))[0])
         say(f"round {number}: {rate:.0f} ticks/s in {share:.0%} of a core; plain loop {plain[-1]:.0f} ticks/s")
     delays = await _delays(redis, effort.seconds)
+    read = await reading.measure(redis, url, _data(redis), effort.rounds, effort.seconds)
     await redis.aclose()
     return {
         "rounds": effort.rounds,
@@ -72,6 +74,7 @@ async def _measure(url: str, effort: Effort) -> dict[str, Any]:
         "delay_at_ticks_per_s": _DELAY_TICKS_PER_S,
         "tick_to_redis_p50_ms": round(percentile(delays, 0.5), 1),
         "tick_to_redis_p99_ms": round(percentile(delays, 0.99), 1),
+        "reading": read,
     }
 
 

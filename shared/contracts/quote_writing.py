@@ -5,6 +5,7 @@ formatted here and not by the views, because a process answers 200,000 quotes a 
 """
 
 from collections.abc import Callable, Iterable
+from datetime import date
 from enum import StrEnum
 from functools import lru_cache
 from typing import Final
@@ -13,13 +14,15 @@ import msgspec
 
 from shared.contracts.quote_packing import PACKED_QUOTES, pack_quotes
 from shared.domain.market_data.quotes import Level, Quote
-from shared.domain.money import format_average, format_rupees, round_half_up
+from shared.domain.money import format_average
 from shared.domain.times import wire_microseconds
 
 type Mode = str
 """ltp, ohlc or full."""
 
 _SECOND_US: Final = 1_000_000
+_PAISE: Final = tuple(f'.{paise:02d}"' for paise in range(100))
+"""Looked up: an amount is written in half the time."""
 _STALE: Final = {True: b',"stale":true}', False: b',"stale":false}'}
 
 
@@ -73,7 +76,7 @@ def _ltp(quote: Quote) -> str:
 def _ohlc(quote: Quote) -> str:
     change, percent = _change(quote)
     return (
-        f'{_ltp(quote)},"trade_date":"{quote.trade_date}","open":{_rupees(quote.day_open)},'
+        f'{_ltp(quote)},"trade_date":"{_day(quote.trade_date)}","open":{_rupees(quote.day_open)},'
         f'"high":{_rupees(quote.day_high)},"low":{_rupees(quote.day_low)},'
         f'"previous_close":{_rupees(quote.previous_close)},"change":{change},"change_percent":{percent},'
         f'"volume":{quote.volume}'
@@ -108,21 +111,28 @@ def write_depth(quote: WrittenQuote, *, stale: bool) -> bytes:
 
 
 def _levels(levels: tuple[Level, ...]) -> str:
-    return ",".join(
-        [f'{{"price":{_rupees(each.price)},"quantity":{each.quantity},"orders":{each.orders}}}' for each in levels]
-    )
+    return ",".join([_level(each.price, each.quantity, each.orders) for each in levels])
+
+
+def _level(price: int, quantity: int, orders: int) -> str:
+    return f'{{"price":"{price // 100}{_PAISE[price % 100]},"quantity":{quantity},"orders":{orders}}}'
 
 
 def _change(quote: Quote) -> tuple[str, str]:
     if quote.last_price is None or not quote.previous_close:
         return "null", "null"
-    change = quote.last_price - quote.previous_close
-    hundredths = round_half_up(change * 10_000, quote.previous_close)
-    return f'"{format_rupees(change)}"', f'"{format_rupees(hundredths)}"'
+    close, change = quote.previous_close, quote.last_price - quote.previous_close
+    sign, size = ("-", -change) if change < 0 else ("", change)
+    # To the nearest hundredth of a percent, a half away from zero.
+    hundredths = (size * 20_000 + close) // (2 * close)
+    return (
+        f'"{sign}{size // 100}{_PAISE[size % 100]}',
+        f'"{sign if hundredths else ""}{hundredths // 100}{_PAISE[hundredths % 100]}',
+    )
 
 
 def _rupees(paise: int | None) -> str:
-    return "null" if paise is None else f'"{paise // 100}.{paise % 100:02d}"'
+    return "null" if paise is None else f'"{paise // 100}{_PAISE[paise % 100]}'
 
 
 def _number(value: int | None) -> str:
@@ -134,6 +144,11 @@ def _instant(time: int | None) -> str:
         return "null"
     second, rest = divmod(time, _SECOND_US)
     return f'"{_second(second)}.{rest:06d}Z"'
+
+
+@lru_cache(maxsize=64)
+def _day(day: date) -> str:
+    return day.isoformat()
 
 
 @lru_cache(maxsize=4096)

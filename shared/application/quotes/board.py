@@ -58,8 +58,7 @@ class QuoteBoard:
 
     def shards_of(self, instrument_ids: Iterable[str]) -> dict[str, str]:
         """The shard of each instrument, by instrument; what is in no shard is left out."""
-        found = ((each, self._shards.shard_of(each)) for each in instrument_ids)
-        return {instrument_id: shard for instrument_id, shard in found if shard is not None}
+        return self._shards.shards_of(instrument_ids)
 
     async def read(self, instrument_ids: Iterable[str], *, keep_s: float | None = None) -> dict[str, KnownQuote]:
         """The quotes of these instruments as they were at most `keep_s` ago; without one an instrument is left out."""
@@ -118,9 +117,9 @@ class QuoteBoard:
         known = self._quotes
         for instrument_id, quote in quotes.items():
             before = known.get(instrument_id)
-            # A store that was set back must not set clients back.
-            if before is None or before.quote.mark < quote.mark:
-                known[instrument_id] = WrittenQuote(quote)
+            if before is not None and (before.quote is quote or before.quote.mark >= quote.mark):
+                continue  # unchanged, or from a store that was set back, which must not set clients back
+            known[instrument_id] = WrittenQuote(quote)
         self._states |= {
             shard: state
             for shard, state in states.items()

@@ -60,6 +60,11 @@ class ShardMap:
         """The instrument's shard; None when the feed does not carry it."""
         return self._shards.get(instrument_id)
 
+    def shards_of(self, instrument_ids: Iterable[str]) -> dict[str, str]:
+        """The shard of each instrument that the feed carries; others are left out."""
+        known = self._shards
+        return {each: known[each] for each in instrument_ids if each in known}
+
     def instruments_of(self, shard: str) -> Sequence[str]:
         """The shard's instruments; empty for an unknown shard."""
         return self._instruments.get(shard, ())

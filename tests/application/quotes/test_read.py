@@ -5,7 +5,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from shared.application.market_status import MarketStatus
@@ -15,6 +15,7 @@ from shared.contracts.quote_writing import Form, WrittenQuote, write_depth, writ
 from shared.contracts.quotes import DepthView, FullQuote, LtpQuote, MarketStatusView, OhlcQuote, QuotesView
 from shared.domain.errors import NotFoundError, UnavailableError
 from shared.domain.market_data.quotes import Level, SessionPhase
+from shared.domain.money import format_rupees, round_half_up
 from tests.fakes.market import CLOSED, FixedMarket
 from tests.fakes.quotes import SHARDS, MemoryQuotes, a_quote, a_state
 
@@ -88,6 +89,19 @@ def test_any_quote_is_written_as_its_view(quote: dict[str, Any], stale: bool) ->
     depth = DepthView.model_validate_json(write_depth(written, stale=stale))
     assert isinstance(full, FullQuote)
     assert (full.bids, full.asks, full.sequence) == (depth.bids, depth.asks, quote["sequence"])
+
+
+@given(last=st.integers(0, 10**9), close=st.integers(1, 10**9))
+@example(last=100_005, close=100_000)
+@example(last=99_995, close=100_000)
+@example(last=100_000, close=100_001)
+def test_change_is_rounded_half_away_from_zero(last: int, close: int) -> None:
+    written = WrittenQuote(a_quote(last_price=last, previous_close=close))
+    answer = QuotesView.model_validate_json(write_quotes(Form.JSON, "ohlc", [(written, False)], missing=[]))
+    (quote,) = answer.items
+    assert isinstance(quote, OhlcQuote)
+    assert quote.change == format_rupees(last - close)
+    assert quote.change_percent == format_rupees(round_half_up((last - close) * 10_000, close))
 
 
 async def test_quotes_come_in_the_order_asked_for() -> None:
