@@ -2,8 +2,6 @@
 (https://learn.microsoft.com/rest/api/cosmos-db/http-status-codes-for-cosmosdb).
 """
 
-from typing import Any
-
 _CODES = {
     400: "BadRequest",
     401: "Unauthorized",
@@ -35,14 +33,12 @@ class CosmosError(Exception):
         *,
         sub_status: int = 0,
         headers: dict[str, str] | None = None,
-        details: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(message)
         self.status = status
         self.message = message
         self.sub_status = sub_status
         self.headers = headers or {}
-        self.details = details or {}
 
     @property
     def code(self) -> str:

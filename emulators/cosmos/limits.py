@@ -38,7 +38,6 @@ class Limits:
     """Bounds of one running server; times in seconds."""
 
     max_connections: int = 1000
-    idle_timeout_s: float = 240.0
-    head_timeout_s: float = 15.0
+    idle_timeout_s: float = 120.0
     statement_timeout_s: float = 30.0
     clock_skew_s: float = 15 * 60.0

@@ -7,11 +7,10 @@ async with CosmosServer.start(dsn) as server:
 import asyncio
 import re
 import uuid
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from email.utils import formatdate
-from typing import Any
 
 import orjson
 import structlog
@@ -158,9 +157,8 @@ async def _body(http: web.BaseRequest) -> bytes:
 
 def _refusal(error: CosmosError, activity: str) -> Answer:
     message = f"{error.message}\r\nActivityId: {activity}, Azure Cosmos DB emulator"
-    body: Mapping[str, Any] = {"code": error.code, "message": message, **error.details}
     headers = {**error.headers, "x-ms-substatus": str(error.sub_status)}
-    return Answer(error.status, orjson.dumps(body), headers)
+    return Answer(error.status, orjson.dumps({"code": error.code, "message": message}), headers)
 
 
 def _response(answer: Answer, activity: str) -> web.Response:

@@ -23,7 +23,7 @@ from shared.domain.money import format_rupees
 from shared.ports.candles import CandleHour
 
 KEPT: Final = timedelta(days=400)
-"""A chart of one year, and a month to compare it with. At 18.75 million candles a day this is about 1.4 TB."""
+"""A chart of one year, and a month to compare it with. At 18.75 million candles a trading day this is about 1 TB."""
 _QUERY: Final = "SELECT * FROM c WHERE c.id BETWEEN @first AND @last"
 _QUERY_WAIT_S: Final = 5.0
 _MICROSECONDS: Final = 1_000_000
