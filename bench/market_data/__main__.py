@@ -1,8 +1,9 @@
 """`python -m bench.market_data`: the market feed into Redis, against a loop that only keeps the newest quotes.
 
 Goal P10. Ours: batches of 100 events as the trigger hands them over, decoded, checked, counted into candles and stored
-with their watermarks, in one process beside one Valkey. The plain loop decodes the same batches and sets the newest
-quote of each instrument, one pipeline a batch: no candles, no check for gaps, and a replay counts twice.
+with their watermarks, in one process that owns four partitions, beside one Valkey. The plain loop decodes the same
+batches and sets the newest quote of each instrument, one pipeline a batch: no candles, no check for gaps, and a replay
+counts twice.
 The delay is from when a frame was sent, by a plan that does not wait, until it is stored.
 """
 
@@ -33,7 +34,7 @@ from tests.fakes.market import FixedMarket
 from tests.fakes.market_data import ListedParkedEvents
 from tests.support.valkey import running_valkey
 
-_BATCH = 100
+_BATCH, _PARTITIONS = 100, 4
 _TICKS_PER_WINDOW = 3
 _DELAY_TICKS_PER_S, _DELAY_FRAMES_PER_S = 2_000, 250
 
@@ -87,12 +88,18 @@ async def _throughput(redis: Client, seconds: float, take: Take) -> tuple[float,
     while spent < seconds:
         frames = market.second()
         began, cpu_began = time.perf_counter(), time.process_time()
-        for batch in batched(frames, _BATCH, strict=False):
-            await take(batch)
+        await asyncio.gather(*(_partition(take, frames, number) for number in range(_PARTITIONS)))
         spent += time.perf_counter() - began
         cpu += time.process_time() - cpu_began
         ticks += sum(each.ticks for each in frames)
     return ticks / spent, cpu / spent
+
+
+async def _partition(take: Take, frames: Sequence[Packed], number: int) -> None:
+    """The batches of one partition, one after the other."""
+    mine = [each for each in frames if int(each.shard[1:]) % _PARTITIONS == number]
+    for batch in batched(mine, _BATCH, strict=False):
+        await take(batch)
 
 
 def _ours(redis: Client) -> Take:

@@ -91,7 +91,6 @@ class Channels:
         try:
             async with asyncio.timeout(PATIENCE_S):
                 await self._redis.initialize()  # a cluster's node is chosen by a map that it fetches first
-                await self._redis.initialize()  # a cluster's node is chosen by a map that it fetches first
                 await change(*channels)
         except AWAY as error:
             self._breaker.trip()
