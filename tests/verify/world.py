@@ -45,6 +45,7 @@ from shared.domain.orders.rejects import Reject, RejectCode, reject
 from shared.domain.orders.terms import OrderType, Product, Side, Terms, TimeInForce
 from shared.domain.sagas import Exceptional, Step
 from shared.ports.books import Claim, Doubt, SagaStep, Scope, ScopedFill, Unit
+from shared.ports.order_sagas import Slots
 
 DAY = "2026-11-20"
 LATER = timedelta(hours=8)
@@ -177,7 +178,7 @@ class _Builder:
         self._world.orders[name] = order.key
 
     async def _take_waiting(self, name: str) -> UUID:
-        saga_id = await self._records.take_waiting(9, 200, datetime.now(UTC) + LATER)
+        saga_id = await self._records.take_waiting(Slots(9, 9), 200, datetime.now(UTC) + LATER)
         assert saga_id is not None
         self._world.sagas[name] = saga_id
         return saga_id
