@@ -19,7 +19,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from emulators.functions.http import AsgiApp, Receive, Scope, Send
 from emulators.functions.logging import get_logger
-from emulators.functions.overload import Admission
+from emulators.functions.overload import Admission, in_line
 from emulators.processes.background import Background
 
 _logger = get_logger("host.http")
@@ -111,6 +111,7 @@ class BoundedProtocol(HttpToolsProtocol):
         super().__init__(*arguments, **named)
         self._serve = self.app
         self._admission = admission
+        self._serve_in_turn = self.app if admission is None else in_line(self.app, admission)
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -199,8 +200,10 @@ class BoundedProtocol(HttpToolsProtocol):
         ):
             self._raise(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
         if self._admission is not None:
-            reads = self.parser.get_method() in _READING
-            self.app = self._serve if reads or self._admission.take() else _refuse_for_now
+            if self.parser.get_method() in _READING:
+                self.app = self._serve
+            else:
+                self.app = _refuse_for_now if self._admission.refuses() else self._serve_in_turn
         super().on_headers_complete()
         self._in_head = False
         self._since_progress = 0
@@ -296,7 +299,6 @@ class HttpServer(uvicorn.Server):
             )
         )
         self._listener = listener
-        self._admission = admission
         self._task: asyncio.Task[None] | None = None
 
     @contextlib.contextmanager
@@ -307,8 +309,6 @@ class HttpServer(uvicorn.Server):
     async def listen(self, background: Background) -> None:
         """Return once connections are accepted."""
         self._task = background.start(self.serve(sockets=[self._listener]), "HTTP server")
-        if self._admission is not None:
-            background.start(self._admission.watch(), "admission")
         while not self.started:
             if self._task.done():
                 self._task.result()
