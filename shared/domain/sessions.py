@@ -15,7 +15,7 @@ from shared.domain.errors import UnavailableError
 
 INDIA: Final = timezone(timedelta(hours=5, minutes=30), "IST")
 _LONGEST_BREAK: Final = timedelta(days=366)
-_CALENDAR_YEARS: Final = range(1970, 9999)
+CALENDAR_YEARS: Final = range(1970, 9999)
 """Dates can be counted on from these, a break and a time zone further, without leaving what a date can hold."""
 
 
@@ -129,7 +129,7 @@ class SegmentTime:
             shown = at + self.offset
         except OverflowError:
             shown = datetime.max.replace(tzinfo=UTC)
-        if shown.year not in _CALENDAR_YEARS:
+        if shown.year not in CALENDAR_YEARS:
             raise UnavailableError(
                 "The market's clock is set outside the calendar: set it with `sandbox clock`", retry_after_s=60
             )

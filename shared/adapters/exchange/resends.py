@@ -11,7 +11,7 @@ from shared.domain.errors import UnavailableError
 from shared.domain.market_data.tape import Resend
 from shared.ports.resends import TooOldError
 
-_TIMEOUT: Final = aiohttp.ClientTimeout(total=5, connect=1)
+_TIMEOUT: Final = aiohttp.ClientTimeout(total=2, connect=0.5)
 _decode: Final = msgspec.json.Decoder(Resend).decode
 
 

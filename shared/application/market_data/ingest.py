@@ -5,9 +5,9 @@ owners of a partition, and a crash between storing and checkpoint change nothing
 dropped: the next frames show a gap, and gaps are closed by the venue's resend.
 """
 
-import time
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final
+from datetime import UTC, datetime
+from typing import Final, NamedTuple
 
 import msgspec
 import structlog
@@ -27,7 +27,15 @@ from shared.ports.parked_events import FeedEvent, ParkedEvent, ParkedEvents
 _MOST_TRIES: Final = 5
 _log = structlog.get_logger(__name__)
 
-type Frames = Mapping[str, Sequence[Frame]]
+
+class Received(NamedTuple):
+    """A frame, and when the hub took it."""
+
+    frame: Frame
+    at: datetime
+
+
+type Frames = Mapping[str, Sequence[Received]]
 
 
 class MarketData:
@@ -60,7 +68,9 @@ class MarketData:
         except UnavailableError:
             _log.warning("market data is dropped, to be resent later: its store is unavailable", events=len(events))
             return
-        await self._lag.note(events[-1].enqueued_at, [frame.sent_at for each in frames.values() for frame in each])
+        await self._lag.note(
+            events[-1].enqueued_at, [each.frame.sent_at for of_shard in frames.values() for each in of_shard]
+        )
         if self._push is not None:
             await self._push.changed(changes)
         beaten = {change.shard for change in changes if change.state is not None}
@@ -69,16 +79,18 @@ class MarketData:
 
     async def _read(self, events: Sequence[FeedEvent]) -> Frames:
         """The good frames by shard; the others are parked."""
-        frames: dict[str, list[Frame]] = {}
+        frames: dict[str, list[Received]] = {}
         bad: list[ParkedEvent] = []
         for event in events:
             try:
                 frame = decode(event.body)
-                check(frame, self._members.get(frame.shard, frozenset()))
-            except (msgspec.MsgspecError, ValueError) as error:
+                check(frame)
+                if frame.shard not in self._members:
+                    raise ValueError(f"there is no shard {frame.shard[:64]}")  # noqa: TRY301 - as what check raises
+            except (msgspec.MsgspecError, ValueError, RecursionError) as error:
                 bad.append(ParkedEvent(event, f"{type(error).__name__}: {error}"[:200]))
             else:
-                frames.setdefault(frame.shard, []).append(frame)
+                frames.setdefault(frame.shard, []).append(Received(frame, event.enqueued_at or datetime.now(UTC)))
         if bad:
             await self._park(bad)
         return frames
@@ -104,10 +116,9 @@ class MarketData:
         waiting = frames
         for _ in range(_MOST_TRIES):
             books = await self._take(waiting)
-            received_at = int(time.time() * 1_000_000)
             for shard, book in books.items():
-                for frame in waiting[shard]:
-                    apply(book, frame, received_at)
+                for frame, at in waiting[shard]:
+                    apply(book, frame, self._members[shard], int(at.timestamp() * 1_000_000))
             changes += await self._commit(books.values())
             stored += [book for book in books.values() if not book.changes]
             waiting = {shard: waiting[shard] for shard, book in books.items() if book.changes}

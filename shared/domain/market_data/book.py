@@ -141,7 +141,7 @@ class ShardBook:
 
     def beat(self, state: ShardState, sequences: Mapping[str, int], day_start: int) -> None:
         """One heartbeat. A sequence beyond what is counted means that the newest events are lost."""
-        if self.state is not None and (state.epoch, state.sent_at) < (self.state.epoch, self.state.sent_at):
+        if self.state is not None and _age(state) <= _age(self.state):
             return
         self.changes.announced |= self.state is None or (self.state.epoch, self.state.phase) != (
             state.epoch,
@@ -237,6 +237,11 @@ class ShardBook:
     def _move(self, instrument_id: str, progress: Progress) -> None:
         self.progress[instrument_id] = progress
         self.changes.progress.add(instrument_id)
+
+
+def _age(state: ShardState) -> tuple[int, int, int]:
+    """Orders heartbeats; what the hub took earlier is older, whatever time a frame claims."""
+    return state.epoch, state.received_at, state.sent_at
 
 
 def _continues(

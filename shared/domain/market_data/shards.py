@@ -23,7 +23,7 @@ class ShardState(msgspec.Struct, frozen=True, array_like=True, gc=False):
     sent_at: int
     """Exchange time of the heartbeat, in microseconds."""
     received_at: int
-    """When ingest took it, by our clock, in microseconds since 1970 UTC."""
+    """When the hub took it, by our clock, in microseconds since 1970 UTC: a replay does not make it younger."""
 
     def age_s(self, now: float) -> float:
         """Seconds since the heartbeat; `now` is our clock in seconds since 1970 UTC."""
