@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 _BARS = "▁▂▃▄▅▆▇█"
-_KEPT_PRICES = 32
+_KEPT_PRICES = 12
 _NOTHING = "-"
 _COLUMNS = ("Last", "Change", "Volume", "Bid", "Ask", "Latency")
 
@@ -78,7 +78,7 @@ def _cells(row: _Row) -> Sequence[Text]:
     latency = _NOTHING if row.latency is None else f"{row.latency / timedelta(milliseconds=1):.0f} ms"
     return (
         Text(quote["last_price"] or _NOTHING, "bold"),
-        Text(_NOTHING if change is None else f"{change} %", colour),
+        Text(_NOTHING if change is None else f"{change}%", colour),
         Text(f"{quote['volume']:,}"),
         Text(_best(quote["bids"])),
         Text(_best(quote["asks"])),
@@ -87,4 +87,4 @@ def _cells(row: _Row) -> Sequence[Text]:
 
 
 def _best(levels: Sequence[Mapping[str, Any]]) -> str:
-    return f"{levels[0]['price']} x {levels[0]['quantity']:,}" if levels else _NOTHING
+    return str(levels[0]["price"]) if levels else _NOTHING

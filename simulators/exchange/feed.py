@@ -11,7 +11,7 @@ from datetime import date
 
 from simulators.exchange.commands import Command, LateTrade, MarketState
 from simulators.exchange.instruments import Instrument, InstrumentMaster
-from simulators.exchange.tape import Print, Tape, Tapes
+from simulators.exchange.tape import FIRST_EPOCH, Print, Tape, Tapes
 from simulators.exchange.venue import Venue
 from simulators.market_feed.frames import (
     SessionPhase,
@@ -72,7 +72,7 @@ class Feed:
 
     def __init__(self, master: InstrumentMaster) -> None:
         self.starting = False
-        self.epoch = 0
+        self.epoch = FIRST_EPOCH
         self.sequences: dict[str, int] = {}
         self.late_trades: list[LateTrade] = []
         self._master = master
@@ -81,7 +81,7 @@ class Feed:
         self._subscription: Subscription | None = None
         self._prints: list[Print] = []
         self._updates: list[Update] = []
-        self._epoch = 0
+        self._epoch = FIRST_EPOCH
         self._advanced: dict[str, int] = {}
         self._next_slice_s = 0.0
         self._slice_start = 0
@@ -122,8 +122,8 @@ class Feed:
         return self._listing
 
     def market_state(self, tapes: Tapes, day: date, phase: SessionPhase, offset_us: int) -> list[MarketState]:
-        """What must be journaled of the whole market: nothing before there was a first reader."""
-        if not (self.starting or tapes.epoch):
+        """What must be journaled of the whole market: before there was a first reader, only that the clock was set."""
+        if not self.starting and tapes.epoch == FIRST_EPOCH and offset_us == tapes.offset_us:
             return []
         wanted = MarketState(tapes.epoch + self.starting, phase.value, offset_us, tuple(self.listed(day)))
         known = MarketState(tapes.epoch, tapes.phase.value, tapes.offset_us, tapes.listed)

@@ -14,6 +14,9 @@ from simulators.exchange.book import Fill, Order
 from simulators.exchange.commands import LateTrade, MarketState
 from simulators.market_feed.frames import Level, SessionPhase
 
+FIRST_EPOCH = 1
+"""Before there was a reader; the first one begins the next."""
+
 _SHOWN_LEVELS = 5
 _BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -119,7 +122,7 @@ class Tapes:
     """All instruments' tapes. `begin` and `end` enclose what one journal entry does."""
 
     def __init__(self) -> None:
-        self.epoch = 0
+        self.epoch = FIRST_EPOCH
         self.phase = SessionPhase.CONTINUOUS
         self.offset_us = 0
         self.trade_date: date | None = None

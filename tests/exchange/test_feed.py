@@ -82,7 +82,7 @@ async def test_windows_and_resends_survive_restarts_without_warning(database: st
         matched = venue_trades(reports)
         assert Counter((t["price"], t["quantity"]) for t in trades) == Counter(matched.values())
         assert venue.gateway.venue.tapes.of(INFY).volume == sum(quantity for _, quantity in matched.values())
-    assert list(seen) == list(range(1, len(seen) + 1))
+    assert list(seen) == list(range(2, len(seen) + 2))
 
 
 def venue_trades(reports: list[dict[str, Any]]) -> dict[str, tuple[int, int]]:
@@ -105,11 +105,29 @@ async def test_trades_lost_before_the_archive_are_numbered_the_same(
             await venue.deliver({"version": 1, "requests": [new(side="SELL")]})
     async with running(database) as venue:
         reader = await read(venue)
-        first, second = await resent(venue, epoch=1), await resent(venue, epoch=2)
+        first, second = await resent(venue, epoch=2), await resent(venue, epoch=3)
         assert [(t["sequence"], t["price"], t["quantity"]) for t in first["trades"]] == [(2, 150_000, 10)]
-        assert (second["trades"], second["epoch"], second["through_sequence"]) == ([], 2, 0)
+        assert (second["trades"], second["epoch"], second["through_sequence"]) == ([], 3, 0)
         [keyframe] = windows(taken(reader))
         assert (keyframe.first_sequence, keyframe.last_sequence, keyframe.state.cumulative_volume) == (1, 0, 10)
+
+
+async def test_trades_before_the_first_reader_are_of_epoch_one(database: str) -> None:
+    async with running(database) as venue:
+        await venue.ask(new(), new(side="SELL"))
+        reader = await read(venue)
+        assert [t["quantity"] for t in (await resent(venue, epoch=1))["trades"]] == [10]
+        assert (await resent(venue, epoch=2))["trades"] == []
+        [keyframe] = windows(taken(reader))
+        assert keyframe.state.cumulative_volume == 10
+
+
+async def test_trades_carry_the_market_clock_that_was_set(database: str) -> None:
+    async with running(database) as venue:
+        await venue.admin.put("/clock", json={"market_time": "2026-11-25T05:00:00Z"})
+        await venue.ask(new(), new(side="SELL"))
+        [trade] = (await resent(venue))["trades"]
+        assert trade["exchange_time"] == 1_795_582_800_000_000
 
 
 async def test_state_shows_book_prices_and_limits(database: str) -> None:
@@ -177,7 +195,7 @@ async def test_a_second_reader_ends_the_first(database: str) -> None:
         first = await read(venue)
         second = await read(venue)
         assert (first.closed, second.closed) == (True, False)
-        assert [update.epoch for update in taken(second)] == [2]
+        assert [update.epoch for update in taken(second)] == [3]
 
 
 async def test_a_reader_that_does_not_read_is_cut_off(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -256,7 +274,7 @@ async def test_resend_refuses_what_it_cannot_answer(database: str) -> None:
         await read(venue)
         await venue.ask(new(), new(side="SELL"))
         assert await refused(venue, "NSE:NOTHING/trades") == 404
-        assert await refused(venue, f"{INFY}/trades", epoch=2) == 404
+        assert await refused(venue, f"{INFY}/trades", epoch=3) == 404
         assert await refused(venue, f"{INFY}/trades", after="x") == 400
         assert await refused(venue, f"{INFY}/minutes/{NOW_US + 1}") == 400
         with psycopg.connect(database) as connection:

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -61,6 +61,11 @@ class World:
             body: dict[str, Any] = (await http.get("/status")).json()
             return body
 
+    async def ask(self, path: str, **body: Any) -> None:
+        """POST to the feed's admin API."""
+        async with httpx.AsyncClient(base_url=self.feed.ready_line.split()[-1]) as http:
+            (await http.post(path, json=body)).raise_for_status()
+
     async def more(self, frames: int = 20) -> None:
         """Wait until this many more frames have been sent."""
         before = (await self.status())["frames_sent"]
@@ -97,10 +102,10 @@ class World:
 
 
 @pytest.fixture
-def world(postgres_server: PostgresServer, make_database: Callable[[], str], tmp_path: Path) -> Iterator[World]:
+def world(postgres_server: PostgresServer, tmp_path: Path) -> Iterator[World]:
     port = quiet_port()
-    dsn = postgres_server.create_database(f"messaging_{port}")
-    world = World(tmp_path, port, quiet_port(), dsn, make_database())
+    databases = [postgres_server.create_database(f"{name}_{port}") for name in ("messaging", "exchange")]
+    world = World(tmp_path, port, quiet_port(), *databases)
     yield world
     for process in (world.feed, world.exchange, world.messaging):
         process.kill()
@@ -108,6 +113,8 @@ def world(postgres_server: PostgresServer, make_database: Callable[[], str], tmp
 
 @pytest.mark.crash
 async def test_nothing_is_missing_that_numbers_do_not_show(world: World) -> None:
+    await world.more()
+    await world.ask("/restart")
     await world.more()
     os.kill(world.feed.pid, signal.SIGKILL)
     world.feed.kill()
@@ -121,7 +128,7 @@ async def test_nothing_is_missing_that_numbers_do_not_show(world: World) -> None
     await world.more()
     assert world.feed.terminate() == 0
     frames = await world.events()
-    assert {frame.epoch for frame in frames} == {1, 2, 3}
+    assert {frame.epoch for frame in frames} == {2, 3, 4, 5}
     windows = checked(frames)
     async with httpx.AsyncClient(base_url=world.exchange_url) as http:
         for (epoch, name), found in windows.items():
