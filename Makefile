@@ -9,6 +9,7 @@ export PYTHONPYCACHEPREFIX ?= $(CURDIR)/.venv/pycache
 unexport PYTHONDONTWRITEBYTECODE
 PYTEST_ARGS ?= -n auto --dist loadfile
 BENCH_ARGS ?= --quick
+ENVIRONMENT ?= dev
 
 PY := .venv/bin/python
 # The first of these that is Python 3.13; pyenv's shims exist even when their Python does not.
@@ -19,7 +20,7 @@ FIND_PYTHON = for candidate in $(CANDIDATES); do \
 	if [ -z "$$found" ]; then echo "Error: Python 3.13 was not found: install it (pyenv install 3.13, or your system's python3.13), or name it with PYTHON=/path/to/python3.13." >&2; exit 1; fi
 INSTALL = @found=; $(FIND_PYTHON); "$$found" sandbox/install.py
 
-.PHONY: help run test check bench cast token verify backup restore clean install-sandbox install-dev
+.PHONY: help run test check bench cast token verify backup restore clean preflight install-sandbox install-dev
 
 help: ## List the commands
 	@echo "Usage: make COMMAND [NAME=VALUE...]"
@@ -61,6 +62,9 @@ restore: install-sandbox ## Fill the data folder from a backup: BACKUP=FILE, FOR
 
 clean: install-sandbox ## Delete the data folder (FORCE=1 skips the confirmation)
 	@$(PY) -m sandbox clean $(if $(filter 1,$(FORCE)),--yes)
+
+preflight: install-dev ## Check the parameters of an environment in Azure before a deployment (ENVIRONMENT=prod SUBSCRIPTION=ID)
+	@$(PY) -m infra.preflight "$(ENVIRONMENT)" $(if $(SUBSCRIPTION),--subscription "$(SUBSCRIPTION)")
 
 install-sandbox:
 	$(INSTALL) sandbox

@@ -34,7 +34,7 @@ def compiler() -> Path | None:
     return Path(found) if found else None
 
 
-def expand(environment: str, templates: Path = TEMPLATES) -> dict[str, Any]:
+def expand(environment: str, templates: Path = TEMPLATES, subscription: str = SUBSCRIPTION) -> dict[str, Any]:
     """Every resource of an environment, with its final name and properties. Raises CompilerError.
 
     Subscription, tenant and location are pinned, so that names and ids are the same everywhere. A warning is an error.
@@ -46,7 +46,7 @@ def expand(environment: str, templates: Path = TEMPLATES) -> dict[str, Any]:
         copy = Path(folder) / "bicep"
         shutil.copytree(templates, copy)
         parameters = copy / "environments" / f"{environment}.bicepparam"
-        pins = ["--subscription-id", SUBSCRIPTION, "--tenant-id", TENANT, "--location", LOCATION]
+        pins = ["--subscription-id", subscription, "--tenant-id", TENANT, "--location", LOCATION]
         done = subprocess.run(
             [path, "snapshot", parameters, *pins],
             capture_output=True,

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from infra.compiler import ENVIRONMENTS, TEMPLATES, compiler, expand
-from tests.infra.snapshot import Snapshot
+from infra.rules.snapshot import Snapshot
 
 
 @pytest.fixture(scope="session")

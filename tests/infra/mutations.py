@@ -8,8 +8,8 @@ from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
-from tests.infra.catalogue import CATALOGUE
-from tests.infra.snapshot import Snapshot
+from infra.rules.catalogue import CATALOGUE
+from infra.rules.snapshot import Snapshot
 
 type Change = Callable[[list[dict[str, Any]]], None]
 GONE: Any = object()

@@ -5,11 +5,11 @@ import re
 from pathlib import Path
 
 from infra.generated import triggers
+from infra.rules.snapshot import Snapshot
 from shared.adapters.service_bus.exchange import QUEUE
 from shared.composition.adapters import EXCHANGE_REQUESTS, EXECUTION_REPORTS
 from shared.config import Settings
 from tests.docs.test_tables import _setting, codes, table
-from tests.infra.snapshot import Snapshot
 
 ROOT = Path(__file__).parents[2]
 SETTINGS_PAGE = ROOT / "docs/reference/settings.md"

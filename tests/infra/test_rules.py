@@ -2,12 +2,12 @@
 
 import pytest
 
+from infra import rules
 from infra.compiler import ENVIRONMENTS
-from tests.infra import rules
+from infra.rules.rule import Rule
+from infra.rules.snapshot import Snapshot
 from tests.infra.faults import access, apps, data, gateway, identities, networks, operations
 from tests.infra.mutations import Mutation, mutated, of_the_catalogue
-from tests.infra.rules.rule import Rule
-from tests.infra.snapshot import Snapshot
 
 RULES = {rule.name: rule for rule in rules.ALL}
 FAULTS = [

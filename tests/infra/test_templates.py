@@ -6,8 +6,8 @@ import re
 import pytest
 
 from infra.compiler import ENVIRONMENTS, TEMPLATES
+from infra.rules.snapshot import Snapshot
 from infra.snapshots.text import FOLDER, differences, written
-from tests.infra.snapshot import Snapshot
 
 SOURCES = sorted(TEMPLATES.rglob("*.bicep"))
 SUPPRESSIBLE = {
@@ -55,3 +55,15 @@ def test_parameter_files_set_nothing_that_is_secret() -> None:
     for path in (TEMPLATES / "environments").glob("*.bicepparam"):
         text = path.read_text(encoding="utf-8")
         assert re.findall(r"(?i)password|secret|accountkey|sharedaccesskey|readEnvironmentVariable", text) == []
+
+
+def test_production_is_in_two_regions_with_a_cell_in_each(snapshots: dict[str, Snapshot]) -> None:
+    assert {name: snapshot.regions for name, snapshot in snapshots.items()} == {
+        "dev": ("centralindia",),
+        "test": ("centralindia",),
+        "prod": ("centralindia", "indiasouthcentral"),
+    }
+    places = {
+        group.location for group in snapshots["prod"].of("Microsoft.Resources/resourceGroups") if group.get("tags.cell")
+    }
+    assert places == set(snapshots["prod"].regions)

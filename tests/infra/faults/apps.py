@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from tests.infra.mutations import GONE, Mutation, copy, drop, put
+from tests.infra.mutations import GONE, Mutation, copy, drop, put, swap
 
 _PG: Final = "Microsoft.DBforPostgreSQL/flexibleServers"
 _SITE: Final = "Microsoft.Web/sites"
@@ -16,6 +16,23 @@ def _some_open(resources: list[dict[str, Any]]) -> None:
 
 
 FAULTS: Final = (
+    Mutation(
+        "apps_use_the_services_of_their_cell",
+        "database",
+        copy(_CONFIG, "properties.POSTGRES_URL", named="c2-green", other="c1-green"),
+    ),
+    Mutation(
+        "apps_use_the_services_of_their_cell",
+        "certificate",
+        swap(_CONFIG, "properties.POSTGRES_URL", "verify-full", "require"),
+    ),
+    Mutation(
+        "apps_use_the_services_of_their_cell",
+        "queues",
+        copy(_CONFIG, "properties.SERVICE_BUS_CONNECTION__fullyQualifiedNamespace", named="c2-green", other="c1-green"),
+    ),
+    Mutation("apps_use_the_services_of_their_cell", "plain", swap(_CONFIG, "properties.REDIS_URL", "rediss", "redis")),
+    Mutation("apps_use_the_services_of_their_cell", "models", put(_CONFIG, "properties.COSMOS_DATABASE", "other")),
     Mutation(
         "apps_run_on_flex_consumption",
         "two apps a plan",

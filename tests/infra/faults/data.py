@@ -13,6 +13,17 @@ _VAULT: Final = "Microsoft.DataProtection/backupVaults"
 
 
 FAULTS: Final = (
+    Mutation(
+        "unread_messages_are_kept",
+        "dropped",
+        put("Microsoft.ServiceBus/namespaces/queues", "properties.deadLetteringOnMessageExpiration", False),
+        "dev",
+    ),
+    Mutation(
+        "everything_trusts_the_tenant_of_the_deployment",
+        "vault",
+        put("Microsoft.KeyVault/vaults", "properties.tenantId", "11111111-1111-4111-8111-111111111111"),
+    ),
     Mutation("services_are_spread_over_zones", "storage", put(_STORAGE, "sku.name", "Standard_LRS")),
     Mutation(
         "services_are_spread_over_zones", "Cosmos DB", put(_COSMOS, "properties.locations.1.isZoneRedundant", False)

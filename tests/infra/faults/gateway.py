@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from tests.infra.mutations import Mutation, copy, drop, put, swap
+from tests.infra.mutations import GONE, Mutation, copy, drop, put, swap
 
 _CONFIG: Final = "Microsoft.Web/sites/config"
 _APIM: Final = "Microsoft.ApiManagement/service"
@@ -12,6 +12,28 @@ _VALUES: Final = "Microsoft.ApiManagement/service/namedValues"
 
 
 FAULTS: Final = (
+    Mutation("gateways_are_closed_where_nobody_uses_them", "path", put(f"{_APIM}/apis", "properties.path", "other")),
+    Mutation(
+        "gateway_and_apps_trust_one_issuer",
+        "value",
+        put(_VALUES, "properties.displayName", "other", named="token-audience"),
+    ),
+    Mutation(
+        "front_door_guards_the_gateways",
+        "route",
+        put(f"{_AFD}/afdEndpoints/routes", "properties.patternsToMatch", ["/*"]),
+    ),
+    Mutation("front_door_guards_the_gateways", "ids in logs", put(_AFD, "properties.logScrubbing", GONE)),
+    Mutation(
+        "front_door_reaches_every_gateway",
+        "host",
+        put(f"{_AFD}/originGroups/origins", "properties.originHostHeader", "other"),
+    ),
+    Mutation(
+        "the_firewall_refuses_what_its_rules_match",
+        "wide",
+        put(_WAF, "properties.customRules.rules.0.rateLimitThreshold", 5_000_000),
+    ),
     Mutation(
         "every_slot_has_one_cell",
         "hole",

@@ -10,6 +10,31 @@ _LOGS: Final = "Microsoft.OperationalInsights/workspaces"
 
 FAULTS: Final = (
     Mutation(
+        "logs_stay_in_their_region",
+        "telemetry",
+        put("Microsoft.Insights/components", "properties.WorkspaceResourceId", "/x"),
+    ),
+    Mutation(
+        "somebody_is_called", "nothing there", put("Microsoft.Insights/metricAlerts", "properties.scopes", ["/x"])
+    ),
+    Mutation(
+        "alerts_can_fire",
+        "never",
+        put("Microsoft.Insights/metricAlerts", "properties.criteria.allOf.0.threshold", 900, named="postgresql-cpu"),
+    ),
+    Mutation(
+        "alerts_can_fire",
+        "always",
+        put(
+            "Microsoft.Insights/metricAlerts", "properties.criteria.allOf.0.operator", "LessThan", named="redis-memory"
+        ),
+    ),
+    Mutation(
+        "alerts_can_fire",
+        "rows",
+        put("Microsoft.Insights/scheduledQueryRules", "properties.criteria.allOf.0.threshold", 5),
+    ),
+    Mutation(
         "every_service_sends_its_diagnostics", "no workspace", put(_DIAG, "properties.workspaceId", "/subscriptions/s")
     ),
     Mutation(

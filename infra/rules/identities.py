@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Final
 
-from tests.infra.rules.rule import Rules
-from tests.infra.snapshot import Resource, Snapshot, ids_in
+from infra.rules.rule import Rules
+from infra.rules.snapshot import Resource, Snapshot, ids_in
 
 RULES: Final = Rules()
 _HUB: Final = "Microsoft.EventHub/namespaces/eventhubs"

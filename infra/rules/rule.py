@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from tests.infra.snapshot import Resource, Snapshot
+from infra.rules.snapshot import Resource, Snapshot
 
 type Check = Callable[[Snapshot], Iterator[str]]
 

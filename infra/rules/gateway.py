@@ -5,12 +5,13 @@ from collections.abc import Iterator
 from itertools import product
 from typing import Final
 
+from infra.rules.rule import FILLED, Rules, at_least_text, differs, one_of, starts_with
+from infra.rules.snapshot import Resource, Snapshot, ids_in
 from shared.domain.ids import SLOTS
-from tests.infra.rules.rule import FILLED, Rules, at_least_text, differs, one_of, starts_with
-from tests.infra.snapshot import Resource, Snapshot, ids_in
 
 RULES: Final = Rules()
 _SERVICE: Final = "Microsoft.ApiManagement/service"
+_MOST_CALLS: Final = 10_000
 _MANAGED: Final = {"Microsoft_DefaultRuleSet", "Microsoft_BotManagerRuleSet"}
 
 
@@ -76,7 +77,7 @@ def gateways_reach_other_regions_privately(snapshot: Snapshot) -> Iterator[str]:
         for site in snapshot.of("Microsoft.Web/sites"):
             if (service.location, site.id.lower()) not in reached:
                 yield f"{service}: has no private endpoint to {site}"
-    for region in snapshot.expected.regions:
+    for region in snapshot.regions:
         for account in snapshot.of("Microsoft.DocumentDB/databaseAccounts"):
             if (region, account.id.lower()) not in reached:
                 yield f"{account}: has no private endpoint in {region}"
@@ -86,7 +87,7 @@ def gateways_reach_other_regions_privately(snapshot: Snapshot) -> Iterator[str]:
 def gateways_are_closed_where_nobody_uses_them(snapshot: Snapshot) -> Iterator[str]:
     services, apis = snapshot.of(_SERVICE), snapshot.of(f"{_SERVICE}/apis")
     yield from differs(services, _GATEWAY)
-    yield from differs(apis, {"properties.protocols": ["https"]})
+    yield from differs(apis, {"properties.protocols": ["https"], "properties.path": "api"})
     yield from differs(snapshot.of(f"{_SERVICE}/apis/policies"), {"properties.format": "xml"})
     if snapshot.expected.private:
         yield from differs(services, {"properties.virtualNetworkType": "External"})
@@ -135,8 +136,14 @@ def front_door_guards_the_gateways(snapshot: Snapshot) -> Iterator[str]:
             yield f"{endpoint}: no firewall guards it"
     yield from differs(
         snapshot.of("Microsoft.Cdn/profiles/afdEndpoints/routes"),
-        {"properties.httpsRedirect": "Enabled", "properties.forwardingProtocol": "HttpsOnly"},
+        {
+            "properties.httpsRedirect": "Enabled",
+            "properties.forwardingProtocol": "HttpsOnly",
+            "properties.patternsToMatch": ["/api/*"],
+            "properties.enabledState": "Enabled",
+        },
     )
+    yield from differs(profiles, {"properties.logScrubbing.state": "Enabled"})
     for service in snapshot.of(_SERVICE):
         if profiles and profiles[0].id not in str(_named_values(snapshot, service).get("front-door-id")):
             yield f"{service}: takes requests that did not pass Front Door"
@@ -164,6 +171,8 @@ def the_firewall_refuses_what_its_rules_match(snapshot: Snapshot) -> Iterator[st
         limits = [each for each in rules if each["ruleType"] == "RateLimitRule" and each["action"] == "Block"]
         if not any(each["enabledState"] == "Enabled" for each in limits):
             yield f"{policy}: one address may call as often as it likes"
+        if any(each["rateLimitThreshold"] > _MOST_CALLS for each in limits):
+            yield f"{policy}: one address may call more than {_MOST_CALLS} times in a minute"
         if any(each["action"] == "Allow" for each in rules):
             yield f"{policy}: lets some requests past its rules"
 
@@ -187,6 +196,8 @@ def front_door_reaches_every_gateway(snapshot: Snapshot) -> Iterator[str]:
     for origin in origins:
         target = snapshot.find(origin.get("properties.sharedPrivateLinkResource.privateLink.id"))
         place = origin.get("properties.sharedPrivateLinkResource.privateLinkLocation")
+        if origin.get("properties.originHostHeader") != origin.get("properties.hostName"):
+            yield f"{origin}: is asked for another host than it is"
         if snapshot.expected.private and (target is None or target.location != place):
             yield f"{origin}: is not reached privately"
 
@@ -203,6 +214,10 @@ def gateway_and_apps_trust_one_issuer(snapshot: Snapshot) -> Iterator[str]:
         values = _named_values(snapshot, service)
         trusted.add((values.get("token-issuer"), values.get("token-audience")))
         addresses[service.id] = values.get("token-configuration")
+        for value in snapshot.parts(service, "namedValues"):
+            # The policy knows a value by what it is called for people.
+            if value.get("properties.displayName") != value.name:
+                yield f"{value}: is called {value.get('properties.displayName')}"
     if len(trusted) != 1 or not all(next(iter(trusted))):
         yield f"issuers and audiences are {trusted}"
     issuer = str(next(iter(trusted), ("", ""))[0]).removesuffix("/v2.0")

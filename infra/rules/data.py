@@ -8,12 +8,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-from tests.infra.catalogue import facts
-from tests.infra.rules.rule import FILLED, Rules, at_least, differs, one_of
-from tests.infra.snapshot import Resource, Snapshot
+from infra.rules.catalogue import facts
+from infra.rules.rule import FILLED, Rules, at_least, differs, one_of
+from infra.rules.snapshot import Resource, Snapshot
 
 RULES: Final = Rules()
-ROOT: Final = Path(__file__).parents[3]
+ROOT: Final = Path(__file__).parents[2]
 _SERVER: Final = "Microsoft.DBforPostgreSQL/flexibleServers"
 _ISO_DAYS: Final = re.compile(r"P(\d+)([DWMY])")
 _DAYS: Final = {"D": 1, "W": 7, "M": 30, "Y": 365}
@@ -49,7 +49,7 @@ _IN_ZONES: Final[dict[str, dict[str, object]]] = {
 
 def is_replica(server: Resource) -> bool:
     """Whether a database server follows another one."""
-    return server.get("properties.createMode") == "Replica"
+    return bool(server.get("properties.createMode") == "Replica")
 
 
 @RULES.add("Azure's documents refuse these combinations, although the compiler takes them: the deployment fails late.")
@@ -171,11 +171,11 @@ def database_parameters_are_set(snapshot: Snapshot) -> Iterator[str]:
             yield f"{server}: is administered by {administrators}, not by one group"
     for rule in snapshot.of(f"{_SERVER}/firewallRules"):
         addresses = (rule.get("properties.startIpAddress"), rule.get("properties.endIpAddress"))
-        # 0.0.0.0 stands for the services of Azure.
-        if snapshot.expected.private or addresses != ("0.0.0.0", "0.0.0.0"):
+        if snapshot.expected.private or addresses != _SERVICES_OF_AZURE:
             yield f"{rule}: lets {addresses} in"
 
 
+_SERVICES_OF_AZURE: Final = ("0.0.0.0", "0.0.0.0")  # noqa: S104 - no address to listen at
 _PARAMETERS: Final = {
     "require_secure_transport": {"on"},
     "ssl_min_protocol_version": {"TLSv1.2", "TLSv1.3"},
@@ -233,6 +233,22 @@ _FLOORS: Final[dict[str, dict[str, object]]] = {
 }
 
 
+@RULES.add("A message that nobody read in time is looked at, never dropped; ids are remembered for a while at least.")
+def unread_messages_are_kept(snapshot: Snapshot) -> Iterator[str]:
+    yield from differs(
+        snapshot.of("Microsoft.ServiceBus/namespaces/queues"),
+        {"properties.deadLetteringOnMessageExpiration": True, "properties.maxDeliveryCount": at_least(5)},
+    )
+
+
+@RULES.add("A server or vault of another tenant takes tokens of strangers.")
+def everything_trusts_the_tenant_of_the_deployment(snapshot: Snapshot) -> Iterator[str]:
+    paths = ("properties.tenantId", "properties.authConfig.tenantId")
+    found = {resource.id: tenant for resource in snapshot.resources for path in paths if (tenant := resource.get(path))}
+    if len(set(found.values())) > 1:
+        yield f"tenants are {found}"
+
+
 @RULES.add("The client must be a cluster client with tokens; a full cache must say so, not forget silently.")
 def redis_is_as_the_client_expects(snapshot: Snapshot) -> Iterator[str]:
     wanted = {"clusteringPolicy": "OSSCluster", "evictionPolicy": "NoEviction", "port": 10000}
@@ -245,7 +261,7 @@ def redis_is_as_the_client_expects(snapshot: Snapshot) -> Iterator[str]:
 
 @RULES.add("Read models are written in every region; documents deleted by a fault must be there to restore.")
 def cosmos_is_written_everywhere_and_backed_up(snapshot: Snapshot) -> Iterator[str]:
-    many = len(snapshot.expected.regions) > 1
+    many = len(snapshot.regions) > 1
     wanted = {
         "backupPolicy.type": "Continuous",
         "backupPolicy.continuousModeProperties.tier": f"Continuous{30 if snapshot.expected.protected else 7}Days",
@@ -258,7 +274,7 @@ def cosmos_is_written_everywhere_and_backed_up(snapshot: Snapshot) -> Iterator[s
     yield from differs(accounts, {f"properties.{path}": value for path, value in wanted.items()})
     for account in accounts:
         places = tuple(place["locationName"] for place in account.properties["locations"])
-        if places != snapshot.expected.regions:
+        if places != snapshot.regions:
             yield f"{account}: is in {places}"
         if any(each.get("name") == "EnableServerless" for each in account.get("properties.capabilities") or []):
             yield f"{account}: serverless accounts live in one region"

@@ -71,13 +71,12 @@ class Expected:
     private: bool
     zone_redundant: bool
     protected: bool
-    regions: tuple[str, ...]
 
 
 EXPECTED: Final = {
-    "dev": Expected(private=False, zone_redundant=False, protected=False, regions=("centralindia",)),
-    "test": Expected(private=True, zone_redundant=False, protected=False, regions=("centralindia",)),
-    "prod": Expected(private=True, zone_redundant=True, protected=True, regions=("centralindia", "indiasouthcentral")),
+    "dev": Expected(private=False, zone_redundant=False, protected=False),
+    "test": Expected(private=True, zone_redundant=False, protected=False),
+    "prod": Expected(private=True, zone_redundant=True, protected=True),
 }
 
 
@@ -132,6 +131,11 @@ class Snapshot:
             if config.name == "appsettings"
             for name, value in config.properties.items()
         }
+
+    @cached_property
+    def regions(self) -> tuple[str, ...]:
+        """Locations of its resource groups, the first one first."""
+        return tuple(dict.fromkeys(group.location for group in self.of("Microsoft.Resources/resourceGroups")))
 
     def cells(self) -> list[str]:
         """Resource groups of cells."""

@@ -6,8 +6,8 @@ from ipaddress import ip_network
 from itertools import combinations
 from typing import Any, Final
 
-from tests.infra.rules.rule import Rules, differs
-from tests.infra.snapshot import Resource, Snapshot
+from infra.rules.rule import Rules, differs
+from infra.rules.snapshot import Resource, Snapshot
 
 RULES: Final = Rules()
 _PORTS: Final = {"443", "5432", "5671", "10000", "8500-8599"}
@@ -18,6 +18,7 @@ _DELEGATIONS: Final = {
         "Microsoft.Web/serverFarms",
     ),
 }
+_WIDEST_PREFIX: Final = 16
 _SMALLEST_PREFIX: Final = 27
 """learn.microsoft.com/azure/azure-functions/flex-consumption-plan: a subnet of an app has at least a /27."""
 
@@ -114,7 +115,11 @@ def _too_wide(group: Resource, rule: dict[str, Any]) -> Iterator[str]:
     sources = [*(rule.get("sourceAddressPrefixes") or []), *filter(None, [rule.get("sourceAddressPrefix")])]
     ports = [*(rule.get("destinationPortRanges") or []), *filter(None, [rule.get("destinationPortRange")])]
     for source in sources:
-        if not source[0].isdigit() or not ip_network(source).is_private or ip_network(source).prefixlen < 16:
+        if (
+            not source[0].isdigit()
+            or not ip_network(source).is_private
+            or ip_network(source).prefixlen < _WIDEST_PREFIX
+        ):
             yield f"{group}: lets {source} in"
     if not sources or not ports or set(ports) - _PORTS:
         yield f"{group}: lets {sources} in at {ports}"
@@ -147,6 +152,8 @@ def cells_are_peered_with_their_region(snapshot: Snapshot) -> Iterator[str]:
     for here, there in ends:
         if (there, here) not in ends:
             yield f"{here} is peered with {there}, but not the other way"
+    links = snapshot.of("Microsoft.Network/privateDnsZones/virtualNetworkLinks")
+    yield from differs(links, {"properties.registrationEnabled": False})
     for network in snapshot.of("Microsoft.Network/virtualNetworks"):
         if network.group in snapshot.cells() and network.id.lower() not in {here for here, _ in ends}:
             yield f"{network}: is peered with nothing"

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from typing import Final
 
-from tests.infra.catalogue import CATALOGUE
-from tests.infra.rules.rule import Rules
-from tests.infra.snapshot import Resource, Snapshot
+from infra.rules.catalogue import CATALOGUE
+from infra.rules.rule import FILLED, Rules, at_least, differs, one_of
+from infra.rules.snapshot import Resource, Snapshot
 
 RULES: Final = Rules()
 _SETTINGS: Final = "Microsoft.Insights/diagnosticSettings"
@@ -60,18 +60,20 @@ def _metrics(setting: Resource) -> bool:
 @RULES.add("Logs of a region must not get lost with another one, and must be kept as long as the environment says.")
 def logs_stay_in_their_region(snapshot: Snapshot) -> Iterator[str]:
     least = 180 if snapshot.expected.protected else 30
-    for workspace in snapshot.of("Microsoft.OperationalInsights/workspaces"):
-        if (workspace.get("properties.retentionInDays") or 0) < least:
-            yield f"{workspace}: keeps logs for {workspace.get('properties.retentionInDays')} days"
-        quota = workspace.get("properties.workspaceCapping.dailyQuotaGb")
-        if snapshot.expected.protected and quota != -1:
-            yield f"{workspace}: stops taking logs after {quota} GB a day"
+    wanted: dict[str, object] = {"properties.retentionInDays": at_least(least)}
+    if snapshot.expected.protected:
+        wanted["properties.workspaceCapping.dailyQuotaGb"] = -1
+    yield from differs(snapshot.of("Microsoft.OperationalInsights/workspaces"), wanted)
+    for component in snapshot.of("Microsoft.Insights/components"):
+        kept = snapshot.find(component.get("properties.WorkspaceResourceId"))
+        if kept is None or kept.location != component.location:
+            yield f"{component}: keeps its telemetry in {component.get('properties.WorkspaceResourceId')}"
     for setting in snapshot.of(_SETTINGS):
-        resource, workspace = snapshot.find(setting.scope), snapshot.find(setting.get("properties.workspaceId"))
-        if resource is None or workspace is None or resource.location in {"", "global"}:
+        resource, target = snapshot.find(setting.scope), snapshot.find(setting.get("properties.workspaceId"))
+        if resource is None or target is None or resource.location in {"", "global"}:
             continue
-        if resource.location != workspace.location:
-            yield f"{resource}: sends its logs to {workspace.location}"
+        if resource.location != target.location:
+            yield f"{resource}: sends its logs to {target.location}"
 
 
 @RULES.add("One wrong click must not delete the books, or what cannot be made again.")
@@ -89,22 +91,51 @@ def what_holds_data_is_locked(snapshot: Snapshot) -> Iterator[str]:
 
 @RULES.add("A service that fails without anybody being called fails for longer.")
 def somebody_is_called(snapshot: Snapshot) -> Iterator[str]:
-    groups = {group.id.lower(): group for group in snapshot.of("Microsoft.Insights/actionGroups")}
-    for group in groups.values():
-        if not group.get("properties.enabled") or not group.get("properties.emailReceivers"):
-            yield f"{group}: calls nobody"
-    watched: set[str] = set()
-    for alert in snapshot.of("Microsoft.Insights/metricAlerts", "Microsoft.Insights/scheduledQueryRules"):
-        watched.update(scope.lower() for scope in alert.get("properties.scopes") or [])
+    yield from differs(
+        snapshot.of("Microsoft.Insights/actionGroups"),
+        {"properties.enabled": True, "properties.emailReceivers": FILLED},
+    )
+    alerts = snapshot.of("Microsoft.Insights/metricAlerts", "Microsoft.Insights/scheduledQueryRules")
+    yield from differs(alerts, {"properties.enabled": True, "properties.severity": one_of(0, 1, 2)})
+    for alert in alerts:
         actions = alert.get("properties.actions")
         called = [each["actionGroupId"] for each in actions] if isinstance(actions, list) else actions["actionGroups"]
-        if not alert.get("properties.enabled") or not called or any(each.lower() not in groups for each in called):
-            yield f"{alert}: calls nobody"
-        if alert.get("properties.severity") not in {0, 1, 2}:
-            yield f"{alert}: severity {alert.get('properties.severity')} wakes nobody"
+        if not called or any(snapshot.find(each) is None for each in called):
+            yield f"{alert}: calls {called}"
+    watched = {scope.lower() for alert in alerts for scope in alert.get("properties.scopes") or []}
+    for scope in watched:
+        if snapshot.find(scope) is None:
+            yield f"{scope}: is watched, but does not exist"
     for resource in snapshot.of(*_WATCHED):
         if resource.id.lower() not in watched:
             yield f"{resource}: no alert watches it"
+
+
+_PERCENT: Final = {
+    "ConnectionQuotaUtilization",
+    "NormalizedRUConsumption",
+    "cpu_percent",
+    "storage_percent",
+    "usedmemorypercentage",
+}
+
+
+@RULES.add("An alert that cannot fire is worse than none: it is counted on.")
+def alerts_can_fire(snapshot: Snapshot) -> Iterator[str]:
+    for alert in snapshot.of("Microsoft.Insights/metricAlerts"):
+        for each in alert.get("properties.criteria.allOf"):
+            if each["metricName"] in _PERCENT and not (_LEAST_PERCENT <= each["threshold"] <= _MOST_PERCENT):
+                yield f"{alert}: fires at {each['threshold']} per cent"
+            if each["metricName"] in _PERCENT and each["operator"] != "GreaterThan":
+                yield f"{alert}: fires when it is {each['operator']} {each['threshold']} per cent"
+    queries = snapshot.of("Microsoft.Insights/scheduledQueryRules")
+    for alert in queries:
+        for each in alert.get("properties.criteria.allOf"):
+            if (each["operator"], each["threshold"]) != ("GreaterThan", 0) or "| where" not in each["query"]:
+                yield f"{alert}: fires when more than {each['threshold']} rows are found"
+
+
+_LEAST_PERCENT, _MOST_PERCENT = 50, 95
 
 
 @RULES.add("A cost that nobody watches is found at the end of the month.")
@@ -142,14 +173,11 @@ def everything_is_in_its_region(snapshot: Snapshot) -> Iterator[str]:
     for resource in snapshot.resources:
         if resource.location in {"", "global"}:
             continue
-        if resource.location not in _INDIA or resource.location not in snapshot.expected.regions:
+        if resource.location not in _INDIA or resource.location not in snapshot.regions:
             yield f"{resource}: is in {resource.location}"
         replica = resource.name.partition("replica")[1] or "-replica-" in resource.id
         if resource.group in groups and resource.location != groups[resource.group] and not replica:
             yield f"{resource}: is in {resource.location}, its group in {groups[resource.group]}"
-    used = {resource.location for resource in snapshot.resources} - {"", "global"}
-    if used != set(snapshot.expected.regions):
-        yield f"regions in use are {sorted(used)}"
 
 
 @RULES.add("A name that is too long is refused at the deployment, half-way.")

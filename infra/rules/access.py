@@ -4,9 +4,9 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from tests.infra.catalogue import CATALOGUE, Wanted, facts
-from tests.infra.rules.rule import Rules, at_least, differs
-from tests.infra.snapshot import Resource, Snapshot
+from infra.rules.catalogue import CATALOGUE, Wanted, facts
+from infra.rules.rule import Rules, at_least, differs
+from infra.rules.snapshot import Resource, Snapshot
 
 RULES: Final = Rules()
 _SECRET: Final = re.compile(
@@ -24,7 +24,7 @@ def _wrong(resource: Resource, wanted: Wanted) -> Iterator[str]:
 def every_type_is_in_the_catalogue(snapshot: Snapshot) -> Iterator[str]:
     for resource in snapshot.resources:
         if resource.type not in CATALOGUE:
-            yield f"{resource}: its type is not in tests/infra/catalogue.py"
+            yield f"{resource}: its type is not in infra/rules/catalogue.py"
 
 
 @RULES.add("A key or password can be copied, and says nothing about who uses it.")
@@ -135,8 +135,8 @@ def _secret(value: object) -> str | None:
         return next((found for each in value.values() if (found := _secret(each))), None)
     if isinstance(value, list):
         return next((found for each in value if (found := _secret(each))), None)
-    found = _SECRET.search(value) if isinstance(value, str) else None
-    return found[0] if found else None
+    secret = _SECRET.search(value) if isinstance(value, str) else None
+    return secret[0] if secret else None
 
 
 @RULES.add("A secret of an outside party is looked up by the app's identity, in the vault of its own cell.")

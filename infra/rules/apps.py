@@ -6,9 +6,9 @@ from functools import cache
 from typing import Final
 
 from infra import generated
-from tests.infra.rules.data import is_replica
-from tests.infra.rules.rule import Rules, at_least, differs, one_of
-from tests.infra.snapshot import Resource, Snapshot
+from infra.rules.data import is_replica
+from infra.rules.rule import Rules, at_least, differs, one_of
+from infra.rules.snapshot import Resource, Snapshot
 
 RULES: Final = Rules()
 TRIGGERED: Final = "function:"
@@ -30,6 +30,7 @@ CONNECTIONS: Final = {
 (learn.microsoft.com/azure/postgresql/flexible-server/concepts-limits)."""
 CORES: Final = {512: 0.25, 2048: 1.0, 4096: 2.0}
 """Cores of an instance by its memory in MB."""
+_IN_TWO_ZONES: Final = 2
 QUOTA: Final = 250
 """Cores of Flex Consumption in a region and subscription, unless a ticket raised it."""
 
@@ -100,7 +101,7 @@ def every_scale_group_has_instances_ready(snapshot: Snapshot) -> Iterator[str]:
         for group in sorted(wanted | ready.keys()):
             if group not in wanted:
                 yield f"{site}: keeps instances for {group}, which nothing triggers"
-            elif ready.get(group, 0) < 2:
+            elif ready.get(group, 0) < _IN_TWO_ZONES:
                 yield f"{site}: {ready.get(group, 0)} instances of {group} are ready"
 
 
@@ -162,6 +163,40 @@ def apps_use_the_hub_and_storage_of_their_colour(snapshot: Snapshot) -> Iterator
             yield f"{site}: its packages lie in another account: {packages}"
         if settings.get("AzureWebJobsStorage__credential") != "managedidentity" or "AzureWebJobsStorage" in settings:
             yield f"{site}: the host reaches its storage without its identity"
+
+
+_OWN_SERVICES: Final = {
+    "POSTGRES_URL": (_SERVER, "postgresql://"),
+    "REDIS_URL": ("Microsoft.Cache/redisEnterprise", "rediss://"),
+    "SERVICE_BUS_CONNECTION__fullyQualifiedNamespace": ("Microsoft.ServiceBus/namespaces", ""),
+    "EVENT_HUBS_CONNECTION__fullyQualifiedNamespace": ("Microsoft.EventHub/namespaces", ""),
+    "SIGNALR_CONNECTION__serviceUri": ("Microsoft.SignalRService/signalR", "https://"),
+    "APPLICATIONINSIGHTS_CONNECTION_STRING": ("Microsoft.Insights/components", ""),
+    "DURABLE_TASK_SCHEDULER_CONNECTION_STRING": ("Microsoft.DurableTask/schedulers", ""),
+}
+
+
+@RULES.add("An app that writes into another cell's database or queues makes two truths of one user.")
+def apps_use_the_services_of_their_cell(snapshot: Snapshot) -> Iterator[str]:
+    for site in snapshot.of("Microsoft.Web/sites"):
+        settings = snapshot.settings(site)
+        for name, (kind, scheme) in _OWN_SERVICES.items():
+            own = [each.name for each in snapshot.of(kind) if each.group == site.group and not is_replica(each)]
+            value = settings.get(name, "")
+            if not any(_names(value, each) for each in own) or scheme not in value:
+                yield f"{site}: {name} is {value}, its cell has {own}"
+        if "sslmode=verify-full" not in settings.get("POSTGRES_URL", ""):
+            yield f"{site}: does not check the certificate of its database"
+        accounts = [each.name for each in snapshot.of("Microsoft.DocumentDB/databaseAccounts")]
+        databases = {each.name for each in snapshot.of("Microsoft.DocumentDB/databaseAccounts/sqlDatabases")}
+        endpoint = settings.get("COSMOS_CONNECTION__accountEndpoint", "")
+        if not any(_names(endpoint, each) for each in accounts) or settings.get("COSMOS_DATABASE") not in databases:
+            yield f"{site}: reads its models from {settings.get('COSMOS_DATABASE')} of {endpoint}"
+
+
+def _names(value: str, name: str) -> bool:
+    """Whether a value is about a resource, by its address or by a reference to it."""
+    return f"/{name}'" in value or value.startswith(f"{name}.")
 
 
 @RULES.add("In one cell exactly one colour may take from the queues and run the timers: two would do the work of both.")

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Final
 
-from tests.infra.snapshot import Resource
+from infra.rules.snapshot import Resource
 
 type Wanted = tuple[tuple[str, Any], ...]
 
