@@ -18,7 +18,7 @@ class _Kept:
 
 
 class Cursors:
-    """Results as JSON, by a number; those that were not asked for longest give way."""
+    """Results as JSON, by a number; the least recently used are dropped first."""
 
     def __init__(self, most_bytes: int = _MAX_BYTES) -> None:
         self._most_bytes = most_bytes

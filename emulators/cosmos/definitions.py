@@ -80,7 +80,7 @@ def declared(body: Document) -> Document:
     }
     refused = [name for name in _REFUSED if body.get(name)]
     if refused:
-        raise CosmosError(501, f"The emulator does not know '{refused[0]}' of containers.")
+        raise CosmosError(501, f"The emulator does not support '{refused[0]}' of containers.")
     view.update({name: body[name] for name in _KEPT if body.get(name) is not None})
     _check(view)
     return view
@@ -124,7 +124,7 @@ def _partition_key(value: Value) -> Document:
         parse_path(path)
     version = value.get("version", 2)
     if version != 2:
-        raise CosmosError(501, "The emulator knows version 2 of partition keys only.")
+        raise CosmosError(501, "The emulator supports version 2 of partition keys only.")
     return {"paths": paths, "kind": kind, "version": 2}
 
 

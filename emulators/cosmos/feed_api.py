@@ -101,7 +101,7 @@ class FeedApi:
 
     async def _changes(self, request: Request, container: Container) -> Answer:
         if request.header("A-IM") != "Incremental Feed":
-            raise CosmosError(501, "The emulator knows the change feed of latest versions only.")
+            raise CosmosError(501, "The emulator has the change feed of latest versions only.")
         target = _target(request, container)
         if target.range is None:
             raise bad_request("The change feed is read for one partition key range, or for one partition key.")

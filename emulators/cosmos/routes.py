@@ -120,7 +120,7 @@ class Routes:
 
 
 def _check_intended(request: Request, container: Container) -> None:
-    """A client that knows an earlier container of this name has to read it again. Raises CosmosError (1024)."""
+    """A client that has read an earlier container of this name must read it again. Raises CosmosError (1024)."""
     if request.header("x-ms-cosmos-intended-collection-rid") not in (None, container.rid):
         raise CosmosError(400, "The container was created anew: its resource id is another one.", sub_status=1024)
 

@@ -1,7 +1,7 @@
 """PostgreSQL behind the emulator: a pool of connections, named statements, and the ownership of the database.
 
-What is answered is committed. One server owns a database (advisory lock), so what it knows of databases and containers
-is true.
+What is answered is committed. One server owns a database (advisory lock), so its copy of databases and containers is
+current.
 """
 
 import asyncio
