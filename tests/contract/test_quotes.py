@@ -120,6 +120,17 @@ async def test_cut_connection_wakes_and_is_subscribed_again(redis_side: Side, re
         await eventually(woken)
 
 
+async def test_shard_is_subscribed_once_redis_is_back(redis_side: Side, redis: Redis) -> None:
+    breaker = redis_side.wakeups._channels._breaker
+    breaker.trip()
+    async with redis_side.wakeups.watch(["s000"]) as without:
+        breaker._rests_until = 0.0
+        async with redis_side.wakeups.watch(["s000"]) as changes:
+            await redis_side.write(a_quote())
+            assert await changes.next(5) == {"s000"}
+            assert await without.next(5) == {"s000"}
+
+
 async def test_shard_that_nobody_watches_is_not_subscribed(redis_side: Side, redis: Redis) -> None:
     async with redis_side.wakeups.watch(["s000"]):
         assert await redis.pubsub_numsub(channel("s000")) == [(channel("s000").encode(), 1)]

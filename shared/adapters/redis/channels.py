@@ -5,7 +5,7 @@ Redis is unavailable: after a reconnection every watcher is woken, and watchers 
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import asynccontextmanager
 from typing import Final
 
@@ -53,28 +53,26 @@ class Channels:
         self._breaker = Breaker()
         self._watches: dict[str, list[Watch]] = {}
         self._confirmed: dict[str, asyncio.Event] = {}
-        """Of each subscribed channel."""
+        """Of each channel that Redis was asked for."""
         self._listener: asyncio.Task[None] | None = None
 
     @asynccontextmanager
     async def watch(self, channels: Collection[str]) -> AsyncIterator[Watch]:
         """Listen from the moment the context is entered. Never raises."""
         watch = Watch()
-        fresh = [channel for channel in channels if channel not in self._watches]
         for channel in channels:
             self._watches.setdefault(channel, []).append(watch)
-        self._confirmed |= {channel: asyncio.Event() for channel in fresh}
         try:
-            await self._change_subscriptions(fresh, subscribe=True)
-            await self._await_confirmation(channels)
+            await self._subscribe(channels)
             yield watch
         finally:
             for channel in channels:
                 self._watches[channel].remove(watch)
             left = [channel for channel in channels if not self._watches[channel]]
             for channel in left:
-                del self._watches[channel], self._confirmed[channel]
-            await self._change_subscriptions(left, subscribe=False)
+                del self._watches[channel]
+            known = [channel for channel in left if self._confirmed.pop(channel, None) is not None]
+            await self._send(self._pubsub.unsubscribe, known)
 
     async def close(self) -> None:
         """Stop listening."""
@@ -83,32 +81,45 @@ class Channels:
             await asyncio.gather(self._listener, return_exceptions=True)
         await self._pubsub.aclose()  # type: ignore[no-untyped-call]
 
-    async def _change_subscriptions(self, channels: Collection[str], *, subscribe: bool) -> None:
-        """Best effort: redis-py renews its subscriptions when it reconnects."""
-        change = self._pubsub.subscribe if subscribe else self._pubsub.unsubscribe
-        if not channels or self._breaker.is_open:
+    async def _subscribe(self, channels: Collection[str]) -> None:
+        """Ask for those that nobody has asked for yet, and wait, within bounds, until Redis has taken all of them.
+
+        What could not be asked for now is asked for by the next watcher.
+        """
+        fresh = [channel for channel in channels if channel not in self._confirmed]
+        self._confirmed |= {channel: asyncio.Event() for channel in fresh}
+        events = [self._confirmed[channel] for channel in channels]
+        if not await self._send(self._pubsub.subscribe, fresh):
+            for channel in fresh:
+                self._confirmed.pop(channel, None)
             return
+        if fresh and (self._listener is None or self._listener.done()):
+            self._listener = asyncio.create_task(self._listen())
+        try:
+            async with asyncio.timeout(_CONFIRMED_WITHIN_S):
+                for event in events:
+                    await event.wait()
+        except TimeoutError as error:
+            for event in events:
+                event.set()  # whoever is confirmed from here on is woken by it
+            self._breaker.trip()
+            self._warn(error)
+
+    async def _send(self, command: Callable[..., Awaitable[None]], channels: Collection[str]) -> bool:
+        """Best effort: redis-py renews its subscriptions when it reconnects. False: Redis is unavailable."""
+        if not channels:
+            return True
+        if self._breaker.is_open:
+            return False
         try:
             async with asyncio.timeout(PATIENCE_S):
                 await self._redis.initialize()  # a cluster's node is chosen by a map that it fetches first
-                await change(*channels)
+                await command(*channels)
         except AWAY as error:
             self._breaker.trip()
             self._warn(error)
-        if subscribe and (self._listener is None or self._listener.done()):
-            self._listener = asyncio.create_task(self._listen())
-
-    async def _await_confirmation(self, channels: Collection[str]) -> None:
-        """Wait, within bounds, until Redis has taken every one of these subscriptions."""
-        if self._breaker.is_open:
-            return
-        try:
-            async with asyncio.timeout(_CONFIRMED_WITHIN_S):
-                for channel in channels:
-                    await self._confirmed[channel].wait()
-        except TimeoutError as error:
-            self._breaker.trip()
-            self._warn(error)
+            return False
+        return True
 
     async def _listen(self) -> None:
         while True:
@@ -130,7 +141,7 @@ class Channels:
         watches = self._watches.get(channel)
         if watches is None:
             # Its last watcher left while Redis was unavailable.
-            await self._change_subscriptions([channel], subscribe=False)
+            await self._send(self._pubsub.unsubscribe, [channel])
             return
         for watch in watches:
             watch.wake(channel)
