@@ -25,6 +25,7 @@ from bench.report import percentile
 
 _ACCEPTED, _LISTED, _UNAVAILABLE = 202, 207, 503
 _TIMEOUT_S = 60.0
+_RECONNECT_S = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,8 @@ class Plan:
     journal: str | None = None
     list_of: int | None = None
     """Orders a request; None sends single orders."""
+    reconnects: bool = False
+    """Whether a connection that broke is made again, until the plan ends; without, it is lost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +178,19 @@ class _Client:
                 self._refusals.append(answered - sent)
                 self._without_retry_after += not connection.told_when_to_retry
             elif status == 0:
-                return
+                found = await self._connected_again(end) if self._plan.reconnects else None
+                if found is None:
+                    return
+                connection = found
+
+    async def _connected_again(self, end: float) -> _Connection | None:
+        """A new connection, None when the plan has ended."""
+        while time.perf_counter() < end:
+            try:
+                return (await asyncio.get_running_loop().create_connection(_Connection, self._host, self._port))[1]
+            except OSError:
+                await asyncio.sleep(_RECONNECT_S)
+        return None
 
     async def _due(self, place: int) -> float:
         """When the order is to be sent; returns at that time, or at once when it is late already."""

@@ -3,16 +3,20 @@
 Warm start: the data folder and compiled modules are there, nothing runs. The clock starts with the command and ends
 with the fill of an order that a client tries to place from the beginning. After kill -9 of supervisor, PostgreSQL,
 emulators, exchange and host at one moment, with orders under way, the same command follows at once; the first 202
-is the first commit. The host's `http` and `rest` are also killed alone, and the host starts them again. Absolute
-times: there is no reference. Nothing that was answered with 202 may be lost.
+is the first commit. The host's `http` and `rest` are also killed alone, and the host starts them again; all three are
+killed once more while a hundred orders a second come from other customers. Absolute times: there is no reference.
+Nothing that was answered with 202 may be lost.
 """
 
 import os
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -22,11 +26,14 @@ import orjson
 import typer
 
 from bench.brokers import BenchmarkError, broker, check_invariants, drain, prices, tokens
+from bench.client import Plan, drive
 from bench.report import Effort, Quick, Rounds, Seconds, middle, result, say
 from sandbox.harness import Sandbox
 from sandbox.ports import free_port
 
-_USERS = 48
+_USERS = 1_008
+_LOAD_PER_S, _LOAD_CONNECTIONS = 100.0, 32
+_LOAD_BEFORE_S, _LOAD_AFTER_S = 2.0, 8.0
 _PATIENCE_S = 60.0
 _RETRY_S = 0.01
 _TARGET_S = 3.0
@@ -48,13 +55,46 @@ def main(rounds: Rounds = 5, seconds: Seconds = 3.0, *, quick: Quick = False) ->
     with broker(_USERS, port=free_port()) as sandbox, TemporaryDirectory(prefix="bench-") as folder:
         customers = Customers(sandbox, Path(folder) / "journal")
         warm = [_warm_start(sandbox, customers) for _ in range(effort.rounds)]
-        groups = {group: [_killed_group(sandbox, customers, group) for _ in range(effort.rounds)] for group in _GROUPS}
-        killed = [_killed(sandbox, customers, effort.seconds) for _ in range(effort.rounds)]
+        kills: dict[str, Callable[[], Comeback]] = {
+            group: partial(_killed_group, sandbox, customers, group) for group in _GROUPS
+        }
+        kills["everything"] = partial(_killed, sandbox, customers, effort.seconds)
+        alone = {name: [kill() for _ in range(effort.rounds)] for name, kill in kills.items()}
         drain(sandbox)
+        loaded: dict[str, list[Comeback]] = {name: [] for name in kills}
+        for name, kill in kills.items():
+            for number in range(effort.rounds):
+                with _load(sandbox, Path(folder), f"{name}-{number}"):
+                    loaded[name].append(kill())
+                drain(sandbox)
         check_invariants(sandbox, customers.journal, at_rest=True)
-    figures = {"rounds": effort.rounds, "warm_start": _told(warm), "kill_everything": _told(killed)}
-    figures |= {f"kill_{group}": _told(comebacks) for group, comebacks in groups.items()}
+    figures = {"rounds": effort.rounds, "warm_start": _figures(warm)}
+    figures |= {f"kill_{name}": _figures(comebacks) for name, comebacks in alone.items()}
+    figures |= {f"kill_{name}_under_load": _figures(comebacks) for name, comebacks in loaded.items()}
     result("recovery", figures | {"target_s": _TARGET_S, "accepted": customers.accepted})
+
+
+@contextmanager
+def _load(sandbox: Sandbox, folder: Path, run_id: str) -> Iterator[None]:
+    """Other customers' orders, whose connections are made again when they break."""
+    tokens_file = folder / "tokens"
+    if not tokens_file.exists():
+        tokens_file.write_bytes(orjson.dumps(tokens(sandbox)))
+    plan = Plan(
+        url=f"{sandbox.base_url}/api/orders",
+        tokens_file=str(tokens_file),
+        run_id=run_id,
+        seconds=_LOAD_BEFORE_S + _LOAD_AFTER_S,
+        connections=_LOAD_CONNECTIONS,
+        rate=_LOAD_PER_S,
+        prices=prices(),
+        reconnects=True,
+    )
+    with ThreadPoolExecutor(1, "load") as pool:
+        load = pool.submit(drive, plan)
+        time.sleep(_LOAD_BEFORE_S)
+        yield
+        say(f"load meanwhile: {load.result().statuses}")
 
 
 class Customers:
@@ -157,7 +197,7 @@ def _come_back(customers: Customers, launch: Callable[[], None]) -> Comeback:
     return Comeback(round(seen[0], 2), round(seen[1], 2), round(serving_s, 2))
 
 
-def _told(comebacks: list[Comeback]) -> dict[str, Any]:
+def _figures(comebacks: list[Comeback]) -> dict[str, Any]:
     """Medians, and the worst first commit and fill."""
     return {
         "first_commit_s": middle((each.commit_s for each in comebacks), 2),
