@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from datetime import datetime, timedelta
+from typing import Final
 from uuid import UUID
 
 from uuid_utils.compat import uuid7
@@ -13,6 +14,7 @@ from shared.domain.orders.order import OrderKey
 from shared.ports.order_sagas import Slots
 
 _SQL = load("order_sagas.sql")
+_MOST_KNOWN: Final = 100
 
 
 class PostgresSagaRecords(Statements):
@@ -20,6 +22,7 @@ class PostgresSagaRecords(Statements):
 
     def __init__(self, database: Database) -> None:
         super().__init__(database, _SQL)
+        self._members: dict[UUID, list[OrderKey]] = {}
 
     async def take_waiting(self, slots: Slots, most_orders: int, deadline: datetime) -> UUID | None:
         """See `SagaRecords.take_waiting`."""
@@ -30,8 +33,15 @@ class PostgresSagaRecords(Statements):
         return saga_id if taken else None
 
     async def members(self, saga_id: UUID) -> list[OrderKey]:
-        """See `SagaRecords.members`."""
-        return [OrderKey(*row) for row in await self._rows("members", saga_id=saga_id)]
+        """See `SagaRecords.members`. They are written with the saga and never change: its next step knows them."""
+        if saga_id not in self._members:
+            found = [OrderKey(*row) for row in await self._rows("members", saga_id=saga_id)]
+            if not found:
+                return []
+            self._members[saga_id] = found
+            if len(self._members) > _MOST_KNOWN:
+                del self._members[next(iter(self._members))]
+        return list(self._members[saga_id])
 
     async def unanswered(self, saga_id: UUID) -> int:
         """See `SagaRecords.unanswered`."""
