@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from shared.application.quotes.board import QuoteBoard
-from shared.contracts.quotes import FeedView, MarketStatusView, SegmentStatusView
+from shared.contracts.quotes import FeedState, FeedView, MarketStatusView, SegmentState, SegmentStatusView
 from shared.domain.market_data.shards import ShardState
 from shared.domain.sessions import SegmentTime
 from shared.domain.times import wire_microseconds, wire_time
@@ -29,10 +29,10 @@ class MarketStatus:
     async def _feed(self, states: Mapping[str, ShardState]) -> FeedView:
         stale = [shard for shard, mute in (await self._board.staleness(self._board.shards.shards)).items() if mute]
         if not states:
-            return FeedView(state="UNKNOWN", stale_shards=stale, as_of=None)
+            return FeedView(state=FeedState.UNKNOWN, stale_shards=stale, as_of=None)
         all_of_them = len(stale) == len(self._board.shards.shards)
         return FeedView(
-            state="STALE" if all_of_them else "DEGRADED" if stale else "LIVE",
+            state=FeedState.STALE if all_of_them else FeedState.DEGRADED if stale else FeedState.LIVE,
             stale_shards=stale,
             as_of=wire_microseconds(max(state.sent_at for state in states.values())),
         )
@@ -42,7 +42,7 @@ def _segment(segment: str, time: SegmentTime, at: datetime) -> SegmentStatusView
     trade_date = time.trade_date(at)
     return SegmentStatusView(
         segment=segment,
-        market="OPEN" if time.is_open(at) else "CLOSED",
+        market=SegmentState.OPEN if time.is_open(at) else SegmentState.CLOSED,
         trade_date=trade_date.isoformat(),
         opens_at=wire_time(time.next_open(at)),
         closes_at=wire_time(time.session_end(trade_date)),

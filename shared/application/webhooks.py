@@ -172,7 +172,7 @@ def _changed(known: Webhook | None, user_id: UUID, webhook_id: UUID, wanted: Put
         webhook_id=webhook_id,
         user_id=user_id,
         url=wanted.url,
-        kinds=tuple(dict.fromkeys(wanted.kinds)),
+        kinds=tuple(kind.value for kind in dict.fromkeys(wanted.kinds)),
         key_id=keys.newest if known is None else known.key_id,
         secret_number=number,
         previous_secret_until=until,

@@ -4,6 +4,7 @@ The answers are written from precomputed pieces (`shared/contracts/quote_writing
 Prices are decimal strings in rupees. What is newer has the greater (`epoch`, `sequence`), never the later time.
 """
 
+from enum import StrEnum
 from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
@@ -158,22 +159,35 @@ class MoversView(View):
     most_active: Annotated[list[OhlcQuote], Field(description="Greatest turnover first")]
 
 
+class FeedState(StrEnum):
+    """LIVE: every shard has a heartbeat of the last three seconds; DEGRADED: some; STALE: none."""
+
+    LIVE = "LIVE"
+    DEGRADED = "DEGRADED"
+    STALE = "STALE"
+    UNKNOWN = "UNKNOWN"
+
+
 class FeedView(View):
     """Whether ticks arrive."""
 
-    state: Annotated[
-        Literal["LIVE", "DEGRADED", "STALE", "UNKNOWN"],
-        Field(description="LIVE: every shard has a heartbeat of the last three seconds; DEGRADED: some; STALE: none"),
-    ]
+    state: FeedState
     stale_shards: list[str]
     as_of: Annotated[Instant | None, Field(description="Newest heartbeat")]
+
+
+class SegmentState(StrEnum):
+    """Whether orders of the segment trade."""
+
+    OPEN = "OPEN"
+    CLOSED = "CLOSED"
 
 
 class SegmentStatusView(View):
     """The session of one segment by its calendar."""
 
     segment: Annotated[str, Field(examples=["EQ"])]
-    market: Literal["OPEN", "CLOSED"]
+    market: SegmentState
     trade_date: str
     opens_at: Annotated[Instant, Field(description="When orders trade next; now while the market is open")]
     closes_at: Annotated[Instant, Field(description="End of the session of the trade date")]

@@ -1,11 +1,12 @@
 """Webhooks over HTTP, and the message that a receiver gets."""
 
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final
 
 from pydantic import Field, StringConstraints
 
 from shared.contracts.common import Body, Id, Instant, PageQuery, UserRef, View
 from shared.contracts.cursors import ID, CursorFormat
+from shared.domain.ledger.changes import EffectKind
 from shared.domain.webhooks import DisabledBy
 
 DEAD_LETTERS: Final = CursorFormat(ID)
@@ -18,7 +19,6 @@ type WebhookUrl = Annotated[
     StringConstraints(pattern=f"^https?://{_NAME}{_PORT}{_PATH}$", max_length=500),
     Field(description="Begins with https://", examples=["https://example.org/broker"]),
 ]
-type Kind = Literal["order", "trade", "balances"]
 
 
 class PutWebhook(Body):
@@ -26,7 +26,7 @@ class PutWebhook(Body):
 
     url: WebhookUrl
     kinds: Annotated[
-        list[Kind], Field(max_length=8, description="Which changes it gets; empty: all", default_factory=list)
+        list[EffectKind], Field(max_length=8, description="Which changes it gets; empty: all", default_factory=list)
     ]
     enabled: Annotated[bool, Field(description="false keeps it without delivering")] = True
     secret_number: Annotated[

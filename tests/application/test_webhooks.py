@@ -12,6 +12,7 @@ from standardwebhooks.webhooks import WebhookVerificationError
 from shared.application.webhooks import WebhookDeliveries, Webhooks
 from shared.contracts.webhooks import PutWebhook
 from shared.domain.errors import InvalidRequestError, NotFoundError, StateConflictError, UnavailableError
+from shared.domain.ledger.changes import EffectKind
 from shared.domain.webhooks import DELAYS, DisabledBy, SigningKeys, delay_after
 from shared.ports.notifications import StoredEffect
 from shared.ports.webhooks import Answered
@@ -58,7 +59,7 @@ class Broker:
 async def test_receiver_verifies_with_the_published_library() -> None:
     broker = Broker()
     broker.change()
-    created = await broker.webhooks.put(ALICE, uuid4(), PutWebhook(url=URL, kinds=["trade"]))
+    created = await broker.webhooks.put(ALICE, uuid4(), PutWebhook(url=URL, kinds=[EffectKind.TRADE]))
     for kind in ("order", "trade"):
         broker.change(kind)
     body, headers = await broker.attempt()
