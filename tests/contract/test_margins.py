@@ -67,8 +67,8 @@ async def test_selling_more_than_is_there_opens_the_other_side(store: Store) -> 
 
 async def test_products_keep_their_positions_apart(store: Store) -> None:
     user_id = await store.open()
-    await fill(store, await working(store, user_id, Side.BUY), 10)
     await fill(store, await working(store, user_id, Side.SELL, Product.CNC), 10)
+    await fill(store, await working(store, user_id, Side.BUY), 10)
     assert await held(store, user_id) == margin(10)
 
 
