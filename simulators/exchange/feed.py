@@ -78,6 +78,7 @@ class Feed:
         self._master = master
         self._listed_on: date | None = None
         self._listing: dict[str, Instrument] = {}
+        self._names: tuple[str, ...] = ()
         self._subscription: Subscription | None = None
         self._prints: list[Print] = []
         self._updates: list[Update] = []
@@ -119,13 +120,15 @@ class Feed:
         if day != self._listed_on:
             self._listed_on = day
             self._listing = {instrument.instrument_id: instrument for instrument in self._master.listed(day)}
+            self._names = tuple(self._listing)
         return self._listing
 
     def market_state(self, tapes: Tapes, day: date, phase: SessionPhase, offset_us: int) -> list[MarketState]:
         """What must be journaled of the whole market: before there was a first reader, only that the clock was set."""
         if not self.starting and tapes.epoch == FIRST_EPOCH and offset_us == tapes.offset_us:
             return []
-        wanted = MarketState(tapes.epoch + self.starting, phase.value, offset_us, tuple(self.listed(day)))
+        self.listed(day)
+        wanted = MarketState(tapes.epoch + self.starting, phase.value, offset_us, self._names)
         known = MarketState(tapes.epoch, tapes.phase.value, tapes.offset_us, tapes.listed)
         return [wanted] if wanted != known or day != tapes.trade_date else []
 

@@ -108,7 +108,6 @@ class Replay:
         stay: bool = False,
     ) -> None:
         self.begun = asyncio.Event()
-        self.published = 0
         self._updates = updates
         self._publisher = publisher
         self._trades = trades
@@ -149,7 +148,6 @@ class Replay:
     def _publish(self, update: Update) -> None:
         self._trades.take(update)
         self._publisher.take(msgspec.structs.replace(update, offset_us=self._offset_us))
-        self.published += 1
         if not self.begun.is_set():
             self._publisher.alive(True)
             self.begun.set()

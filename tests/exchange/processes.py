@@ -98,9 +98,15 @@ def start_exchange(folder: Path, dsn: str, port: int, *options: str) -> Process:
     return Process(folder / "exchange.log", "simulators.exchange", *arguments, *instruments, *options)
 
 
+def shards(folder: Path) -> Path:
+    """A file with the instruments of `instruments.csv` in two shards."""
+    file = folder / "shards.csv"
+    file.write_text("shard,instrument_id\ns000,NSE:INFY\ns000,NSE:TCS\ns001,NSE:LOTS\n")
+    return file
+
+
 def start_feed(folder: Path, exchange: str, port: int) -> Process:
     """The market feed of the exchange whose admin API has this address, on the messaging emulator of `port`."""
-    shards = folder / "shards.csv"
-    shards.write_text("shard,instrument_id\ns000,NSE:INFY\ns000,NSE:TCS\ns001,NSE:LOTS\n")
-    arguments = ("live", "--exchange", exchange, "--event-hubs", connection_string(port), "--shards", str(shards))
+    where = ("--event-hubs", connection_string(port), "--shards", str(shards(folder)))
+    arguments = ("live", "--exchange", exchange, *where)
     return Process(folder / "feed.log", "simulators.market_feed", *arguments)

@@ -3,6 +3,8 @@
 import asyncio
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,34 +18,77 @@ from azure.eventhub.aio import EventHubConsumerClient, PartitionContext
 from emulators.processes.postgres import PostgresServer
 from shared.contracts.market_feed import Frame, Heartbeat, Keyframe, Window, decode
 from tests.exchange.processes import (
+    ROOT,
     connection_string,
     quiet_port,
+    shards,
     start_exchange,
     start_feed,
     start_messaging,
 )
+from tests.exchange.support import INSTRUMENTS
 from tests.support.waiting import eventually
 
 NAMES = ("NSE:INFY", "NSE:TCS", "NSE:LOTS")
 
 
 @dataclass
-class World:
-    """Three processes on two databases; each can be killed and started again."""
+class Hub:
+    """The messaging emulator, which can be killed and started again."""
 
     folder: Path
     port: int
-    admin_port: int
     messaging_dsn: str
-    exchange_dsn: str
 
     def __post_init__(self) -> None:
         self.start_messaging()
-        self.start_exchange()
-        self.start_feed()
 
     def start_messaging(self) -> None:
         self.messaging = start_messaging(self.folder, self.messaging_dsn, self.port)
+
+    @property
+    def options(self) -> list[str]:
+        """Of the feed's commands that make something up."""
+        where = ["--event-hubs", connection_string(self.port), "--shards", str(shards(self.folder))]
+        return ["--instruments", str(INSTRUMENTS), *where]
+
+    async def events(self) -> list[Frame]:
+        """Everything that the hub has, in the order of each shard."""
+        client = EventHubConsumerClient.from_connection_string(
+            connection_string(self.port), "$Default", eventhub_name="market-ticks"
+        )
+        found: dict[str, list[Frame]] = {}
+        quiet: set[str] = set()
+
+        async def on_batch(context: PartitionContext, batch: list[EventData]) -> None:
+            for event in batch:
+                frame = decode(b"".join(event.body))
+                assert event.partition_key == frame.shard.encode()
+                found.setdefault(context.partition_id, []).append(frame)
+            if not batch:
+                quiet.add(context.partition_id)
+
+        async with client:
+            reading = asyncio.create_task(
+                client.receive_batch(on_batch, starting_position="-1", max_wait_time=3, max_batch_size=1000)
+            )
+            await eventually(lambda: len(quiet) == 4, 60)
+            reading.cancel()
+            await asyncio.gather(reading, return_exceptions=True)
+        return [frame for frames in found.values() for frame in frames]
+
+
+@dataclass
+class World(Hub):
+    """Three processes on two databases; each can be killed and started again."""
+
+    admin_port: int
+    exchange_dsn: str
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.start_exchange()
+        self.start_feed()
 
     def start_exchange(self) -> None:
         options = ("--seed", "3", "--trades-per-s", "40", "--admin-port", str(self.admin_port))
@@ -75,37 +120,20 @@ class World:
 
         await eventually(sent, 60, 0.1)
 
-    async def events(self) -> list[Frame]:
-        """Everything that the hub has, in the order of each shard."""
-        client = EventHubConsumerClient.from_connection_string(
-            connection_string(self.port), "$Default", eventhub_name="market-ticks"
-        )
-        found: dict[str, list[Frame]] = {}
-        quiet: set[str] = set()
 
-        async def on_batch(context: PartitionContext, batch: list[EventData]) -> None:
-            for event in batch:
-                frame = decode(b"".join(event.body))
-                assert event.partition_key == frame.shard.encode()
-                found.setdefault(context.partition_id, []).append(frame)
-            if not batch:
-                quiet.add(context.partition_id)
-
-        async with client:
-            reading = asyncio.create_task(
-                client.receive_batch(on_batch, starting_position="-1", max_wait_time=3, max_batch_size=1000)
-            )
-            await eventually(lambda: len(quiet) == 4, 60)
-            reading.cancel()
-            await asyncio.gather(reading, return_exceptions=True)
-        return [frame for frames in found.values() for frame in frames]
+@pytest.fixture
+def hub(postgres_server: PostgresServer, tmp_path: Path) -> Iterator[Hub]:
+    port = quiet_port()
+    hub = Hub(tmp_path, port, postgres_server.create_database(f"messaging_{port}"))
+    yield hub
+    hub.messaging.kill()
 
 
 @pytest.fixture
 def world(postgres_server: PostgresServer, tmp_path: Path) -> Iterator[World]:
     port = quiet_port()
-    databases = [postgres_server.create_database(f"{name}_{port}") for name in ("messaging", "exchange")]
-    world = World(tmp_path, port, quiet_port(), *databases)
+    messaging, exchange = (postgres_server.create_database(f"{name}_{port}") for name in ("messaging", "exchange"))
+    world = World(tmp_path, port, messaging, quiet_port(), exchange)
     yield world
     for process in (world.feed, world.exchange, world.messaging):
         process.kill()
@@ -141,6 +169,40 @@ async def test_nothing_is_missing_that_numbers_do_not_show(world: World) -> None
                     assert window.traded.volume == sum(t["quantity"] for t in inside)
                     prices = [t["price"] for t in inside]
                     assert (window.traded.high, window.traded.low) == (max(prices), min(prices))
+
+
+def test_a_made_up_day_goes_through_the_command(hub: Hub) -> None:
+    said = feed("generate", *hub.options, "--ticks-per-s", "0.05", "--speed", "1000000", "--epoch", "4")
+    assert (said.returncode, said.stdout[:17]) == (0, "market feed ready")
+    windows = checked(asyncio.run(hub.events()))
+    assert {epoch for epoch, _ in windows} == {4}
+    phases = {window.state.phase for found in windows.values() for window in found}
+    assert phases == {"PRE_OPEN", "CONTINUOUS", "CLOSED"}
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["replay", "/none", "--shards", "/none"], "market feed: cannot read /none"),
+        (
+            ["generate", "--instruments", str(INSTRUMENTS), "--shards", "/none", "--day", "x"],
+            "market feed: Invalid iso",
+        ),
+        (["burst", "--instruments", "/none", "--shards", "/none"], "market feed: cannot read /none"),
+    ],
+    ids=lambda value: value[0] if isinstance(value, list) else "",
+)
+def test_mistakes_are_answered_with_one_sentence(words: list[str], sentence: str) -> None:
+    said = feed(*words, "--event-hubs", connection_string(1))
+    assert said.returncode == 1
+    assert said.stderr.startswith(sentence)
+    assert said.stderr.count("\n") == 1
+
+
+def feed(*words: str) -> subprocess.CompletedProcess[str]:
+    """`python -m simulators.market_feed WORDS...`, run to its end."""
+    command = [sys.executable, "-m", "simulators.market_feed", *words]
+    return subprocess.run(command, check=False, capture_output=True, text=True, timeout=90, cwd=ROOT)
 
 
 def checked(frames: list[Frame]) -> dict[tuple[int, str], list[Window]]:
