@@ -183,7 +183,7 @@ def send(targets: Iterable[Connection], message: Message, excluded: Collection[s
     if excluded:
         targets = [connection for connection in targets if connection.id not in excluded]
     for connection in targets:
-        connection.write(message.frame(connection.protocol))
+        connection.write(message[connection.protocol])
 
 
 def close(targets: Iterable[Connection], reason: str | None, excluded: Collection[str] = _NOBODY) -> None:

@@ -87,16 +87,12 @@ MESSAGE_PACK = MessagePackProtocol()
 OFFERED: tuple[HubProtocol, ...] = (JSON, MESSAGE_PACK)
 
 
-class Message:
-    """One invocation for any connections: encoded at most once a protocol."""
+class Message(dict[HubProtocol, bytes]):
+    """One invocation for any connections: what a connection of each protocol is written, encoded at most once."""
 
     def __init__(self, invocation: Invocation) -> None:
         self._invocation = invocation
-        self._frames: dict[str, bytes] = {}
 
-    def frame(self, protocol: HubProtocol) -> bytes:
-        """What a connection of the protocol is written."""
-        found = self._frames.get(protocol.name)
-        if found is None:
-            found = self._frames[protocol.name] = protocol.invocation_frame(self._invocation)
-        return found
+    def __missing__(self, protocol: HubProtocol) -> bytes:
+        frame = self[protocol] = protocol.invocation_frame(self._invocation)
+        return frame

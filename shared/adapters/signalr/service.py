@@ -85,7 +85,7 @@ class SignalRService:
 
     async def send_to_group(self, hub: Hub, group: str, target: str, *arguments: object) -> None:
         """Call `target` on every client of the group. Raises RefusedError."""
-        await self._send(f"/api/hubs/{hub}/groups/{quote(group, safe='')}/:send", target, arguments)
+        await self._send(f"/api/hubs/{hub}/groups/{_segment(group)}/:send", target, arguments)
 
     async def has_clients(self, hub: Hub, user_id: UUID) -> bool:
         """Whether a client of the user is connected."""
@@ -94,10 +94,8 @@ class SignalRService:
     async def connections_of(self, hub: Hub, user_id: UUID) -> set[str]:
         """Ids of the user's connections."""
         group = f"u:{user_id}"
-        await self._call(
-            "PUT", f"/api/hubs/{hub}/users/{user_id}/groups/{quote(group, safe='')}?ttl={_GROUP_OF_USER_S}"
-        )
-        path = f"/api/hubs/{hub}/groups/{quote(group, safe='')}/connections?top={_MOST_OF_A_USER}"
+        await self._call("PUT", f"/api/hubs/{hub}/users/{user_id}/groups/{_segment(group)}?ttl={_GROUP_OF_USER_S}")
+        path = f"/api/hubs/{hub}/groups/{_segment(group)}/connections?top={_MOST_OF_A_USER}"
         _, content = await self._answer("GET", path, None, _VERSION_OF_MEMBERS)
         members = orjson.loads(content)["value"]
         return {each["connectionId"] for each in members if each["userId"] == str(user_id)}
@@ -112,10 +110,10 @@ class SignalRService:
 
     async def leave_all(self, hub: Hub, connection_id: str) -> None:
         """Take a connection out of all groups."""
-        await self._call("DELETE", f"/api/hubs/{hub}/connections/{quote(connection_id, safe='')}/groups")
+        await self._call("DELETE", f"/api/hubs/{hub}/connections/{_segment(connection_id)}/groups")
 
     async def _change(self, hub: Hub, method: str, group: str, connection_id: str) -> bool:
-        path = f"/api/hubs/{hub}/groups/{quote(group, safe='')}/connections/{quote(connection_id, safe='')}"
+        path = f"/api/hubs/{hub}/groups/{_segment(group)}/connections/{_segment(connection_id)}"
         return await self._call(method, path) != HTTPStatus.NOT_FOUND
 
     async def ping(self) -> None:
@@ -167,6 +165,11 @@ class SignalRService:
             connector = aiohttp.TCPConnector(limit=_MOST_AT_ONCE)
             self._session = aiohttp.ClientSession(timeout=_TIMEOUT, connector=connector)
         return self._session
+
+
+def _segment(name: str) -> str:
+    """A name in a path, exactly as aiohttp sends it: it is part of the audience that a request's token is made for."""
+    return quote(name, safe=":&")
 
 
 def _away(detail: str = "") -> UnavailableError:

@@ -1,0 +1,1 @@
+"""Fan-out to clients, and how long changes take to reach them."""
