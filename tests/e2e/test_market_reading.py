@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 
+import msgspec
 import pytest
 
 from sandbox.harness import Sandbox, SandboxOptions
@@ -69,6 +70,40 @@ def test_quote_and_book_are_of_one_moment(alice: Client) -> None:
     assert depth["sequence"] >= found["sequence"]
     movers = alice.read("/marketdata/movers", limit=5)
     assert len(movers["most_active"]) == 5
+
+
+def test_snapshot_needs_no_token_and_is_sent_once(market: Broker, alice: Client) -> None:
+    listed = market.http.get("/api/marketdata/snapshots").json()["items"]
+    shard = next(each["shard"] for each in listed if INFY in each["instruments"])
+
+    def revalidated() -> bool:
+        first = market.http.get(f"/api/marketdata/snapshots/{shard}")
+        assert first.status_code == 200
+        tag = {"If-None-Match": first.headers["ETag"]}
+        again = market.http.get(f"/api/marketdata/snapshots/{shard}", headers=tag)
+        assert again.status_code in {200, 304}
+        return again.status_code == 304 and again.content == b"" and again.headers["ETag"] == first.headers["ETag"]
+
+    eventually(revalidated, "a moment without ticks")
+
+
+def test_packed_quotes_pass_the_host_unharmed(market: Broker, alice: Client) -> None:
+    headers = alice.headers() | {"Accept": "application/vnd.broker.quotes+msgpack"}
+    answer = market.http.get(f"/api/marketdata/quotes?instruments={INFY}&mode=full", headers=headers)
+    packed = msgspec.msgpack.decode(answer.content)
+    assert answer.headers["Content-Type"] == "application/vnd.broker.quotes+msgpack"
+    assert packed["items"][0][1] == INFY
+
+
+def test_two_devices_share_a_watchlist(market: Broker, alice: Client) -> None:
+    made = alice.post("/watchlists", {"name": "Mine", "instruments": [INFY, "NSE:M&M"]}).json()
+    address = f"/api/watchlists/{made['watchlist_id']}"
+    change = {"version": 1, "name": "Mine", "instruments": ["NSE:M&M", INFY]}
+    assert market.http.put(address, json=change, headers=alice.headers()).json()["version"] == 2
+    assert market.http.put(address, json=change, headers=alice.headers()).status_code == 409
+    quotes = alice.post("/marketdata/quotes", {"instruments": alice.read(address.removeprefix("/api"))["instruments"]})
+    assert [each["instrument_id"] for each in quotes.json()["items"]] == ["NSE:M&M", INFY]
+    assert market.http.delete(f"{address}?version=2", headers=alice.headers()).status_code == 200
 
 
 def test_volumes_of_candles_add_up_to_the_days_volume(alice: Client) -> None:
