@@ -10,6 +10,7 @@ UNION ALL SELECT 'in_doubt', count(*), min(d.since)
     FROM in_doubt d JOIN orders o ON o.user_id = d.user_id AND o.order_id = d.order_id
     WHERE d.resolved_at IS NULL AND o.in_doubt
 UNION ALL SELECT 'parked_reports', count(*), min(parked_at) FROM parked_reports
+UNION ALL SELECT 'parked_market_events', count(*), min(parked_at) FROM parked_market_events
 -- Rows for which no partition was ready.
 UNION ALL SELECT 'default_partitions', count(*), min(at)
     FROM (SELECT booked_at AS at FROM trades_default

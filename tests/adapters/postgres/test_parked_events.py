@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 import psycopg
 
+from shared.adapters.postgres.backlog import PostgresBacklog
 from shared.adapters.postgres.database import Database
 from shared.adapters.postgres.parked_events import PostgresParkedEvents
 from shared.ports.parked_events import FeedEvent, ParkedEvent
@@ -33,3 +34,5 @@ async def test_newest_thousand_bad_events_are_kept(database: Database, postgres_
             'SELECT count(*), min("offset"::int) FROM parked_market_events'
         ).fetchall()
     assert (count, oldest) == (1000, 500)
+    waiting = {each.name: each.waiting for each in await PostgresBacklog(database).tables()}
+    assert waiting["parked_market_events"] == 1000

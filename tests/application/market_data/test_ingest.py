@@ -97,6 +97,26 @@ async def test_lost_window_marks_its_minute_until_the_resend(world: Ingest) -> N
     assert world.figures() == {FIRST: (100_00, 110_00, 100_00, 101_00, 21, 2_120_00, 3)}
 
 
+async def test_each_minute_with_a_loss_is_incomplete_until_the_resend(world: Ingest) -> None:
+    tape = world.tape
+    tape.lag = 100
+    for minute in range(3):
+        tape.now = OPEN + minute * MINUTE_US
+        tape.happen(INFY, 100_00, 10)
+        tape.windows()  # lost
+        tape.happen(INFY, 101_00, 10)
+        await world.take(tape.windows(), tape.heartbeat())
+    assert [each.is_complete for each in world.candles().values()] == [False, False, False]
+    tape.now = OPEN + 3 * MINUTE_US
+    tape.happen(INFY, 102_00, 10)
+    await world.take(tape.windows(), tape.heartbeat())
+    assert world.candles()[CandleKey(OPEN + 3 * MINUTE_US, Session.CONTINUOUS)].is_complete
+    tape.lag = 0
+    await world.take(tape.heartbeat())
+    assert world.figures() == tape.candles(INFY)
+    assert all(each.is_complete for each in world.candles().values())
+
+
 async def test_window_partly_behind_adds_nothing_before_the_resend(world: Ingest) -> None:
     tape = world.tape
     tape.happen(INFY, 100_00, 10)
