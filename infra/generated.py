@@ -1,37 +1,47 @@
 """Write the files of the templates that follow from the app: `python -m infra.generated`.
 
-The operations and the policy of API Management follow from the route table, the scale groups from the functions.
+The operations and the policy of API Management follow from the route table, the scale groups from the functions, what
+may be assigned by whoever deploys from the table of roles.
 """
 
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-import function_app
+from infra.functions import triggers
 from infra.gateway.operations import operations_json
 from infra.gateway.policy import policy_xml
+from infra.rules.identities import ROLES
 from shared.contracts.routes import ROUTES
 
 _FOLDER: Final = Path(__file__).parent / "bicep"
-_GROUPED: Final = {"httpTrigger", "orchestrationTrigger", "activityTrigger", "entityTrigger"}
-"""Functions of these triggers share the scale groups `http` and `durable`; each other one is a group of its own."""
-
-
-def triggers() -> dict[str, dict[str, Any]]:
-    """The trigger of each function that is a scale group of its own, by the function's name."""
-    # The SDK refuses names that it has seen, those of its own last call too.
-    function_app.app.functions_bindings = None
-    found = {each.get_function_name(): each.get_trigger().get_dict_repr() for each in function_app.app.get_functions()}
-    return {name: found[name] for name in sorted(found) if found[name]["type"] not in _GROUPED}
 
 
 def _functions_json() -> str:
     return json.dumps(list(triggers()), indent=2) + "\n"
 
 
+def _condition() -> str:
+    """Lets whoever deploys assign the roles of the templates, to identities, and no other role."""
+    allowed = ", ".join(sorted(ROLES))
+    role = "Microsoft.Authorization/roleAssignments:RoleDefinitionId"
+    kind = "Microsoft.Authorization/roleAssignments:PrincipalType"
+    write = (
+        "((!(ActionMatches{'Microsoft.Authorization/roleAssignments/write'})) OR "
+        f"(@Request[{role}] ForAnyOfAnyValues:GuidEquals {{{allowed}}} AND "
+        f"@Request[{kind}] ForAnyOfAnyValues:StringEqualsIgnoreCase {{'ServicePrincipal'}}))"
+    )
+    delete = (
+        "((!(ActionMatches{'Microsoft.Authorization/roleAssignments/delete'})) OR "
+        f"(@Resource[{role}] ForAnyOfAnyValues:GuidEquals {{{allowed}}}))"
+    )
+    return f"({write} AND {delete})\n"
+
+
 FILES: Final[Mapping[Path, Callable[[], str]]] = {
     _FOLDER / "functions.json": _functions_json,
+    _FOLDER.parent / "entra" / "condition.txt": _condition,
     _FOLDER / "policies" / "operations.json": lambda: operations_json(ROUTES),
     _FOLDER / "policies" / "api.xml": lambda: policy_xml(ROUTES),
 }

@@ -1,11 +1,10 @@
 """Function apps: plan, scale, settings; what two colours must not share; what database and region bear."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
-from functools import cache
+from collections.abc import Iterator
 from typing import Final
 
-from infra import generated
+from infra.functions import triggers
 from infra.rules.data import is_replica
 from infra.rules.rule import Rules, at_least, differs, one_of
 from infra.rules.snapshot import Resource, Snapshot
@@ -52,12 +51,6 @@ def _open_functions(snapshot: Snapshot, site: Resource) -> set[str]:
     """Functions that something other than HTTP or Durable triggers, and that are not switched off."""
     settings = snapshot.settings(site)
     return {name for name in triggers() if settings.get(f"AzureWebJobs.{name}.Disabled") != "true"}
-
-
-@cache
-def triggers() -> Mapping[str, str]:
-    """Type of the trigger of each function that is a scale group of its own."""
-    return {name: trigger["type"] for name, trigger in generated.triggers().items()}
 
 
 @RULES.add("A Flex Consumption plan takes one app; without a concurrency Python serves one request at a time.")
@@ -239,7 +232,7 @@ def _most_instances(snapshot: Snapshot, site: Resource) -> int:
     """Over all scale groups. A timer runs in one instance, by a lease; those that are always ready connect too."""
     most, ready = _scale(site, "maximumInstanceCount"), _always_ready(site)
     functions = _open_functions(snapshot, site)
-    timers = {name for name in functions if triggers()[name] == "timerTrigger"}
+    timers = {name for name in functions if triggers()[name]["type"] == "timerTrigger"}
     ones = sum(max(1, ready.get(f"{TRIGGERED}{name}", 0)) for name in timers)
     return most * (2 + len(functions - timers)) + ones
 

@@ -4,7 +4,7 @@ import json
 import re
 from pathlib import Path
 
-from infra.generated import triggers
+from infra.functions import triggers
 from infra.rules.snapshot import Snapshot
 from shared.adapters.service_bus.exchange import QUEUE
 from shared.composition.adapters import EXCHANGE_REQUESTS, EXECUTION_REPORTS

@@ -1,18 +1,22 @@
 """What API Management does is generated from the route table, and is what the product promises."""
 
 import re
+from uuid import NAMESPACE_URL, uuid5
 from xml.etree import ElementTree
 
 import pytest
 
 from infra.compiler import TEMPLATES
 from infra.gateway.errors import ANSWERS
+from infra.gateway.expressions import CELL, SLOT
 from infra.gateway.limits import call_limit
 from infra.gateway.operations import METHODS, names_of, operations
 from infra.gateway.policy import FENCE
 from infra.generated import FILES
 from shared.contracts.routes import ROUTES
 from shared.domain.errors import ErrorCode
+from shared.domain.ids import new_order_id, user_slot
+from tests.infra.csharp import compiled, context
 
 POLICY = ElementTree.parse(TEMPLATES / "policies" / "api.xml").getroot()
 INBOUND = POLICY.find("inbound")
@@ -87,6 +91,38 @@ def test_cell_is_chosen_last_and_its_header_goes_no_further() -> None:
     (chosen,) = [names for text, names in whens("set-variable").items() if 'name="wanted-cell"' in text]
     staff = {name for route in ROUTES if route.noun == "operations" or route.public for name in names_of(route)}
     assert staff <= chosen
+
+
+USERS = [uuid5(NAMESPACE_URL, str(number)) for number in range(200)]
+SLOT_OF = compiled(SLOT, {})
+
+
+def test_slot_of_a_caller_is_the_app_s() -> None:
+    assert [SLOT_OF(context(user=str(user))) for user in USERS] == [user_slot(user) for user in USERS]
+
+
+def test_slot_of_a_named_order_or_user_comes_first() -> None:
+    caller, owner = str(USERS[0]), USERS[1]
+    order = new_order_id(owner, 1_790_000_000_000_000_000, 7)
+    assert user_slot(USERS[0]) != user_slot(owner)
+    for named in (
+        {"path": {"order_id": str(order)}},
+        {"path": {"user_id": str(owner)}},
+        {"query": {"user_id": str(owner)}},
+    ):
+        assert SLOT_OF(context(user=caller, **named)) == user_slot(owner)
+    for strange in ({"path": {"user_id": "me"}}, {"path": {"order_id": "batch"}}, {"query": {"user_id": "x"}}):
+        assert SLOT_OF(context(user=caller, **strange)) == user_slot(USERS[0])
+    assert SLOT_OF(context()) == 0
+
+
+@pytest.mark.parametrize(
+    ("slot", "wanted", "cell"),
+    [(0, "", "c1"), (2047, "", "c1"), (2048, "", "c2"), (4095, "", "c2"), (0, "c2", "c2"), (0, "c9", "")],
+)
+def test_cell_is_the_slot_s_unless_staff_name_one(slot: int, wanted: str, cell: str) -> None:
+    cell_of = compiled(CELL, {"cell-directory": "c1:0-2047,c2:2048-4095"})
+    assert cell_of(context(slot=slot, **{"wanted-cell": wanted})) == cell
 
 
 def test_every_named_value_of_the_policy_is_set() -> None:

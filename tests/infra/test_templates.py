@@ -6,6 +6,7 @@ import re
 import pytest
 
 from infra.compiler import ENVIRONMENTS, TEMPLATES
+from infra.rules.identities import ROLES
 from infra.rules.snapshot import Snapshot
 from infra.snapshots.text import FOLDER, differences, written
 
@@ -67,3 +68,9 @@ def test_production_is_in_two_regions_with_a_cell_in_each(snapshots: dict[str, S
         group.location for group in snapshots["prod"].of("Microsoft.Resources/resourceGroups") if group.get("tags.cell")
     }
     assert places == set(snapshots["prod"].regions)
+
+
+def test_roles_of_the_templates_are_those_of_the_rules() -> None:
+    text = (TEMPLATES / "types.bicep").read_text(encoding="utf-8")
+    block = text[text.index("var roles = {") : text.index("}", text.index("var roles = {"))]
+    assert {number: name for name, number in re.findall(r"'?([\w ]+?)'?: '([0-9a-f-]{36})'", block)} == ROLES
