@@ -1,13 +1,15 @@
 """Candles as clients read them: minutes of history and of the running hours, joined and rolled up day by day.
 
 A trade date is read whole, because an interval is counted from its session's open and needs all its minutes. History is
-asked for a month at a time: the process serves others between the months.
+asked for a month at a time, and the process serves others between the days.
 """
 
+import asyncio
+from bisect import bisect_left
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from itertools import groupby
+from itertools import islice
 from typing import Final, NamedTuple
 
 import msgspec
@@ -29,7 +31,7 @@ from shared.domain.market_data.candles import (
 )
 from shared.domain.sessions import INDIA, SegmentTime
 from shared.domain.times import microseconds, wire_time
-from shared.ports.candles import CandleHistory, LiveCandles, RecentCandles
+from shared.ports.candles import CandleHistory, CandleHour, LiveCandles, RecentCandles
 from shared.ports.market import Market
 
 _MICROSECOND: Final = timedelta(microseconds=1)
@@ -109,18 +111,31 @@ class Candles:
         first, last = _india_date(asked.range.start), _india_date(asked.range.end - 1)
         while first <= last:
             end = min(first + _MONTH, last + _DAY)
-            start_us, end_us = _midnight(first), _midnight(end)
-            stored = await self._stored(instrument_id, start_us, end_us)
-            inside = [each for each in (*stored, *recent.candles) if start_us <= each.start < end_us]
-            for day, candles in groupby(newest(inside), lambda each: _india_date(each.start)):
-                yield day, list(candles)
+            hours = await self._stored(instrument_id, _midnight(first), _midnight(end))
+            for number in range((end - first).days):
+                day = first + number * _DAY
+                candles = newest(_of_day_in_india(day, hours, recent))
+                if candles:
+                    yield day, candles
+                    # Hundreds of days are one call: others are served between them.
+                    await asyncio.sleep(0)
             first = end
 
-    async def _stored(self, instrument_id: str, start: int, end: int) -> list[Candle]:
+    async def _stored(self, instrument_id: str, start: int, end: int) -> Sequence[CandleHour]:
         if self._history is None:
-            return []
-        hours = await self._history.hours(instrument_id, hour_of(start), hour_of(end - 1))
-        return [candle for hour in hours for candle in hour.candles]
+            return ()
+        return await self._history.hours(instrument_id, hour_of(start), hour_of(end - 1))
+
+
+def _of_day_in_india(day: date, hours: Sequence[CandleHour], recent: RecentCandles) -> Iterator[Candle]:
+    """The day's candles of both sources. `hours` are in order of time, and India's days begin within an hour of UTC."""
+    start, end = _midnight(day), _midnight(day + _DAY)
+    first = bisect_left(hours, hour_of(start), key=lambda each: each.hour)
+    for hour in islice(hours, first, None):
+        if hour.hour >= end:
+            break
+        yield from (each for each in hour.candles if start <= each.start < end)
+    yield from (each for each in recent.candles if start <= each.start < end)
 
 
 def _bars(day: date, candles: Sequence[Candle], asked: _Asked) -> Iterator[Bar]:
