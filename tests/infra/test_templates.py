@@ -73,4 +73,4 @@ def test_production_is_in_two_regions_with_a_cell_in_each(snapshots: dict[str, S
 def test_roles_of_the_templates_are_those_of_the_rules() -> None:
     text = (TEMPLATES / "types.bicep").read_text(encoding="utf-8")
     block = text[text.index("var roles = {") : text.index("}", text.index("var roles = {"))]
-    assert {number: name for name, number in re.findall(r"'?([\w ]+?)'?: '([0-9a-f-]{36})'", block)} == ROLES
+    assert {number: name for name, number in re.findall(r"'?(\w[\w ]*)'?: '([0-9a-f-]{36})'", block)} == ROLES
