@@ -37,7 +37,7 @@ from shared.domain.orders.order import Order, OrderKey, changed
 from shared.domain.orders.requests import ExchangeRequest, request_of
 from shared.domain.orders.terms import Product, Side, Terms
 from shared.domain.orders.transitions import apply
-from shared.domain.positions import PositionChange, PositionKey, position_of
+from shared.domain.positions import PositionChange, PositionKey
 from shared.domain.products import POLICIES
 from shared.domain.products.product import Fill, HoldAccount, Position, ProductPolicy
 
@@ -284,9 +284,10 @@ class Books:
         by_payee = {payee: paise - before.by_payee[payee] for payee, paise in total.by_payee.items()}
         order = changed(order, charges=total.total)
         spent = total.total - before.total
-        policy, key = self._policy(order.terms), position_of(order)._replace(trade_date=event.trade_date)
+        policy, terms = self._policy(order.terms), order.terms
+        key = PositionKey(order.user_id, event.trade_date, terms.instrument_id, terms.product)
         position = self._position(key) if policy.keeps_position else None
-        fill = Fill(order.user_id, order.order_id, order.terms, event.quantity, value, spent, by_payee, position)
+        fill = Fill(order.user_id, order.order_id, terms, event.quantity, value, spent, by_payee, position)
         booking = policy.book(fill)
         self._capture(order, booking.captured)
         entry_id = uuid5(order.order_id, f"{event.venue}/{event.trade_date}/{event.exec_id}")
