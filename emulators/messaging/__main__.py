@@ -39,6 +39,9 @@ def main(
     admin_certificate: Annotated[
         Path | None, typer.Option(help="serve the administration API over HTTPS; this PEM is made when it is missing")
     ] = None,
+    certificate: Annotated[
+        Path | None, typer.Option(help="serve AMQP over TLS; this PEM is made when it is missing")
+    ] = None,
     sas_key_name: Annotated[str, typer.Option(envvar="MESSAGING_SAS_KEY_NAME")] = DEFAULT_KEY_NAME,
     sas_key: Annotated[str, typer.Option(envvar="MESSAGING_SAS_KEY")] = DEFAULT_KEY,
 ) -> None:
@@ -53,6 +56,7 @@ def main(
             port=port,
             admin_port=admin_port,
             admin_certificate=admin_certificate,
+            certificate=certificate,
             shared_key=SharedKey(sas_key_name, sas_key),
         )
         asyncio.run(_run(database, data, entities, settings))

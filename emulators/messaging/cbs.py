@@ -8,6 +8,7 @@ import base64
 import hashlib
 import hmac
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from urllib.parse import parse_qs, unquote_plus, urlsplit
 
@@ -20,6 +21,7 @@ from emulators.messaging.requests import ReplySource, read_request, write_answer
 ADDRESS = "$cbs"
 # azure-servicebus for Python announces its shared access signatures as "jwt".
 _TOKEN_TYPES = ("servicebus.windows.net:sastoken", "jwt")
+_SIGNATURE = "SharedAccessSignature"
 _MAX_CLAIMS = 1000
 
 
@@ -46,7 +48,7 @@ class Claim:
 def verify_token(token: str, shared_key: SharedKey) -> Claim:
     """The claim of a shared access signature. Raises TokenError."""
     scheme, _, rest = token.partition(" ")
-    if scheme != "SharedAccessSignature":
+    if scheme != _SIGNATURE:
         raise TokenError("InvalidToken: The token is not a SharedAccessSignature.")
     raw = dict(part.split("=", 1) for part in rest.split("&") if "=" in part)
     fields = {name: values[0] for name, values in parse_qs(rest).items()}
@@ -79,25 +81,35 @@ def check_claim(peer: Peer, address: str) -> None:
     )
 
 
-class CbsNode:
-    """The node at `$cbs`."""
+type Verify = Callable[[str], Claim]
+"""What a token proves. Raises TokenError."""
 
-    def __init__(self, shared_key: SharedKey) -> None:
+
+class CbsNode:
+    """The node at `$cbs`. `access_token` verifies tokens of Entra ID; None: there are none."""
+
+    def __init__(self, shared_key: SharedKey, access_token: Verify | None = None) -> None:
         self._shared_key = shared_key
+        self._access_token = access_token
 
     async def attach_sink(self, link: SinkLink) -> "CbsSink":
-        return CbsSink(link.peer, self._shared_key)
+        return CbsSink(link.peer, self._verify)
 
     async def attach_source(self, link: SourceLink) -> tuple[Source, dict[object, object], dict[object, object]]:
         return ReplySource(link), {}, {}
+
+    def _verify(self, token: str) -> Claim:
+        if self._access_token is not None and not token.startswith(_SIGNATURE):
+            return self._access_token(token)
+        return verify_token(token, self._shared_key)
 
 
 class CbsSink:
     """Takes put-token requests."""
 
-    def __init__(self, peer: Peer, shared_key: SharedKey) -> None:
+    def __init__(self, peer: Peer, verify: Verify) -> None:
         self._peer = peer
-        self._shared_key = shared_key
+        self._verify = verify
 
     def on_message(self, payload: bytes, message_format: int, settle: Settle) -> None:  # noqa: ARG002
         request = read_request(payload)
@@ -113,7 +125,7 @@ class CbsSink:
         if not isinstance(token, str):
             raise DecodeError("A token is not a string.")
         try:
-            claim = verify_token(token, self._shared_key)
+            claim = self._verify(token)
         except TokenError as error:
             return 401, str(error)
         if len(self._peer.claims) >= _MAX_CLAIMS:

@@ -15,7 +15,7 @@ import structlog
 
 from emulators.messaging import admin, cbs, event_hub_management, management
 from emulators.messaging.broker import Broker
-from emulators.messaging.cbs import CbsNode, SharedKey, check_claim
+from emulators.messaging.cbs import CbsNode, SharedKey, Verify, check_claim
 from emulators.messaging.certificate import server_context
 from emulators.messaging.connection import Connection
 from emulators.messaging.entities import Entities, QueueConfig
@@ -40,6 +40,7 @@ class ServerSettings:
 
     `admin_certificate` names a PEM file with key and certificate, made when it is missing: the administration API is
     then HTTPS, which ServiceBusAdministrationClient always speaks, and the client trusts it by `connection_verify`.
+    `certificate` does the same for AMQP. `access_token` verifies tokens of Entra ID beside those of the shared key.
     """
 
     host: str = "127.0.0.1"
@@ -47,6 +48,8 @@ class ServerSettings:
     admin_port: int | None = None
     admin_certificate: Path | None = None
     shared_key: SharedKey = field(default_factory=lambda: SharedKey(DEFAULT_KEY_NAME, DEFAULT_KEY))
+    certificate: Path | None = None
+    access_token: Verify | None = None
     limits: Limits = field(default_factory=Limits)
     cache_bytes: int = 64 << 20
     max_messages: int = 1_000_000
@@ -67,7 +70,7 @@ class MessagingServer:
         self.settings = settings
         self.port = settings.port
         self.admin_port: int | None = None
-        self._cbs = CbsNode(settings.shared_key)
+        self._cbs = CbsNode(settings.shared_key, settings.access_token)
         self._hub_management = HubManagementNode(broker.event_hub)
         self._connections: dict[Connection, None] = {}
         self._server: asyncio.Server | None = None
@@ -141,15 +144,17 @@ class MessagingServer:
     # --- life -------------------------------------------------------------------------------------------------------
 
     async def _listen(self) -> None:
-        loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(self._connect, self.settings.host, self.settings.port, backlog=512)
+        loop, pem = asyncio.get_running_loop(), self.settings.certificate
+        tls = None if pem is None else server_context(pem, self.settings.host)
+        host, port = self.settings.host, self.settings.port
+        self._server = await loop.create_server(self._connect, host, port, backlog=512, ssl=tls)
         self.port = self._server.sockets[0].getsockname()[1]
         if self.settings.admin_port is not None:
             self._admin = admin.AdminServer(
                 self.broker, self.settings.shared_key, idle_s=self.settings.limits.open_timeout_s
             )
             certificate = self.settings.admin_certificate
-            tls = None if certificate is None else server_context(certificate, self.settings.host)
+            tls = None if certificate is None else server_context(certificate, host)
             self.admin_port = await self._admin.listen(self.settings.host, self.settings.admin_port, tls)
 
     def _connect(self) -> asyncio.Protocol:
