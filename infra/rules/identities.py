@@ -140,7 +140,7 @@ def _own_resources(snapshot: Snapshot) -> dict[str, str]:
     return own
 
 
-@RULES.add("An app with two identities, or with another app's, cannot be told apart in any log.")
+@RULES.add("An app with two identities, or with another app's, cannot be distinguished in any log.")
 def each_app_has_one_identity_of_its_own(snapshot: Snapshot) -> Iterator[str]:
     used: Counter[str] = Counter()
     for site in snapshot.of("Microsoft.Web/sites"):

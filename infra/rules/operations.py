@@ -146,8 +146,10 @@ def every_cell_has_a_budget(snapshot: Snapshot) -> Iterator[str]:
             yield f"{group}: has no budget"
     for budget in budgets.values():
         notifications = (budget.get("properties.notifications") or {}).values()
-        told = [each for each in notifications if each["enabled"] and (each["contactGroups"] or each["contactEmails"])]
-        kinds = {each["thresholdType"] for each in told}
+        informed = [
+            each for each in notifications if each["enabled"] and (each["contactGroups"] or each["contactEmails"])
+        ]
+        kinds = {each["thresholdType"] for each in informed}
         if kinds != {"Actual", "Forecasted"} or budget.get("properties.timeGrain") != "Monthly":
             yield f"{budget}: nobody hears of it in time"
         if (budget.get("properties.amount") or 0) <= 0:

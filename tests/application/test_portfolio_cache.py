@@ -24,7 +24,7 @@ from tests.support.waiting import eventually
 
 
 class Counted:
-    """`PortfolioReader` that counts, and reads slowly when told to."""
+    """`PortfolioReader` that counts, and reads slowly on demand."""
 
     def __init__(self, database: Database) -> None:
         self._reader = PostgresPortfolios(database)

@@ -37,7 +37,7 @@ def state(phase: SessionPhase = SessionPhase.CONTINUOUS, volume: int = 0, price:
 
 @dataclass
 class Exchange:
-    """One that trades as it is told; `trades` is what a resend would give."""
+    """One that trades on demand; `trades` is what a resend would give."""
 
     epoch: int = 0
     now: int = START

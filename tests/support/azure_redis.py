@@ -46,7 +46,7 @@ class Cluster:
 
 @dataclass(frozen=True)
 class _Node:
-    """Ports of one node: its own, its bus's, and its front's, which is what the cluster tells clients."""
+    """Ports of one node: its own, its bus's, and its front's, which is what clients learn from the cluster."""
 
     port: int = field(default_factory=free_port)
     bus: int = field(default_factory=free_port)
