@@ -151,7 +151,7 @@ def every_cell_has_a_budget(snapshot: Snapshot) -> Iterator[str]:
         ]
         kinds = {each["thresholdType"] for each in informed}
         if kinds != {"Actual", "Forecasted"} or budget.get("properties.timeGrain") != "Monthly":
-            yield f"{budget}: nobody hears of it in time"
+            yield f"{budget}: nobody is notified in time"
         if (budget.get("properties.amount") or 0) <= 0:
             yield f"{budget}: has no amount"
 
