@@ -19,7 +19,7 @@ from shared.domain.errors import UnavailableError
 from shared.domain.market_data.groups import LEASE_S
 from shared.ports.subscriptions import Membership
 
-_PATIENCE_S: Final = 0.25
+_PATIENCE_S: Final = 1.0
 _PREFIX: Final = "{push}:"
 # KEYS: the lease, `groups`. ARGV: now, seconds, connection, what the lease says, how many groups, these, those left.
 _RENEW: Final = """

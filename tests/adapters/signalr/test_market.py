@@ -23,7 +23,7 @@ from shared.domain.market_data.quotes import Level, Quote, SessionPhase
 from shared.domain.market_data.shards import ShardState
 from shared.domain.push import Hub
 from shared.ports.market_push import ShardChange
-from shared.ports.subscriptions import ConnectionGoneError, Membership
+from shared.ports.subscriptions import Membership
 from tests.adapters.signalr.support import at, connected
 
 SHARD = "s000"
@@ -140,17 +140,6 @@ async def test_members_alone_get_their_groups_messages(
     assert not signalr.registry.hub("market").of_group(f"s:{shard}")
 
 
-async def test_connection_is_known_as_its_users_alone(
-    signalr: Service, service: SignalRService, memberships: SignalRMemberships
-) -> None:
-    alice, bob = uuid4(), uuid4()
-    hers = id_of(await connected(service, Hub.MARKET, alice), signalr)
-    await connected(service, Hub.MARKET, bob)
-    assert await memberships.belongs(hers, alice)
-    assert not await memberships.belongs(hers, bob)
-    assert not await memberships.belongs("unknown", alice)
-
-
 async def test_lease_remembers_until_it_ends(
     memberships: SignalRMemberships, redis: Redis, service: SignalRService, signalr: Service
 ) -> None:
@@ -167,14 +156,6 @@ async def test_lease_remembers_until_it_ends(
     assert not signalr.registry.hub("market").of_group(group)
     await redis.zadd("{push}:groups", {group: time.time() - 1})
     assert group not in await leases.live()
-
-
-async def test_lost_connection_holds_nothing_any_more(memberships: SignalRMemberships, redis: Redis) -> None:
-    alice, group = uuid4(), f"s:{uuid4()}"
-    with pytest.raises(ConnectionGoneError):
-        await memberships.change("lost", alice, {group}, ())
-    assert await RedisLeases(redis).held("lost") == Membership(alice, frozenset())
-    assert group not in await RedisLeases(redis).live()
 
 
 async def test_pushing_never_raises_and_never_waits_long(service: SignalRService) -> None:
