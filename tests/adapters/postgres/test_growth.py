@@ -36,6 +36,8 @@ NOT_READ = {
     *("books/restate_trades", "books/load_costs"),
     # What nobody reads but people, when an event could not be applied.
     *("parked_events/park", "parked_events/trim"),
+    # By key, for products that no order may name yet.
+    "positions/positions",
     # At most ten rows of a user, by key, and no order among them.
     *("watchlists/all", "watchlists/get", "watchlists/create", "watchlists/replace", "watchlists/delete"),
 }
