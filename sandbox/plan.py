@@ -32,7 +32,7 @@ _INSTRUMENTS = _ROOT / "shared" / "data" / "instruments.csv"
 _SHARDS = _ROOT / "shared" / "data" / "market_shards.csv"
 _MIGRATIONS = _ROOT / "shared" / "adapters" / "postgres" / "migrations"
 
-_REFUSE_AFTER_MS = 150
+_REFUSE_AFTER_MS = 250
 _TRADES_PER_S = 10
 # What the app imports of others, and the engine: imported once for all of the host's processes.
 _PRELOADED = (

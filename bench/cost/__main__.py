@@ -91,7 +91,8 @@ class _Customers:
         self._broker = broker
         self._size = size
         self._users = [a_user(1_000 * size + number) for number in range(_LIST)]
-        self._places = count()
+        # Ids of executions are unique: the other size has traded in the same database.
+        self._places = count(1_000_000 * size)
 
     async def open_accounts(self) -> None:
         await self._broker.open_accounts(self._users)

@@ -38,10 +38,10 @@ def clients_of(sandbox: Sandbox, seconds: float) -> Iterator[Clients]:
 
 
 def warm_up(*plans: Plan) -> None:
-    """Connections, tokens and caches. Raises BenchmarkError when most is refused."""
+    """Connections, tokens and caches; a slow machine refuses some. Raises BenchmarkError when nothing is accepted."""
     for plan in plans:
         load = drive(replace(plan, run_id="warm-up", seconds=_WARM_UP_S))
-        if load.accepted < load.sent / 2:
+        if not load.accepted:
             raise BenchmarkError(f"{plan.url} answers {load.statuses}")
 
 

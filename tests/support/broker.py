@@ -118,6 +118,8 @@ class Broker:
         assert saga_id is not None
         await self.saga.reserve_funds(saga_id, self.sagas)
         await self.saga.submit_to_exchange(saga_id, self.sagas)
+        # It looks for waiting orders in the background: not for those that the test places next.
+        await self.dispatcher.run(self.sagas)
         return saga_id, keys
 
     async def order(self, key: OrderKey) -> Order:

@@ -77,3 +77,6 @@ class Dispatcher:
             if saga_id is None:
                 return
             await sagas.start(saga_id)
+            # Fewer than may be taken were all that waited; what has come since has sent its own hint.
+            if len(await self._records.members(saga_id)) < self._most_orders:
+                return

@@ -79,8 +79,10 @@ class OrderSaga:
     async def submit_to_exchange(self, saga_id: UUID, sagas: OrderSagas, *, patient: bool = False) -> Submission:
         """Queue a NEW for each held order in the commit that marks it submitted."""
         market = await self._market.time()
+        units: dict[int, Unit] = {}
 
         def submit(unit: Unit, key: OrderKey) -> None:
+            units[id(unit)] = unit
             at, order = unit.books.at, unit.books.orders[key]
             hours = market.of(order.terms.segment)
             if order.state is State.HELD and not _tradable(order, hours, at):
@@ -94,8 +96,10 @@ class OrderSaga:
         orders = await self._step(saga_id, sagas, submit, patient=patient)
         self._dispatcher.kick(sagas)
         reached = [order for order in orders if order is not None and order.state is not State.ACCEPTED]
-        deadlines = [order.deadline for order in reached if _unanswered(order) and order.deadline]
-        unanswered = await self._records.unanswered(saga_id)
+        waiting = [order for order in reached if _unanswered(order)]
+        # One commit has seen them all at one instant; of several, the first may have been answered before the last.
+        unanswered = len(waiting) if len(units) == 1 else await self._records.unanswered(saga_id)
+        deadlines = [order.deadline for order in waiting if order.deadline]
         return Submission(unanswered, max(deadlines, default=datetime.now(UTC)), len(orders) - len(reached))
 
     async def confirm(self, saga_id: UUID, sagas: OrderSagas) -> Json:
