@@ -23,6 +23,10 @@ _MOST = 500
 _MOST_COMMITS = 20
 _LONGEST_S = 4.0
 """Below the sweep's interval."""
+_CLIENTS_S = 0.1
+"""How long a commit's caller waits for the clients' service: an order goes on when it does not answer."""
+_MOST_LATE = 1000
+"""Sendings to clients that may be under way; what comes beyond them is left for the sweep."""
 _log = structlog.get_logger(__name__)
 
 
@@ -47,6 +51,7 @@ class Publisher:
         self._outbox = outbox
         self._records = records
         self._marks = _Marks(outbox, records, gather_s)
+        self._to_clients: set[asyncio.Task[None]] = set()
 
     async def publish(self, committed: Committed, sagas: OrderSagas) -> None:
         """Send what one commit wrote, each kind on its own. What cannot be sent now is left for the sweep."""
@@ -56,7 +61,7 @@ class Publisher:
         if committed.answered_sagas:
             ways.append(self._signal(committed.answered_sagas, sagas))
         if committed.effects:
-            ways.append(self._publish_effects(committed))
+            ways.append(self._start_effects(committed))
         # None waits for another: an effect for clients must not delay a request to the exchange.
         await asyncio.gather(*(_left_for_the_sweep(way) for way in ways))
 
@@ -69,6 +74,20 @@ class Publisher:
             await sagas.answered(saga_id)
         await self._marks.add(signals=saga_ids)
 
+    async def _start_effects(self, committed: Committed) -> None:
+        # What follows the commit, the saga's next step too, must not wait for a service that hangs.
+        if len(self._to_clients) >= _MOST_LATE:
+            return
+        sending = asyncio.create_task(_left_for_the_sweep(self._publish_effects(committed)))
+        self._to_clients.add(sending)
+        sending.add_done_callback(self._effects_ended)
+        await asyncio.wait((sending,), timeout=_CLIENTS_S)
+
+    def _effects_ended(self, sending: asyncio.Task[None]) -> None:
+        self._to_clients.discard(sending)
+        if not sending.cancelled() and (error := sending.exception()) is not None:
+            _log.error("effects were not sent; the sweep tries again", exc_info=error)
+
     async def _publish_effects(self, committed: Committed) -> None:
         await self._audience.publish(committed.effects)
         await self._marks.add(effects=committed.effects_of)
@@ -80,7 +99,7 @@ class Publisher:
         await self.publish(Committed((), messages, signals), sagas)
         await self._marks.write()
 
-    async def sweep_effects(self, sagas: OrderSagas) -> None:
+    async def sweep_effects(self) -> None:
         """Send effects that have been waiting, page after page, because a second without the clients' service leaves
         thousands. Ends when a page is not taken, or when its time is over: the next sweep goes on."""
         tried: set[UUID] = set()
@@ -90,7 +109,7 @@ class Publisher:
             if not commits or commits & tried:
                 return
             tried = commits
-            await self.publish(Committed(effects, effects_of=commits), sagas)
+            await _left_for_the_sweep(self._publish_effects(Committed(effects, effects_of=commits)))
             await self._marks.write()
 
 

@@ -28,4 +28,4 @@ class Sweep:
             await self._recovery.take_over(key, sagas)
         await self._records.swept()
         # Last: no order waits for clients.
-        await self._publisher.sweep_effects(sagas)
+        await self._publisher.sweep_effects()

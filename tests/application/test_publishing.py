@@ -1,6 +1,7 @@
 """Marks of what was sent: gathered and written together, and never before the sending."""
 
 import asyncio
+from collections.abc import Sequence
 from uuid import UUID, uuid4
 
 from shared.application.publishing import Publisher
@@ -25,6 +26,18 @@ class Marked:
         self.writes.append(("effects", frozenset(ids)))
 
 
+class HangingAudience(RecordingAudience):
+    """Takes effects once it is let."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.let = asyncio.Event()
+
+    async def publish(self, effects: Sequence[PublishedEffect]) -> None:
+        await self.let.wait()
+        await super().publish(effects)
+
+
 def a_commit() -> Committed:
     message = ExchangeMessage(uuid4(), "07", "{}")
     return Committed([PublishedEffect(ALICE, 1, EffectKind.ORDER, {})], [message], effects_of=[uuid4()])
@@ -47,3 +60,14 @@ async def test_what_could_not_be_sent_is_not_marked() -> None:
     publisher = Publisher(exchange, RecordingAudience(), marked, marked, gather_s=0)  # type: ignore[arg-type]
     await publisher.publish(a_commit(), None)  # type: ignore[arg-type]
     assert [kind for kind, _ in marked.writes] == ["effects"]
+
+
+async def test_a_hanging_push_service_holds_no_order_up() -> None:
+    marked, exchange, audience = Marked(), RecordingExchange(), HangingAudience()
+    publisher = Publisher(exchange, audience, marked, marked, gather_s=0)  # type: ignore[arg-type]
+    commit = a_commit()
+    async with asyncio.timeout(1):
+        await publisher.publish(commit, None)  # type: ignore[arg-type]
+    assert [kind for kind, _ in marked.writes] == ["messages"]
+    audience.let.set()
+    await eventually(lambda: marked.writes[1:] == [("effects", frozenset(commit.effects_of))])
