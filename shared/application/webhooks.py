@@ -29,6 +29,8 @@ _MOST_OF_ONE: Final = 5
 _LEASE: Final = timedelta(seconds=60)
 """Longer than one attempt; what a killed process had taken is due again then."""
 _LONGEST_S: Final = 20.0
+_ROUND_S: Final = 0.25
+"""How long one round waits for receivers; those that are slower hold up no other webhook."""
 _log = structlog.get_logger(__name__)
 
 
@@ -117,12 +119,28 @@ class WebhookDeliveries:
         """Queue what changed and send what is due, until nothing is or the time is over. Raises UnavailableError."""
         if self._keys is None:
             return
+        under_way: dict[asyncio.Task[Outcome], UUID] = {}
+        try:
+            await self._deliver(self._keys, under_way)
+        finally:
+            for left in under_way:
+                left.cancel()
+
+    async def _deliver(self, keys: SigningKeys, under_way: dict[asyncio.Task[Outcome], UUID]) -> None:
         ends_at = time.monotonic() + _LONGEST_S
-        while time.monotonic() < ends_at:
-            queued = await self._records.queue(_MOST_QUEUED)
-            due = await self._records.take_due(_MOST_AT_ONCE, _MOST_OF_ONE, _LEASE)
-            await self._records.settle(await asyncio.gather(*(self._attempt(each, self._keys) for each in due)))
-            if not due and not queued:
+        while (may_begin := time.monotonic() < ends_at) or under_way:
+            queued = await self._records.queue(_MOST_QUEUED) if may_begin else 0
+            if may_begin and (free := _MOST_AT_ONCE - len(under_way)):
+                # A webhook's next ones are taken once its last ones have ended, so it never has more than its share.
+                busy = set(under_way.values())
+                for each in await self._records.take_due(free, _MOST_OF_ONE, _LEASE, busy):
+                    under_way[asyncio.create_task(self._attempt(each, keys))] = each.webhook.webhook_id
+            if under_way:
+                ended, _ = await asyncio.wait(under_way, timeout=_ROUND_S)
+                for attempt in ended:
+                    del under_way[attempt]
+                await self._records.settle([attempt.result() for attempt in ended])
+            elif not queued:
                 return
 
     async def _attempt(self, delivery: Delivery, keys: SigningKeys) -> Outcome:

@@ -1,6 +1,6 @@
 """Where webhooks and their deliveries are kept, and how one is sent."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -80,8 +80,11 @@ class WebhookRecords(Protocol):
         A webhook with a long queue waits, so that a receiver that is away costs a bounded number of rows.
         """
 
-    async def take_due(self, most: int, of_one: int, lease: timedelta) -> Sequence[Delivery]:
-        """Deliveries that are due, at most `of_one` a webhook; nobody else gets them before `lease` has passed."""
+    async def take_due(
+        self, most: int, of_one: int, lease: timedelta, without: Collection[UUID] = ()
+    ) -> Sequence[Delivery]:
+        """Deliveries that are due, at most `of_one` a webhook and none of the webhooks `without`; nobody else gets them
+        before `lease` has passed."""
 
     async def settle(self, outcomes: Sequence[Outcome]) -> None:
         """Remove what was delivered, and note when the others are due again or that they were given up."""

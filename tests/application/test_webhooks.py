@@ -1,6 +1,8 @@
 """Webhooks: what a receiver can verify, how long it is tried, and who may do what."""
 
+import asyncio
 import base64
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
@@ -19,9 +21,24 @@ from shared.ports.webhooks import Answered
 from tests.fakes.memory import Memory
 from tests.fakes.webhooks import MemoryWebhooks, RecordingSender
 from tests.support.values import ALICE, BOB, RATE_CARDS
+from tests.support.waiting import eventually
 
 KEY, OTHER_KEY = (base64.b64encode(bytes([n]) * 32).decode() for n in (1, 2))
 URL = "https://receiver.example/broker"
+
+
+class HangingSender(RecordingSender):
+    """Has no answer of one address before it is let."""
+
+    def __init__(self, hangs: str) -> None:
+        super().__init__()
+        self.hangs, self.let = hangs, asyncio.Event()
+
+    async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Answered:
+        answered = await super().post(url, body, headers)
+        if url == self.hangs:
+            await self.let.wait()
+        return answered
 
 
 class Broker:
@@ -122,6 +139,25 @@ async def test_failed_delivery_is_tried_until_it_is_a_dead_letter() -> None:
     assert (await broker.webhooks.replay(ALICE, webhook_id, None)).replayed == 1
     _, headers = await broker.attempt()
     assert (headers["webhook-id"] in ids, broker.records.queued) == (True, {})
+
+
+async def test_slow_receiver_holds_no_other_webhook_up() -> None:
+    broker, slow = Broker(), "https://slow.example/"
+    sender = HangingSender(slow)
+    broker.deliveries = WebhookDeliveries(broker.records, sender, SigningKeys.parsed(KEY), lambda: 0.5)
+    for url in (slow, URL):
+        await broker.webhooks.put(ALICE, uuid4(), PutWebhook(url=url))
+    broker.change()
+    running = asyncio.create_task(broker.deliveries.run())
+    for waiting in (1, 2):
+        # Delivered and settled while the slow one still has its first.
+        await eventually(lambda waiting=waiting: len(broker.records.queued) == waiting)
+        broker.change()
+    await eventually(lambda: len(broker.records.queued) == 3)
+    assert [url for url, *_ in sender.posts].count(slow) == 1
+    sender.let.set()
+    await running
+    assert broker.records.queued == {}
 
 
 async def test_gone_receiver_gets_nothing_until_it_is_enabled() -> None:

@@ -112,22 +112,40 @@ async def test_lease_that_ends_makes_due_again(kept: tuple[Store, Any]) -> None:
     assert (first.delivery_id, second.attempts) == (second.delivery_id, 2)
 
 
+async def test_webhooks_that_are_left_out_keep_what_is_due(kept: tuple[Store, Any]) -> None:
+    store, webhooks = kept
+    user = await store.open()
+    busy, other = a_webhook(user), a_webhook(user)
+    for each in (busy, other):
+        await webhooks.put(each, 5)
+    await store.place(user)
+    await queue_all(webhooks)
+    (first,) = await webhooks.take_due(50, 50, _MINUTE, {busy.webhook_id})
+    (second,) = await webhooks.take_due(50, 50, _MINUTE)
+    assert [each.webhook.webhook_id for each in (first, second)] == [other.webhook_id, busy.webhook_id]
+
+
 async def test_disabled_webhook_gives_up_what_waits(kept: tuple[Store, Any]) -> None:
     store, webhooks = kept
     user = await store.open()
     webhook = a_webhook(user)
     await webhooks.put(webhook, 5)
     await store.place(user)
+    (tried,) = await taken(webhooks)
+    await store.place(user)
     await queue_all(webhooks)
     await webhooks.disable(webhook.webhook_id, DisabledBy.GONE)
+    await webhooks.settle([Outcome(tried.delivery_id, "answered 410")])
+    letters = await webhooks.dead_letters(user, webhook.webhook_id, None, 9)
+    assert {each.last_error for each in letters} == {"answered 410", "the webhook was disabled"}
     await store.place(user)
     assert await taken(webhooks) == []
     (known,) = await webhooks.of_user(user)
-    assert (known.disabled_by, known.waiting, known.dead_letters) == (DisabledBy.GONE, 0, 1)
+    assert (known.disabled_by, known.waiting, known.dead_letters) == (DisabledBy.GONE, 0, 2)
     assert await webhooks.replay(user, None, None) == 0
     await webhooks.put(webhook, 5)
     await store.place(user)
-    assert sequences(await taken(webhooks)) == [4]
+    assert sequences(await taken(webhooks)) == [5]
 
 
 async def test_webhooks_are_bounded_and_their_owners(kept: tuple[Store, Any]) -> None:

@@ -1,6 +1,6 @@
 """Webhooks and their deliveries in memory, and receivers that answer as they are set."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
@@ -79,11 +79,14 @@ class MemoryWebhooks:
                     self.queued[delivery.delivery_id] = queued
         return behind
 
-    async def take_due(self, most: int, of_one: int, lease: timedelta) -> Sequence[Delivery]:
+    async def take_due(
+        self, most: int, of_one: int, lease: timedelta, without: Collection[UUID] = ()
+    ) -> Sequence[Delivery]:
         now, taken = datetime.now(UTC), []
         for each in sorted(self.queued.values(), key=lambda queued: queued.due_at):
-            if each.dead_at is None and each.due_at <= now and len(taken) < most:
-                webhook = self.webhooks[each.delivery.webhook.webhook_id]
+            webhook_id = each.delivery.webhook.webhook_id
+            if each.dead_at is None and each.due_at <= now and webhook_id not in without and len(taken) < most:
+                webhook = self.webhooks[webhook_id]
                 each.delivery = replace(each.delivery, webhook=webhook, attempts=each.delivery.attempts + 1)
                 each.due_at = now + lease
                 taken.append(each.delivery)
@@ -104,7 +107,7 @@ class MemoryWebhooks:
     async def disable(self, webhook_id: UUID, by: DisabledBy) -> None:
         self.webhooks[webhook_id] = replace(self.webhooks[webhook_id], disabled_by=by)
         for each in self._of(self.webhooks[webhook_id], dead=False):
-            each.dead_at = datetime.now(UTC)
+            each.dead_at, each.last_error = datetime.now(UTC), each.last_error or "the webhook was disabled"
 
     async def dead_letters(
         self, user_id: UUID | None, webhook_id: UUID | None, after: UUID | None, limit: int

@@ -1,6 +1,6 @@
 """Webhooks and their deliveries in PostgreSQL."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
@@ -62,9 +62,12 @@ class PostgresWebhooks(Statements):
                 await connection.execute(_SQL["reach"], {"rows": orjson.dumps(reached).decode()})
         return len(reached)
 
-    async def take_due(self, most: int, of_one: int, lease: timedelta) -> Sequence[Delivery]:
+    async def take_due(
+        self, most: int, of_one: int, lease: timedelta, without: Collection[UUID] = ()
+    ) -> Sequence[Delivery]:
         """See `WebhookRecords.take_due`."""
-        rows = await self._rows("take_due", most=most, of_one=of_one, lease=lease, look_at=_LOOK_AT)
+        bounds = {"most": most, "of_one": of_one, "lease": lease, "look_at": _LOOK_AT}
+        rows = await self._rows("take_due", **bounds, without=list(without))
         return [Delivery(row[0], _webhook(row[3:]), row[1].encode(), row[2]) for row in rows]
 
     async def settle(self, outcomes: Sequence[Outcome]) -> None:

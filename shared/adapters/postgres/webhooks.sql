@@ -59,7 +59,8 @@ WHERE w.webhook_id = n.webhook_id
 -- name: take_due
 WITH due AS MATERIALIZED (
     SELECT delivery_id, webhook_id, due_at FROM webhook_deliveries
-    WHERE dead_at IS NULL AND due_at <= now() ORDER BY due_at LIMIT %(look_at)s
+    WHERE dead_at IS NULL AND due_at <= now() AND webhook_id <> ALL(%(without)s::uuid[])
+    ORDER BY due_at LIMIT %(look_at)s
 ), fair AS (
     SELECT delivery_id FROM (
         SELECT delivery_id, due_at, row_number() OVER (PARTITION BY webhook_id ORDER BY due_at) AS place FROM due
@@ -83,15 +84,16 @@ DELETE FROM webhook_deliveries WHERE delivery_id = ANY(%(ids)s::uuid[])
 -- name: failed
 UPDATE webhook_deliveries d
 SET last_error = n.error, due_at = coalesce(now() + n.again_s * interval '1 second', d.due_at),
-    dead_at = CASE WHEN n.again_s IS NULL THEN coalesce(d.dead_at, now()) END
+    dead_at = CASE WHEN n.again_s IS NULL OR d.dead_at IS NOT NULL THEN coalesce(d.dead_at, now()) END
 FROM json_to_recordset(%(rows)s::json) AS n (delivery_id uuid, error text, again_s double precision)
-WHERE d.delivery_id = n.delivery_id AND d.dead_at IS NULL
+WHERE d.delivery_id = n.delivery_id
 
 -- name: disable
 WITH disabled AS (
     UPDATE webhooks SET disabled_by = %(by)s WHERE webhook_id = %(webhook_id)s AND disabled_by IS NULL
 )
-UPDATE webhook_deliveries SET dead_at = now() WHERE webhook_id = %(webhook_id)s AND dead_at IS NULL
+UPDATE webhook_deliveries SET dead_at = now(), last_error = coalesce(nullif(last_error, ''), 'the webhook was disabled')
+WHERE webhook_id = %(webhook_id)s AND dead_at IS NULL
 
 -- name: dead_letters
 SELECT delivery_id, webhook_id, user_id, sequence, kind, attempts, last_error, dead_at FROM webhook_deliveries
