@@ -4,6 +4,7 @@ The answers are written from precomputed pieces (`shared/contracts/quote_writing
 Prices are decimal strings in rupees. What is newer has the greater (`epoch`, `sequence`), never the later time.
 """
 
+import re
 from enum import StrEnum
 from typing import Annotated, Final, Literal
 
@@ -16,6 +17,7 @@ MOST_BY_ADDRESS: Final = 100
 MOST_BY_BODY: Final = 500
 MOST_WAIT_S: Final = 20
 _ID: Final = "[A-Z]{2,6}:[A-Z0-9&-]{1,40}"
+_IDS: Final = re.compile(f"{_ID}(,{_ID}){{0,{MOST_BY_ADDRESS - 1}}}")
 
 
 def _distinct(names: list[str]) -> list[str]:
@@ -26,10 +28,23 @@ type Mode = Annotated[
     Literal["ltp", "ohlc", "full"],
     Field(description="ltp: last price; ohlc: also the day's figures; full: also the best five levels of the book"),
 ]
+
+
+def _addressed(text: str) -> str:
+    if _IDS.fullmatch(text) is None:
+        raise ValueError(f"write 1 to {MOST_BY_ADDRESS} instrument ids as in NSE:INFY,NSE:TCS, separated by commas")
+    return text
+
+
 type InstrumentList = Annotated[
     str,
-    StringConstraints(pattern=rf"^{_ID}(,{_ID}){{0,{MOST_BY_ADDRESS - 1}}}$", max_length=48 * MOST_BY_ADDRESS),
-    Field(description=f"1 to {MOST_BY_ADDRESS} instruments, separated by commas", examples=["NSE:INFY,NSE:TCS"]),
+    StringConstraints(max_length=48 * MOST_BY_ADDRESS),
+    AfterValidator(_addressed),
+    Field(
+        description=f"1 to {MOST_BY_ADDRESS} instruments, separated by commas",
+        examples=["NSE:INFY,NSE:TCS"],
+        json_schema_extra={"pattern": f"^{_IDS.pattern}$"},
+    ),
 ]
 
 

@@ -80,6 +80,12 @@ async def test_malformed_question_names_its_field(store: MemoryQuotes, query: di
     assert problem.details["field"] == field
 
 
+async def test_malformed_addresses_are_explained_in_words(store: MemoryQuotes) -> None:
+    for instruments in ("infy", ",".join(f"NSE:A{number}" for number in range(101))):
+        problem = assert_problem(await call(get_quotes, query={"instruments": instruments}), 400, "VALIDATION_FAILED")
+        assert problem.message.startswith("instruments: write 1 to 100 instrument ids")
+
+
 @pytest.mark.parametrize(
     ("changes", "field"),
     [
