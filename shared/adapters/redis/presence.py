@@ -14,8 +14,8 @@ from shared.adapters.redis.client import AWAY, PATIENCE_S, Breaker, Client
 _PREFIX: Final = "clients:"
 _PRESENT_S: Final = 600
 _ABSENT_S: Final = 900
-"""Longer: an arrival is noted before it can connect, so an absence is wrong only if Redis was unavailable just then. That
-client finds by `X-Stream-Sequence` what it was not sent."""
+"""Longer: an arrival is noted before it can connect, so an absence is wrong only if Redis was unavailable then. By
+`X-Stream-Sequence` that client finds what it was not sent."""
 
 
 class RedisPresence:
