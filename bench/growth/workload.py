@@ -63,6 +63,7 @@ async def _main_road(broker: Broker) -> tuple[UUID, list[OrderKey]]:
     await broker.receive(*(report(key) for key in keys))
     await broker.receive(*(fill(key, quantity=4, cum=4) for key in keys))
     await broker.receive(*(fill(key, quantity=6, cum=10) for key in keys[2:]))
+    await broker.records.unanswered(saga_id)
     await broker.records.confirm(saga_id)
     now = datetime.now(UTC)
     await broker.change(keys[0], CancelRequested(uuid4(), now))

@@ -34,8 +34,6 @@ NOT_READ = {
     # Put together from parts; there are few orders in doubt.
     *("doubts/records", "doubts/open", "doubts/closed", "doubts/of_order"),
     *("books/restate_trades", "books/load_costs"),
-    # What nobody reads but people, when an event could not be applied.
-    *("parked_events/park", "parked_events/trim"),
     # By key, for products that no order may name yet.
     "positions/positions",
     # At most ten rows of a user, by key, and no order among them.
