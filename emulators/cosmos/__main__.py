@@ -1,13 +1,10 @@
 """Command line: `python -m emulators.cosmos --port 8081`, on its own PostgreSQL or a given database."""
 
 import asyncio
-import signal
-import sys
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Annotated
 
-import structlog
 import typer
 import uvloop
 
@@ -17,6 +14,7 @@ from emulators.cosmos.store import StoreError
 from emulators.processes.open_files import allow_open_files
 from emulators.processes.output import lose_lines_instead_of_failing
 from emulators.processes.postgres import PostgresError, own_database
+from emulators.processes.serving import log_to_stderr, stop_signals, until_stopped
 
 _OPEN_FILES = 4096
 
@@ -43,7 +41,7 @@ def main(
 ) -> None:
     """Serve Azure Cosmos DB for NoSQL until SIGTERM or SIGINT."""
     lose_lines_instead_of_failing()
-    _log_to_stderr()
+    log_to_stderr()
     allow_open_files(_OPEN_FILES)
     keys = tuple(account_key or (DEFAULT_KEY,))
     try:
@@ -59,20 +57,6 @@ def main(
         raise typer.Exit(1) from error
 
 
-def _log_to_stderr() -> None:
-    """Readable on a terminal, JSON otherwise; standard output holds the readiness line only."""
-    renderer = structlog.dev.ConsoleRenderer() if sys.stderr.isatty() else structlog.processors.JSONRenderer()
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            renderer,
-        ],
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )
-
-
 async def _run(database: str | None, data: Path, settings: ServerSettings) -> None:
     async with AsyncExitStack() as stack:
         if database is None:
@@ -81,20 +65,12 @@ async def _run(database: str | None, data: Path, settings: ServerSettings) -> No
 
 
 async def _serve(database: str, settings: ServerSettings) -> None:
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    stop = stop_signals()
     async with CosmosServer.start(database, settings) as server:
         typer.echo(f"cosmos ready {server.url}")
         if server.key == DEFAULT_KEY:
             typer.echo(f"connection string: AccountEndpoint={server.url};AccountKey={server.key};")
-        failed = asyncio.create_task(server.wait_failed())
-        stopped = asyncio.create_task(stop.wait())
-        done, pending = await asyncio.wait({failed, stopped}, return_when=asyncio.FIRST_COMPLETED)
-        for task in pending:
-            task.cancel()
-        if failed in done:
-            failed.result()
+        await until_stopped(stop, server.wait_failed())
 
 
 def run() -> None:

@@ -1,13 +1,10 @@
 """Command line: `python -m emulators.messaging --config Config.json`, on its own PostgreSQL or a given database."""
 
 import asyncio
-import signal
-import sys
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Annotated
 
-import structlog
 import typer
 
 from emulators.messaging.cbs import SharedKey
@@ -17,6 +14,7 @@ from emulators.messaging.store import StoreError
 from emulators.processes.open_files import allow_open_files
 from emulators.processes.output import lose_lines_instead_of_failing
 from emulators.processes.postgres import PostgresError, own_database
+from emulators.processes.serving import log_to_stderr, stop_signals, until_stopped
 
 _OPEN_FILES = 8192
 
@@ -47,7 +45,7 @@ def main(
 ) -> None:
     """Serve Service Bus and Event Hubs over AMQP 1.0 until SIGTERM or SIGINT."""
     lose_lines_instead_of_failing()
-    _log_to_stderr()
+    log_to_stderr()
     allow_open_files(_OPEN_FILES)
     try:
         entities = read_config(*config)
@@ -68,20 +66,6 @@ def main(
         raise typer.Exit(1) from error
 
 
-def _log_to_stderr() -> None:
-    """Readable on a terminal, JSON otherwise; standard output holds the readiness line only."""
-    renderer = structlog.dev.ConsoleRenderer() if sys.stderr.isatty() else structlog.processors.JSONRenderer()
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            renderer,
-        ],
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )
-
-
 async def _run(database: str | None, data: Path, entities: Entities, settings: ServerSettings) -> None:
     async with AsyncExitStack() as stack:
         if database is None:
@@ -90,22 +74,14 @@ async def _run(database: str | None, data: Path, entities: Entities, settings: S
 
 
 async def _serve(database: str, entities: Entities, settings: ServerSettings) -> None:
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    stop = stop_signals()
     async with MessagingServer.start(database, entities, settings=settings) as server:
         scheme = "http" if settings.admin_certificate is None else "https"
         admin = f" admin={scheme}://{settings.host}:{server.admin_port}" if server.admin_port else ""
         typer.echo(f"messaging ready amqp://{settings.host}:{server.port} {_counts(entities)}{admin}")
         if settings.shared_key.key == DEFAULT_KEY:
             typer.echo(f"connection string: {server.connection_string}")
-        failed = asyncio.create_task(server.wait_failed())
-        stopped = asyncio.create_task(stop.wait())
-        done, pending = await asyncio.wait({failed, stopped}, return_when=asyncio.FIRST_COMPLETED)
-        for task in pending:
-            task.cancel()
-        if failed in done:
-            failed.result()
+        await until_stopped(stop, server.wait_failed())
 
 
 def _counts(entities: Entities) -> str:

@@ -2,17 +2,15 @@
 
 import asyncio
 import logging
-import signal
 import socket
-import sys
 from typing import Annotated
 
-import structlog
 import typer
 import uvloop
 
 from emulators.processes.open_files import allow_open_files
 from emulators.processes.output import lose_lines_instead_of_failing
+from emulators.processes.serving import log_to_stderr, stop_signals
 from emulators.signalr.app import create_app
 from emulators.signalr.hubs import Registry
 from emulators.signalr.limits import Limits
@@ -41,7 +39,9 @@ def main(
 ) -> None:
     """Azure SignalR Service in serverless mode on this machine."""
     lose_lines_instead_of_failing()
-    _log_to_stderr()
+    # uvicorn warns of every malformed request, of which a hostile client can send many.
+    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
+    log_to_stderr()
     allow_open_files(2 * max_connections + 1024)
     limits = Limits(
         max_connections,
@@ -72,9 +72,7 @@ async def _serve(
     keys: AccessKeys,
     limits: Limits,
 ) -> None:
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    stop = stop_signals()
     url = public_url or f"http://{host}:{listener.getsockname()[1]}"
     registry = Registry(limits)
     server = SignalRServer(create_app(registry, keys, url, cors_origins), registry, listener)
@@ -87,20 +85,6 @@ def _bind(host: str, port: int) -> socket.socket:
     listener = socket.create_server((host, port), backlog=2048)
     listener.setblocking(False)
     return listener
-
-
-def _log_to_stderr() -> None:
-    # uvicorn warns of every malformed request, of which a hostile client can send many.
-    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
-    renderer = structlog.dev.ConsoleRenderer() if sys.stderr.isatty() else structlog.processors.JSONRenderer()
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            renderer,
-        ],
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )
 
 
 def run() -> None:
